@@ -1,0 +1,125 @@
+import { z } from "zod";
+import {
+  AllocateEips,
+  bandwidth,
+  billingMode,
+  ChangeEipsBandwidth,
+  ChangeEipsBillingMode,
+  DescribeEips,
+  ModifyEipAttributes,
+  ReleaseEips,
+} from "../../qingcloud/actions.ts";
+import { type Context, defineResource } from "../resource.ts";
+import { createOnce, named, namedAsRead, physicalName } from "./naming.ts";
+import { deleteWhenFree, until, untilJob, untilLeased } from "./waiting.ts";
+
+interface Attributes {
+  readonly bandwidth: number;
+  readonly billingMode: z.output<typeof billingMode>;
+  readonly name: string;
+}
+
+export const eip = defineResource({
+  type: "qingcloud:cloud:Eip",
+  description: "A public IP address with its bandwidth. A Vpc takes it by `eipId`.",
+  inputs: z.strictObject({
+    ...named,
+    bandwidth: bandwidth.describe("Mbit/s, 1 to 1000; below 10, traffic into the cloud still gets 10."),
+    billingMode: billingMode.default("bandwidth").describe("What is paid for: the bandwidth or the traffic."),
+  }),
+  outputs: z.object({
+    name: z.string().describe("Name in the console."),
+    address: z.string().describe("IPv4 address."),
+  }),
+  replaceOn: ["zone"],
+  deleteBeforeReplace: true,
+
+  async create(context, inputs) {
+    const { zone } = inputs;
+    const name = physicalName(context.urn, inputs);
+    const { id, adopted } = await createOnce(
+      context,
+      `EIP "${name}"`,
+      async () =>
+        (await describe(context, zone, { search_word: name }))
+          .filter((found) => found.eip_name === name)
+          .map((found) => found.eip_id),
+      async () => {
+        const request = { bandwidth: inputs.bandwidth, billing_mode: inputs.billingMode, eip_name: name };
+        return (await context.session.call(AllocateEips, zone, request, context)).eips[0];
+      },
+    );
+    const found = await until(context, `EIP ${id} to become available`, async () => {
+      const [eip] = await describe(context, zone, { eips: [id] });
+      return eip?.status === "pending" ? undefined : eip;
+    });
+    if (adopted) await change(context, zone, id, attributesOf(found), { ...inputs, name });
+    return { id, outputs: { name, address: found.eip_addr } };
+  },
+
+  async read(context, id, known) {
+    const zone = known?.inputs.zone ?? context.importZone();
+    const [found] = await describe(context, zone, { eips: [id] });
+    if (found === undefined) return undefined;
+    return {
+      inputs: {
+        ...namedAsRead(known?.inputs, zone, found.eip_name),
+        bandwidth: found.bandwidth,
+        billingMode: found.billing_mode,
+      },
+      outputs: { name: found.eip_name, address: found.eip_addr },
+    };
+  },
+
+  async update(context, id, { olds, news, outputs }) {
+    const name = physicalName(context.urn, news);
+    await change(context, news.zone, id, { ...olds, name: outputs.name }, { ...news, name });
+    return { ...outputs, name };
+  },
+
+  async delete(context, id, { inputs: { zone } }) {
+    await untilLeased(context, zone, id);
+    await deleteWhenFree(context, async () => {
+      const { job_id } = await context.session.call(ReleaseEips, zone, { eips: [id] }, context);
+      await untilJob(context, zone, job_id);
+    });
+  },
+});
+
+type Found = Awaited<ReturnType<typeof describe>>[number];
+
+/** EIPs that exist: a released one may still be listed. */
+async function describe(context: Context, zone: string, filter: { eips?: string[]; search_word?: string }) {
+  const { eip_set: found } = await context.session.call(
+    DescribeEips,
+    zone,
+    { ...filter, limit: 100 },
+    context,
+  );
+  return found.filter(({ status }) => status !== "released" && status !== "ceased");
+}
+
+function attributesOf(found: Found): Attributes {
+  return { bandwidth: found.bandwidth, billingMode: found.billing_mode, name: found.eip_name };
+}
+
+/** Changes what differs, in place and while in use. */
+async function change(
+  context: Context,
+  zone: string,
+  id: string,
+  from: Attributes,
+  to: Attributes,
+): Promise<void> {
+  const { session } = context;
+  if (from.name !== to.name)
+    await session.call(ModifyEipAttributes, zone, { eip: id, eip_name: to.name }, context);
+  if (from.bandwidth !== to.bandwidth) {
+    const request = { eips: [id], bandwidth: to.bandwidth };
+    await untilJob(context, zone, (await session.call(ChangeEipsBandwidth, zone, request, context)).job_id);
+  }
+  if (from.billingMode !== to.billingMode) {
+    const request = { eips: [id], billing_mode: to.billingMode };
+    await untilJob(context, zone, (await session.call(ChangeEipsBillingMode, zone, request, context)).job_id);
+  }
+}

@@ -1,0 +1,169 @@
+import { z } from "zod";
+import {
+  ApplySecurityGroup,
+  CreateRouters,
+  DeleteRouters,
+  DescribeRouters,
+  ModifyRouterAttributes,
+  routerType,
+} from "../../qingcloud/actions.ts";
+import { type Context, defineResource } from "../resource.ts";
+import { createOnce, named, namedAsRead, physicalName } from "./naming.ts";
+import { deleteWhenFree, until, untilJob, untilLeased } from "./waiting.ts";
+
+export const vpc = defineResource({
+  type: "qingcloud:cloud:Vpc",
+  description: "A VPC router: the private network of a zone and its way out.",
+  inputs: z.strictObject({
+    ...named,
+    vpcNetwork: z
+      .string()
+      .regex(/^(192\.168|172\.(1[6-9]|2\d|3[01]))\.0\.0\/16$/, {
+        error: "must be 192.168.0.0/16 or one of 172.16.0.0/16 to 172.31.0.0/16",
+      })
+      .describe("The /16 that holds the vxnets."),
+    type: routerType.default(1).describe("0 medium, 1 small, 2 large, 3 extra-large."),
+    eipId: z
+      .string()
+      .optional()
+      .describe("EIP through which the router reaches the internet and is reached."),
+    securityGroupId: z
+      .string()
+      .optional()
+      .describe("Firewall of the router; default the zone's default group."),
+  }),
+  outputs: z.object({ name: z.string().describe("Name in the console.") }),
+  replaceOn: ["zone", "vpcNetwork", "type"],
+  deleteBeforeReplace: true,
+
+  async create(context, inputs) {
+    const { zone } = inputs;
+    const { session } = context;
+    const name = physicalName(context.urn, inputs);
+    const { id, adopted } = await createOnce(
+      context,
+      `VPC router "${name}"`,
+      async () =>
+        (await describe(context, zone, { search_word: name }))
+          .filter((found) => found.router_name === name)
+          .map((found) => found.router_id),
+      async () => {
+        const answer = await session.call(
+          CreateRouters,
+          zone,
+          {
+            router_name: name,
+            router_type: inputs.type,
+            vpc_network: inputs.vpcNetwork,
+            ...(inputs.securityGroupId === undefined ? {} : { security_group: inputs.securityGroupId }),
+          },
+          context,
+        );
+        return answer.routers[0];
+      },
+    );
+    const found = await untilActive(context, zone, id);
+    const present = adopted
+      ? { eipId: found.eip.eip_id, securityGroupId: found.security_group_id ?? undefined }
+      : { eipId: undefined, securityGroupId: inputs.securityGroupId };
+    await change(context, zone, id, present, inputs);
+    // An interrupted run may have set the EIP without applying it.
+    if (adopted && found.is_applied === 0) await session.routerUpdates(zone, id).apply(context.deadline);
+    return { id, outputs: { name } };
+  },
+
+  async read(context, id, known) {
+    const zone = known?.inputs.zone ?? context.importZone();
+    const [found] = await describe(context, zone, { routers: [id] });
+    if (found === undefined) return undefined;
+    const eipId = found.eip.eip_id || undefined;
+    const securityGroupId =
+      known !== undefined && known.inputs.securityGroupId === undefined
+        ? undefined
+        : found.security_group_id || undefined;
+    return {
+      inputs: {
+        ...namedAsRead(known?.inputs, zone, found.router_name),
+        vpcNetwork: found.vpc_network ?? known?.inputs.vpcNetwork ?? "",
+        type: routerType.parse(found.router_type),
+        ...(eipId === undefined ? {} : { eipId }),
+        ...(securityGroupId === undefined ? {} : { securityGroupId }),
+      },
+      outputs: { name: found.router_name },
+    };
+  },
+
+  async update(context, id, { olds, news, outputs }) {
+    const name = physicalName(context.urn, news);
+    if (name !== outputs.name) {
+      const request = { router: id, router_name: name };
+      await context.session.call(ModifyRouterAttributes, news.zone, request, context);
+    }
+    await change(context, news.zone, id, olds, news);
+    return { name };
+  },
+
+  async delete(context, id, { inputs: { zone, eipId } }) {
+    const [found] = await describe(context, zone, { routers: [id] });
+    if (found === undefined) return;
+    await untilLeased(context, zone, id);
+    if (eipId !== undefined && found.eip.eip_id) await change(context, zone, id, { eipId }, {});
+    await deleteWhenFree(context, async () => {
+      const { job_id } = await context.session.call(DeleteRouters, zone, { routers: [id] }, context);
+      await untilJob(context, zone, job_id);
+    });
+  },
+});
+
+interface Attachments {
+  readonly eipId?: string | undefined;
+  readonly securityGroupId?: string | undefined;
+}
+
+/** Routers that exist: a deleted one is still listed for a while. */
+async function describe(
+  context: Context,
+  zone: string,
+  filter: { routers?: string[]; search_word?: string },
+) {
+  const { router_set: found } = await context.session.call(
+    DescribeRouters,
+    zone,
+    { ...filter, limit: 100 },
+    context,
+  );
+  return found.filter(({ status }) => status !== "deleted" && status !== "ceased");
+}
+
+function untilActive(context: Context, zone: string, id: string) {
+  return until(context, `VPC router ${id} to become active`, async () => {
+    const [found] = await describe(context, zone, { routers: [id] });
+    if (found === undefined)
+      throw new Error(`VPC router ${id} is gone from zone ${zone} while it was being made.`);
+    return found.status === "active" && found.transition_status === "" ? found : undefined;
+  });
+}
+
+/** A changed EIP is inert until UpdateRouters, a changed security group until ApplySecurityGroup. */
+async function change(
+  context: Context,
+  zone: string,
+  id: string,
+  from: Attachments,
+  to: Attachments,
+): Promise<void> {
+  const { session } = context;
+  if (from.eipId !== to.eipId) {
+    await session.call(ModifyRouterAttributes, zone, { router: id, eip: to.eipId ?? "" }, context);
+    await session.routerUpdates(zone, id).apply(context.deadline);
+  }
+  if (to.securityGroupId !== undefined && from.securityGroupId !== to.securityGroupId) {
+    const group = to.securityGroupId;
+    await session.call(ModifyRouterAttributes, zone, { router: id, security_group: group }, context);
+    await untilJob(
+      context,
+      zone,
+      (await session.call(ApplySecurityGroup, zone, { security_group: group }, context)).job_id,
+    );
+  }
+}

@@ -1,0 +1,42 @@
+/** The provider's configuration: names only; credentials are read from where they are when it is configured. */
+import { z } from "zod";
+import packageJson from "../package.json" with { type: "json" };
+import type { Problem } from "./resource.ts";
+import type { Properties } from "./rpc/values.ts";
+import { Session } from "./session.ts";
+
+export const packageVersion = packageJson.version;
+
+export const configuration = z.strictObject({
+  configFile: z
+    .string()
+    .optional()
+    .describe("Path of the official client's config.yaml; default ~/.qingcloud/config.yaml."),
+  profile: z.string().optional().describe("Section of that file; default its top level."),
+  endpoint: z
+    .string()
+    .optional()
+    .describe("URL of the API; default the file's, else https://api.qingcloud.com:443/iaas/."),
+});
+
+/** What the engine adds on its own. */
+const engineKeys: ReadonlySet<string> = new Set(["version", "pluginDownloadURL", "pluginChecksums"]);
+
+function own(properties: Properties): Properties {
+  return Object.fromEntries(
+    Object.entries(properties).filter(([name]) => !engineKeys.has(name) && !name.startsWith("__")),
+  );
+}
+
+export function checkConfiguration(properties: Properties): readonly Problem[] {
+  const parsed = configuration.safeParse(own(properties));
+  return (parsed.error?.issues ?? []).map((issue) => ({
+    property: issue.path.map(String).join("."),
+    reason: `qingcloud: ${issue.message}; allowed: ${Object.keys(configuration.shape).join(", ")}. Credentials are never configuration: they are read from configFile or QINGCLOUD_ACCESS_KEY_ID and QINGCLOUD_SECRET_ACCESS_KEY.`,
+  }));
+}
+
+/** @throws Error that says what is missing and what to do */
+export function configure(properties: Properties): Session {
+  return new Session(configuration.parse(own(properties)));
+}

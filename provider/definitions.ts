@@ -1,0 +1,27 @@
+/** Every resource of the provider. */
+import { eip } from "./cloud/eip.ts";
+import { instance } from "./cloud/instance.ts";
+import { ipsecTunnel } from "./cloud/ipsec-tunnel.ts";
+import { keyPair } from "./cloud/key-pair.ts";
+import { portForward } from "./cloud/port-forward.ts";
+import { securityGroup } from "./cloud/security-group.ts";
+import { vpc } from "./cloud/vpc.ts";
+import { vxnet } from "./cloud/vxnet.ts";
+import type { AnyResource } from "./resource.ts";
+import { presharedKey } from "./state/preshared-key.ts";
+import { sshKey } from "./state/ssh-key.ts";
+import { stackMark } from "./state/stack-mark.ts";
+
+export const definitions: readonly AnyResource[] = [
+  stackMark,
+  presharedKey,
+  sshKey,
+  eip,
+  securityGroup,
+  keyPair,
+  vpc,
+  vxnet,
+  portForward,
+  ipsecTunnel,
+  instance,
+];

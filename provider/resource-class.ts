@@ -1,0 +1,50 @@
+/** Definitions as classes of the Pulumi program. */
+import { CustomResource, type CustomResourceOptions, type Input, type Output } from "@pulumi/pulumi";
+import type { z } from "zod";
+import type { ResourceDefinition } from "./resource.ts";
+
+/** What the program passes; properties with a default may be left out, any value may be an Output. */
+export type Args<Inputs extends z.ZodObject> = Inputify<z.input<Inputs>>;
+
+/** The resource as the program sees it: its inputs with defaults, and its outputs. */
+export type Instance<Inputs extends z.ZodObject, Outputs extends z.ZodObject> = CustomResource & {
+  readonly [Name in keyof (Omit<z.output<Inputs>, keyof z.output<Outputs>> & z.output<Outputs>)]: Output<
+    (Omit<z.output<Inputs>, keyof z.output<Outputs>> & z.output<Outputs>)[Name]
+  >;
+};
+
+type Inputify<Value> = { [Name in keyof Value]: Input<Nested<Value[Name]>> };
+type Nested<Value> = Value extends readonly (infer Item)[]
+  ? Input<Nested<Item>>[]
+  : Value extends object
+    ? Inputify<Value>
+    : Value;
+
+export type ResourceClass<Inputs extends z.ZodObject, Outputs extends z.ZodObject> = new (
+  name: string,
+  args: Args<Inputs>,
+  options?: CustomResourceOptions,
+) => Instance<Inputs, Outputs>;
+
+/** Makes the class of a definition: its outputs are known to the engine from the start, its secrets as secrets. */
+export function resourceClass<Inputs extends z.ZodObject, Outputs extends z.ZodObject>(
+  definition: ResourceDefinition<Inputs, Outputs>,
+): ResourceClass<Inputs, Outputs> {
+  const outputs = Object.keys(definition.outputs.shape).map((name) => [name, undefined] as const);
+  return class extends CustomResource {
+    constructor(name: string, args: Args<Inputs>, options: CustomResourceOptions = {}) {
+      super(
+        definition.type,
+        name,
+        { ...Object.fromEntries(outputs), ...args },
+        {
+          ...options,
+          additionalSecretOutputs: [
+            ...(definition.secrets ?? []),
+            ...(options.additionalSecretOutputs ?? []),
+          ],
+        },
+      );
+    }
+  } as unknown as ResourceClass<Inputs, Outputs>;
+}

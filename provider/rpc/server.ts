@@ -1,0 +1,50 @@
+/** What every plugin process does: serve one gRPC service on loopback, say its port, and end at once when told. */
+import {
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  status,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+
+const unlimited = { "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 };
+
+/**
+ * Serves until a signal ends the process. The engine reads the port from the first line of standard output; it ends
+ * plugins with SIGINT and waits 5 s for one that does not exit, so both signals exit at once.
+ */
+export async function serve(
+  service: ServiceDefinition,
+  implementation: UntypedServiceImplementation,
+): Promise<void> {
+  const server = new Server(unlimited);
+  server.addService(service, implementation);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
+  process.stdout.write(`${port}\n`);
+}
+
+type Answer<Response> = (
+  error: { code: number; message: string } | Error | null,
+  response?: Response,
+) => void;
+
+/** Turns an async function into a unary gRPC handler; an error that carries no gRPC code is answered as UNKNOWN. */
+export function unary<Request, Response>(handle: (request: Request) => Promise<Response> | Response) {
+  return (call: { request: Request }, answer: Answer<Response>): void => {
+    Promise.try(handle, call.request).then(
+      (response) => answer(null, response),
+      (error: unknown) => answer(asServiceError(error)),
+    );
+  };
+}
+
+function asServiceError(error: unknown): Error {
+  if (error instanceof Error && "code" in error && typeof error.code === "number") return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return Object.assign(new Error(message), { code: status.UNKNOWN, details: message });
+}

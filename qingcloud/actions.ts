@@ -1,0 +1,29 @@
+/** Every API action that this project knows, by the value of its `action` parameter. */
+
+import type { Action } from "./action.ts";
+import * as eips from "./actions/eips.ts";
+import * as instances from "./actions/instances.ts";
+import * as keypairs from "./actions/keypairs.ts";
+import * as statics from "./actions/router-statics.ts";
+import * as routers from "./actions/routers.ts";
+import * as securityGroups from "./actions/security-groups.ts";
+import * as vxnets from "./actions/vxnets.ts";
+import * as zones from "./actions/zones.ts";
+
+export * from "./actions/eips.ts";
+export * from "./actions/instances.ts";
+export * from "./actions/keypairs.ts";
+export * from "./actions/router-statics.ts";
+export * from "./actions/routers.ts";
+export * from "./actions/security-groups.ts";
+export * from "./actions/vxnets.ts";
+export * from "./actions/zones.ts";
+
+const modules = [zones, eips, securityGroups, keypairs, vxnets, routers, statics, instances];
+
+export const actionsByName: ReadonlyMap<string, Action> = new Map(
+  modules
+    .flatMap((module) => Object.values<Action | object>(module))
+    .filter((value): value is Action => "name" in value && "request" in value)
+    .map((described) => [described.name, described]),
+);

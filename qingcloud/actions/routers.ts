@@ -1,0 +1,100 @@
+import { z } from "zod";
+import { action, ids, int, job, listing, page, pageOf, someIds, text } from "../action.ts";
+
+export const routerStatus = z.enum(["pending", "active", "poweroffed", "suspended", "deleted", "ceased"]);
+/** 1 small, 0 medium, 2 large, 3 extra-large. */
+export const routerType = z.union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)]);
+
+export const CreateRouters = action(
+  "CreateRouters",
+  {
+    router_name: text.optional(),
+    router_type: routerType.default(1),
+    vpc_network: text.optional(),
+    security_group: text.optional(),
+    count: int.min(1).max(100).default(1),
+    target_user: text.optional(),
+  },
+  { ...job, routers: ids },
+);
+
+export const DescribeRouters = action(
+  "DescribeRouters",
+  { ...listing, routers: ids.optional(), vxnet: text.optional(), status: ids.optional() },
+  pageOf(
+    "router_set",
+    z.looseObject({
+      router_id: text,
+      router_name: text,
+      description: text.nullish(),
+      router_type: int,
+      vpc_network: text.optional(),
+      is_applied: int,
+      status: routerStatus,
+      /** creating, updating, suspending, resuming, poweroffing, poweroning, deleting; `""` when idle. */
+      transition_status: text,
+      security_group_id: text.nullish(),
+      eip: z.looseObject({ eip_id: text.optional(), eip_addr: text.optional() }),
+    }),
+  ),
+);
+
+/** An EIP set here is inert until UpdateRouters, a security group until ApplySecurityGroup. `eip: ""` unbinds. */
+export const ModifyRouterAttributes = action(
+  "ModifyRouterAttributes",
+  {
+    router: text,
+    eip: text.optional(),
+    security_group: text.optional(),
+    router_name: text.optional(),
+    description: text.optional(),
+    features: int.optional(),
+    vxnet: text.optional(),
+    dyn_ip_start: text.optional(),
+    dyn_ip_end: text.optional(),
+  },
+  { router_id: text.optional() },
+);
+
+export const UpdateRouters = action("UpdateRouters", { routers: someIds }, { ...job });
+export const DeleteRouters = action(
+  "DeleteRouters",
+  { routers: someIds },
+  { ...job, routers: ids.optional() },
+);
+export const PowerOnRouters = action("PowerOnRouters", { routers: someIds }, { ...job });
+export const PowerOffRouters = action("PowerOffRouters", { routers: someIds }, { ...job });
+
+export const JoinRouter = action(
+  "JoinRouter",
+  {
+    vxnet: text,
+    router: text,
+    ip_network: text,
+    /** Bit mask: 1 DHCP, 2 internal DNS. */
+    features: int.default(1),
+    manager_ip: text.optional(),
+    dyn_ip_start: text.optional(),
+    dyn_ip_end: text.optional(),
+  },
+  { ...job },
+);
+
+export const LeaveRouter = action("LeaveRouter", { router: text, vxnets: someIds }, { ...job });
+
+export const DescribeRouterVxnets = action(
+  "DescribeRouterVxnets",
+  { ...page, router: text, vxnet: text.optional(), verbose: int.default(0) },
+  pageOf(
+    "router_vxnet_set",
+    z.looseObject({
+      router_id: text,
+      vxnet_id: text,
+      manager_ip: text,
+      ip_network: text,
+      dyn_ip_start: text,
+      dyn_ip_end: text,
+      features: int,
+    }),
+  ),
+);

@@ -1,0 +1,54 @@
+import { z } from "zod";
+import { action, ids, int, page, pageOf, text } from "../action.ts";
+
+export const DescribeZones = action(
+  "DescribeZones",
+  { zones: ids.optional(), status: ids.optional() },
+  pageOf("zone_set", z.looseObject({ zone_id: text, status: z.enum(["active", "faulty", "defunct"]) })),
+);
+
+export const jobStatus = z.enum(["pending", "working", "failed", "successful", "done with failure"]);
+
+export const DescribeJobs = action(
+  "DescribeJobs",
+  {
+    ...page,
+    jobs: ids.optional(),
+    status: ids.optional(),
+    job_action: text.optional(),
+    verbose: int.default(0),
+  },
+  pageOf(
+    "job_set",
+    z.looseObject({
+      job_id: text,
+      job_action: text,
+      status: jobStatus,
+      /** Space-separated. */
+      resource_ids: text,
+      create_time: text,
+      status_time: text,
+      error_codes: text.optional(),
+    }),
+  ),
+);
+
+/** A resource without an active lease cannot be deleted; the lease appears some seconds after creation. */
+export const GetLeaseInfo = action(
+  "GetLeaseInfo",
+  { resource: text, user: text.optional() },
+  {
+    resource_id: text.optional(),
+    lease_info: z.looseObject({
+      resource_id: text.optional(),
+      status: text.optional(),
+      contract: z.looseObject({ price: text.optional(), duration: text.optional() }).optional(),
+    }),
+  },
+);
+
+export const GetQuotaLeft = action(
+  "GetQuotaLeft",
+  { resource_types: ids.optional() },
+  { quota_left_set: z.array(z.looseObject({ resource_type: text, left: int })) },
+);

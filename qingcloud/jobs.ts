@@ -1,0 +1,119 @@
+/** Waiting for asynchronous jobs: all waiters of a zone share one DescribeJobs call a round. */
+import { DescribeJobs } from "./actions.ts";
+import { abortableDelay, type QingCloudClient } from "./client.ts";
+import { QingCloudError } from "./errors.ts";
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
+interface Waiter {
+  readonly jobId: string;
+  readonly deadline: number;
+  readonly since: number;
+  status: string;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** DescribeJobs answers at most 100 a page. */
+const jobsPerCall = 100;
+const firstLookMs = 200;
+const longestPauseMs = 3_000;
+
+export class JobPoller {
+  readonly #client: QingCloudClient;
+  readonly #zone: string;
+  readonly #waiters = new Set<Waiter>();
+  #polling = false;
+
+  constructor(client: QingCloudClient, zone: string) {
+    this.#client = client;
+    this.#zone = zone;
+  }
+
+  /**
+   * Resolves when the job is successful.
+   * @throws QingCloudError when it failed, or when the deadline passed: then its outcome is unknown
+   */
+  wait(jobId: string, options: WaitOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        jobId,
+        deadline: options.deadline,
+        since: Date.now(),
+        status: "pending",
+        resolve: () => settle(resolve),
+        reject: (error) => settle(() => reject(error)),
+      };
+      const abort = () => waiter.reject(options.signal?.reason);
+      const settle = (then: () => void) => {
+        this.#waiters.delete(waiter);
+        options.signal?.removeEventListener("abort", abort);
+        then();
+      };
+      if (options.signal?.aborted) return reject(options.signal.reason);
+      options.signal?.addEventListener("abort", abort, { once: true });
+      this.#waiters.add(waiter);
+      if (!this.#polling) void this.#poll();
+    });
+  }
+
+  async #poll(): Promise<void> {
+    this.#polling = true;
+    while (this.#waiters.size > 0) {
+      const youngest = Math.min(...[...this.#waiters].map((waiter) => Date.now() - waiter.since));
+      await abortableDelay(
+        Math.min(longestPauseMs, Math.max(firstLookMs, youngest / 2)) * (0.9 + Math.random() / 5),
+      );
+      try {
+        await this.#look();
+      } catch (error) {
+        for (const waiter of [...this.#waiters]) waiter.reject(error);
+      }
+    }
+    this.#polling = false;
+  }
+
+  async #look(): Promise<void> {
+    const waiters = [...this.#waiters].slice(0, jobsPerCall);
+    if (waiters.length === 0) return;
+    const jobs = [...new Set(waiters.map((waiter) => waiter.jobId))];
+    const { job_set: found } = await this.#client.call(DescribeJobs, this.#zone, {
+      jobs,
+      limit: jobsPerCall,
+    });
+    const byId = new Map(found.map((job) => [job.job_id, job]));
+    for (const waiter of waiters) {
+      const job = byId.get(waiter.jobId);
+      waiter.status = job?.status ?? "unknown to the zone";
+      if (job?.status === "successful") waiter.resolve();
+      else if (job?.status === "failed" || job?.status === "done with failure") waiter.reject(failure(job));
+      else if (Date.now() > waiter.deadline) waiter.reject(this.#timeout(waiter));
+    }
+  }
+
+  #timeout(waiter: Waiter): QingCloudError {
+    const seconds = Math.round((Date.now() - waiter.since) / 1000);
+    return new QingCloudError(
+      `Job ${waiter.jobId} in zone ${this.#zone} is still ${waiter.status} after ${seconds} s. It may end later: run the same command again.`,
+      { action: "DescribeJobs", outcome: "unknown" },
+    );
+  }
+}
+
+function failure(job: {
+  job_id: string;
+  job_action: string;
+  status: string;
+  error_codes?: string | undefined;
+  resource_ids: string;
+}) {
+  const reason = job.error_codes ? ` (${job.error_codes})` : "";
+  return new QingCloudError(
+    `Job ${job.job_id}, ${job.job_action} of ${job.resource_ids}, ended as ${job.status}${reason}.`,
+    { action: job.job_action, outcome: "refused" },
+  );
+}
