@@ -7,6 +7,8 @@ import { portForward } from "./cloud/port-forward.ts";
 import { securityGroup } from "./cloud/security-group.ts";
 import { vpc } from "./cloud/vpc.ts";
 import { vxnet } from "./cloud/vxnet.ts";
+import { nodeReady } from "./link/node-ready.ts";
+import { pathCheck } from "./link/path-check.ts";
 import type { AnyResource } from "./resource.ts";
 import { presharedKey } from "./state/preshared-key.ts";
 import { sshKey } from "./state/ssh-key.ts";
@@ -24,4 +26,6 @@ export const definitions: readonly AnyResource[] = [
   portForward,
   ipsecTunnel,
   instance,
+  nodeReady,
+  pathCheck,
 ];

@@ -1,0 +1,58 @@
+import { ComponentResource, type ComponentResourceOptions } from "@pulumi/pulumi";
+import { Eip, SshKey, StackMark } from "../../provider/index.ts";
+import type { Plan } from "../plan/plan.ts";
+import { Tunnel } from "./tunnel.ts";
+import { type Node, Zone, type ZoneArgs } from "./zone.ts";
+
+export interface NetworkArgs {
+  readonly plan: Plan;
+  readonly check: "quick" | "full" | "off";
+  readonly ssh: ZoneArgs["ssh"];
+  readonly needs: ZoneArgs["needs"];
+}
+
+/** All zones and the tunnels between them. */
+export class Network extends ComponentResource {
+  readonly zones: readonly Zone[];
+  readonly tunnels: readonly Tunnel[];
+  readonly operatorKey: SshKey;
+
+  constructor(
+    name: string,
+    { plan, check, ssh, needs }: NetworkArgs,
+    options: ComponentResourceOptions = {},
+  ) {
+    super("crosszone:network:Network", name, {}, options);
+    const child = { parent: this };
+    const mark = new StackMark("mark", {}, child).value;
+    this.operatorKey = new SshKey("operator", { comment: "operator" }, child);
+    const { operatorKey } = this;
+    // Before the zones: each zone's firewall lets in the EIPs of its peers.
+    const eips = new Map(
+      plan.zones.map((zone) => [
+        zone.name,
+        new Eip(zone.name, { zone: zone.zoneId, mark, bandwidth: zone.bandwidthMbps }, child),
+      ]),
+    );
+    const { vpcNetwork } = plan;
+    this.zones = plan.zones.map(
+      (zone) => new Zone(zone.name, { plan: zone, vpcNetwork, mark, eips, operatorKey, ssh, needs }, child),
+    );
+    this.tunnels = plan.tunnels.map((tunnel) => {
+      const [one, other] = tunnel.zones;
+      const zones = [this.#zone(one), this.#zone(other)] as const;
+      return new Tunnel(tunnel.name, { plan: tunnel, mark, zones, check }, child);
+    });
+    this.registerOutputs({});
+  }
+
+  get nodes(): readonly Node[] {
+    return this.zones.flatMap((zone) => zone.nodes);
+  }
+
+  #zone(name: string): Zone {
+    const zone = this.zones.find((each) => each.plan.name === name);
+    if (zone === undefined) throw new Error(`The plan names a zone "${name}" that it does not have.`);
+    return zone;
+  }
+}

@@ -1,0 +1,185 @@
+/** The stack's configuration (namespace `crosszone`): one schema for types, validation and the `config:` block. */
+import { z } from "zod";
+import { overlaps, parseNetwork } from "./plan/networks.ts";
+
+const network24 = z.cidrv4().refine((text) => parseNetwork(text)?.prefix === 24, {
+  error: "must be a /24 with host bits 0, e.g. 192.168.1.0/24",
+});
+
+const shape = z.union([
+  z.strictObject({ instanceType: z.string().min(1) }),
+  z.strictObject({
+    cpu: z.number().int().min(1),
+    memoryGiB: z.number().int().min(1),
+    gpus: z.number().int().min(0).default(0),
+    gpuClass: z.number().int().min(0).optional(),
+  }),
+]);
+
+const zone = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,15}$/, { error: "must be 1 to 16 of a-z, 0-9 and -, a letter first" }),
+  zoneId: z.string().min(1),
+  network: network24,
+  nodes: z.number().int().min(1).max(200).default(1),
+  shape: shape.default({ instanceType: "g2ntp100.4xlarge.r4" }),
+  imageId: z.string().min(1),
+  bandwidthMbps: z.number().int().min(1).max(1000).default(100),
+});
+
+const hostKey = z.string().regex(/^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/=]+$/, {
+  error: "must be a public key in OpenSSH's form, e.g. `ssh-ed25519 AAAA…`",
+});
+
+const script = z
+  .strictObject({
+    source: z.enum(["upload", "url"]).default("upload"),
+    path: z.string().default("scripts/train/pytorch_mnist_dist.py"),
+    url: z.url({ protocol: /^https?$/ }).optional(),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, { error: "must be 64 hexadecimal digits in lower case" })
+      .optional(),
+    args: z.array(z.string()).default([]),
+    env: z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.string()).default({}),
+  })
+  .refine(({ source, url, sha256 }) => source === "upload" || (url !== undefined && sha256 !== undefined), {
+    error: "source url needs url and sha256",
+  });
+
+const training = z.strictObject({
+  mode: z.enum(["cross-zone", "none"]).default("cross-zone"),
+  script: script.prefault({}),
+  data: z.string().default("scripts/train/data/digits.npz"),
+  epochs: z.number().int().min(1).default(10),
+  batchSize: z.number().int().min(1).default(64),
+  lr: z.number().positive().default(0.01),
+  momentum: z.number().min(0).lt(1).default(0.5),
+  seed: z.number().int().min(0).default(1),
+  masterPort: z.number().int().min(1024).max(65535).default(29500),
+  worldSize: z.number().int().min(1).optional(),
+  requireGpu: z.boolean().default(false),
+  wait: z.boolean().default(false),
+  maxDuration: z.number().int().min(1).default(86_400),
+});
+
+export const configSchema = z
+  .strictObject({
+    zones: z.array(zone).min(1),
+    vpcNetwork: z
+      .string()
+      .regex(/^(192\.168|172\.(1[6-9]|2\d|3[01]))\.0\.0\/16$/, {
+        error: "must be 192.168.0.0/16 or one of 172.16.0.0/16 to 172.31.0.0/16",
+      })
+      .default("192.168.0.0/16"),
+    tunnel: z
+      .strictObject({
+        kind: z.enum(["ipsec", "none"]).default("ipsec"),
+        check: z.enum(["quick", "full", "off"]).default("quick"),
+      })
+      .prefault({}),
+    operatorCidrs: z
+      .array(z.cidrv4().refine((cidr) => cidr !== "0.0.0.0/0", { error: "must not be the whole world" }))
+      .min(1),
+    ssh: z
+      .strictObject({
+        user: z.string().default("ubuntu"),
+        proxy: z
+          .strictObject({
+            host: z.string().min(1),
+            port: z.number().int().min(1).max(65535),
+            user: z.string().min(1),
+            hostKey,
+          })
+          .optional(),
+      })
+      .prefault({}),
+    training: training.prefault({}),
+  })
+  .superRefine((config, context) => {
+    const problem = (path: (string | number)[], message: string, input: unknown) =>
+      context.addIssue({ code: "custom", path, message, input });
+    const { zones, vpcNetwork, training: run, tunnel } = config;
+    zones.forEach((each, index) => {
+      if (!overlaps(each.network, vpcNetwork)) {
+        problem(["zones", index, "network"], `must lie inside vpcNetwork ${vpcNetwork}`, each.network);
+      }
+      zones.slice(0, index).forEach((other) => {
+        if (overlaps(each.network, other.network)) {
+          problem(
+            ["zones", index, "network"],
+            `overlaps zone "${other.name}" (${other.network}): every zone needs a /24 of its own`,
+            each.network,
+          );
+        }
+        if (each.name === other.name) problem(["zones", index, "name"], "is used twice", each.name);
+      });
+    });
+    if (run.mode === "cross-zone" && zones.length < 2) {
+      problem(
+        ["zones"],
+        "mode cross-zone needs at least two zones; add one, or set training.mode: none",
+        zones.length,
+      );
+    }
+    if (run.mode === "cross-zone" && tunnel.kind === "none") {
+      problem(["tunnel", "kind"], "mode cross-zone needs a tunnel; allowed: ipsec", tunnel.kind);
+    }
+    const nodes = zones.reduce((sum, each) => sum + each.nodes, 0);
+    if (run.worldSize !== undefined && run.worldSize !== nodes) {
+      problem(
+        ["training", "worldSize"],
+        `must be the number of nodes, ${nodes}, or be left out`,
+        run.worldSize,
+      );
+    }
+  });
+
+export type Config = z.output<typeof configSchema>;
+export type ZoneConfig = Config["zones"][number];
+
+/** All problems of a configuration in one message: key, value given, what is allowed, what to do. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  constructor(problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}; nothing was made:\n${problems
+        .map((problem) => `  - ${problem}`)
+        .join(
+          "\n",
+        )}\nChange them in the stack's configuration file, or by \`npm run pulumi -- config set --path KEY VALUE\`.`,
+    );
+  }
+}
+
+/**
+ * Checks a configuration.
+ * @param raw the namespace's keys with their values parsed from JSON
+ * @param more problems found outside the schema, e.g. a missing file: told together with the others
+ * @throws ConfigError
+ */
+export function parseConfig(raw: unknown, more: (config: Config) => readonly string[] = () => []): Config {
+  const parsed = configSchema.safeParse(raw, { reportInput: true });
+  if (!parsed.success)
+    throw new ConfigError(parsed.error.issues.flatMap((issue) => describeIssue(issue, raw)));
+  const problems = more(parsed.data);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return parsed.data;
+}
+
+function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {
+  const key = `crosszone:${issue.path.map((part, index) => (typeof part === "number" ? `[${part}]` : `${index > 0 ? "." : ""}${String(part)}`)).join("")}`;
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((name) => `${key === "crosszone:" ? key : `${key}.`}${name}: is not a setting`);
+  }
+  const given = valueAt(raw, issue.path);
+  return [`${key}: ${issue.message} (given: ${given === undefined ? "nothing" : JSON.stringify(given)})`];
+}
+
+function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, part) => (typeof value === "object" && value !== null ? Reflect.get(value, part) : undefined),
+    raw,
+  );
+}

@@ -1,0 +1,72 @@
+/** The local files that a run is made of. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import type { Config } from "./config.ts";
+
+/** A file for the nodes: from this machine, or from a URL. */
+export interface RunFile {
+  readonly name: string;
+  readonly sha256: string;
+  readonly from: { readonly path: string } | { readonly url: string };
+}
+
+export interface RunFiles {
+  readonly script: RunFile;
+  readonly data: RunFile;
+}
+
+/** What is wrong with the files that the configuration names; nothing if they can be used. */
+export function fileProblems({ training }: Config): string[] {
+  if (training.mode === "none") return [];
+  const problems: string[] = [];
+  const { script } = training;
+  if (script.source === "upload") {
+    const found = tryRead(script.path);
+    if (found === undefined) {
+      problems.push(
+        `crosszone:training.script.path: no such file (given: "${script.path}"); relative paths start at the project`,
+      );
+    } else if (script.sha256 !== undefined && sha256Of(found) !== script.sha256) {
+      problems.push(
+        `crosszone:training.script.sha256: ${script.path} has ${sha256Of(found)} (given: "${script.sha256}"); correct it, or take the file that was meant`,
+      );
+    }
+  }
+  if (tryRead(training.data) === undefined) {
+    problems.push(
+      `crosszone:training.data: no such file (given: "${training.data}"); \`npm start\` writes the default one`,
+    );
+  }
+  return problems;
+}
+
+/** The files with their SHA-256; `fileProblems` has found none. */
+export function runFiles({ training }: Config): RunFiles {
+  const { source, path, url, sha256 } = training.script;
+  const byUrl = source === "url" && url !== undefined && sha256 !== undefined;
+  return {
+    script: byUrl ? { name: basename(new URL(url).pathname), sha256, from: { url } } : localFile(path),
+    data: localFile(training.data),
+  };
+}
+
+function localFile(path: string): RunFile {
+  return {
+    name: basename(path),
+    sha256: sha256Of(readFileSync(resolve(path))),
+    from: { path: resolve(path) },
+  };
+}
+
+function tryRead(path: string): Buffer | undefined {
+  try {
+    return readFileSync(resolve(path));
+  } catch {
+    return undefined;
+  }
+}
+
+function sha256Of(content: Buffer): string {
+  return createHash("sha256").update(content).digest("hex");
+}

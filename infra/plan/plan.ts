@@ -1,0 +1,188 @@
+/** The plan: everything that follows from the configuration alone. Pure; resources are made from it. */
+import { createHash } from "node:crypto";
+import type { Config, ZoneConfig } from "../config.ts";
+import { addressIn } from "./networks.ts";
+
+export interface Plan {
+  readonly vpcNetwork: string;
+  readonly zones: readonly ZonePlan[];
+  readonly tunnels: readonly TunnelPlan[];
+  readonly training: TrainingPlan | undefined;
+}
+
+export interface ZonePlan {
+  readonly name: string;
+  readonly zoneId: string;
+  readonly network: string;
+  /** The router's address in the network: QingCloud's default, the first. */
+  readonly gateway: string;
+  readonly bandwidthMbps: number;
+  readonly imageId: string;
+  readonly shape: ZoneConfig["shape"];
+  readonly nodes: readonly NodePlan[];
+  readonly rules: readonly RulePlan[];
+  /** Networks that are reached through tunnels, with the largest packet that passes. */
+  readonly routes: readonly { readonly network: string; readonly mtu: number }[];
+}
+
+export interface NodePlan {
+  /** Unique in the stack, e.g. `beijing-1`. */
+  readonly name: string;
+  readonly privateIp: string;
+  /** Port of the EIP that leads to the node's SSH. */
+  readonly sshPort: number;
+}
+
+/** An inbound rule of the zone's router. */
+export interface RulePlan {
+  readonly protocol: "tcp" | "udp" | "esp";
+  readonly fromPort?: number;
+  readonly toPort?: number;
+  /** A CIDR, or a zone's name: the address of its EIP. */
+  readonly from: { readonly cidr: string } | { readonly zone: string };
+}
+
+export interface TunnelPlan {
+  /** `a-b`, of the zones' names. */
+  readonly name: string;
+  readonly kind: "ipsec";
+  readonly zones: readonly [string, string];
+  readonly mtu: number;
+}
+
+export interface TrainingPlan {
+  readonly masterAddr: string;
+  readonly masterPort: number;
+  readonly worldSize: number;
+  readonly ranks: readonly RankPlan[];
+}
+
+export interface RankPlan {
+  readonly rank: number;
+  /** Name of its node. */
+  readonly node: string;
+}
+
+/** Inner packets of IPSec in UDP 4500 with AES and SHA: what strongSwan's own interface has, and what a 1,500-byte path carries. */
+const ipsecMtu = 1400;
+const firstHost = 2;
+const firstSshPort = 2201;
+
+export function makePlan(config: Config): Plan {
+  const tunnels = planTunnels(config);
+  const zones = config.zones.map((zone) => planZone(zone, config, tunnels));
+  return {
+    vpcNetwork: config.vpcNetwork,
+    zones,
+    tunnels,
+    training: config.training.mode === "none" ? undefined : planTraining(config, zones),
+  };
+}
+
+/** Every pair of zones. */
+function planTunnels({ zones, tunnel }: Config): TunnelPlan[] {
+  const { kind } = tunnel;
+  if (kind === "none") return [];
+  return zones.flatMap((one, index) =>
+    zones.slice(index + 1).map((other) => ({
+      name: `${one.name}-${other.name}`,
+      kind,
+      zones: [one.name, other.name] as const,
+      mtu: ipsecMtu,
+    })),
+  );
+}
+
+function planZone(zone: ZoneConfig, config: Config, tunnels: readonly TunnelPlan[]): ZonePlan {
+  const nodes = Array.from({ length: zone.nodes }, (_, index) => ({
+    name: `${zone.name}-${index + 1}`,
+    privateIp: addressIn(zone.network, firstHost + index),
+    sshPort: firstSshPort + index,
+  }));
+  const peers = tunnels
+    .filter((tunnel) => tunnel.zones.includes(zone.name))
+    .map((tunnel) => ({
+      mtu: tunnel.mtu,
+      name: tunnel.zones[0] === zone.name ? tunnel.zones[1] : tunnel.zones[0],
+    }));
+  return {
+    name: zone.name,
+    zoneId: zone.zoneId,
+    network: zone.network,
+    gateway: addressIn(zone.network, 1),
+    bandwidthMbps: zone.bandwidthMbps,
+    imageId: zone.imageId,
+    shape: zone.shape,
+    nodes,
+    rules: [
+      ...config.operatorCidrs.map(
+        (cidr): RulePlan => ({
+          protocol: "tcp",
+          fromPort: firstSshPort,
+          toPort: firstSshPort + zone.nodes - 1,
+          from: { cidr },
+        }),
+      ),
+      ...peers.flatMap(({ name }) => ipsecRules(name)),
+    ],
+    routes: peers.map(({ name, mtu }) => ({
+      network: config.zones.find((other) => other.name === name)?.network ?? "",
+      mtu,
+    })),
+  };
+}
+
+/** IKE, ESP in UDP through the routers' NAT, and plain ESP. Source: QingCloud's IPSec tunnel guide. */
+function ipsecRules(zone: string): RulePlan[] {
+  return [
+    { protocol: "udp", fromPort: 500, toPort: 500, from: { zone } },
+    { protocol: "udp", fromPort: 4500, toPort: 4500, from: { zone } },
+    { protocol: "esp", from: { zone } },
+  ];
+}
+
+function planTraining({ training }: Config, zones: readonly ZonePlan[]): TrainingPlan {
+  const nodes = zones.flatMap((zone) => zone.nodes);
+  const [master] = nodes;
+  if (master === undefined) throw new Error("A plan without nodes has no master.");
+  return {
+    masterAddr: master.privateIp,
+    masterPort: training.masterPort,
+    worldSize: nodes.length,
+    ranks: nodes.map(({ name }, rank) => ({ rank, node: name })),
+  };
+}
+
+/** The command of a rank, as the guide starts it, with everything that the configuration says. */
+export function rankCommand(
+  plan: TrainingPlan,
+  training: Config["training"],
+  rank: number,
+  files: { script: string; data: string },
+) {
+  const flags: readonly (readonly [string, string | number])[] = [
+    ["--master-addr", plan.masterAddr],
+    ["--rank", rank],
+    ["--world-size", plan.worldSize],
+    ["--master-port", plan.masterPort],
+    ["--data", files.data],
+    ["--epochs", training.epochs],
+    ["--batch-size", training.batchSize],
+    ["--lr", training.lr],
+    ["--momentum", training.momentum],
+    ["--seed", training.seed],
+  ];
+  return ["python", files.script, ...flags.flat().map(String), ...training.script.args];
+}
+
+/** Identifies a run by everything that changes what it computes: 12 hexadecimal digits. */
+export function runIdOf(
+  commands: readonly (readonly string[])[],
+  env: object,
+  sha256: readonly string[],
+): string {
+  return createHash("sha256")
+    .update(JSON.stringify([commands, env, sha256]))
+    .digest("hex")
+    .slice(0, 12);
+}

@@ -1,0 +1,98 @@
+/** One API call from its parameters to its answer: authenticate, check, hand over to the service, log. */
+import { performance } from "node:perf_hooks";
+import type { Action } from "../../qingcloud/action.ts";
+import { actionsByName } from "../../qingcloud/actions.ts";
+import { retCodes } from "../../qingcloud/errors.ts";
+import type { Context } from "../services/context.ts";
+import { ApiError, badValue, missing } from "../services/errors.ts";
+import { handlers } from "../services/handlers.ts";
+import type { JobRunner } from "../services/job-runner.ts";
+import { zones } from "../services/zones.ts";
+import type { Store } from "../store/store.ts";
+import { authenticate, type Credentials, type SignedRequest } from "./authentication.ts";
+import type { CallLog } from "./call-log.ts";
+import type { RateLimit } from "./rate-limit.ts";
+import { readRequest } from "./validation.ts";
+
+export interface Api {
+  readonly store: Store;
+  readonly runner: JobRunner;
+  readonly credentials: Credentials;
+  readonly calls: CallLog;
+  readonly rateLimit: RateLimit;
+  /** Milliseconds after creation at which a resource gets its lease. */
+  readonly leaseDelay: number;
+  readonly log: (line: string) => void;
+}
+
+export type Answer = Readonly<Record<string, unknown>> & { readonly ret_code: number };
+
+/** Answers a call; never throws. */
+export function answer(api: Api, request: SignedRequest): Answer {
+  const time = Date.now();
+  const start = performance.now();
+  const result = attempt(api, request, time);
+  api.calls.write({
+    time,
+    parameters: request.parameters,
+    retCode: result.ret_code,
+    message: typeof result.message === "string" ? result.message : undefined,
+    milliseconds: performance.now() - start,
+  });
+  return result;
+}
+
+function attempt(api: Api, request: SignedRequest, time: number): Answer {
+  try {
+    return {
+      action: `${request.parameters.action}Response`,
+      ret_code: retCodes.ok,
+      ...perform(api, request, time),
+    };
+  } catch (error) {
+    if (error instanceof ApiError) return { ret_code: error.retCode, message: error.message };
+    api.log(
+      `${request.parameters.action}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
+    return { ret_code: retCodes.internal, message: "InternalError, see the log of the local cloud" };
+  }
+}
+
+function perform(api: Api, request: SignedRequest, now: number): Record<string, unknown> {
+  const { parameters } = request;
+  if (!parameters.action) throw missing("action");
+  authenticate(request, api.credentials, now);
+  api.rateLimit.count(now);
+  const action = actionsByName.get(parameters.action);
+  if (action === undefined) {
+    throw badValue(
+      "action",
+      parameters.action,
+      `one of the ${actionsByName.size} actions of the local cloud`,
+    );
+  }
+  const context: Context = {
+    zone: readZone(action, parameters.zone),
+    store: api.store,
+    now,
+    leaseDelay: api.leaseDelay,
+    startJob: (work, resourceIds) => api.runner.start(context.zone, work, resourceIds),
+  };
+  const input = readRequest(action, parameters);
+  const handler = handlers[action.name as keyof typeof handlers] as (
+    input: Record<string, unknown>,
+    context: Context,
+  ) => Record<string, unknown>;
+  if (action.isRead) return handler(input, context);
+  const output = api.store.transaction(() => handler(input, context));
+  api.runner.wake();
+  return output;
+}
+
+function readZone(action: Action, zone: string | undefined): string {
+  if (action.name === "DescribeZones") return zone ?? "";
+  if (!zone) throw missing("zone");
+  if (!zones.some(({ id }) => id === zone))
+    throw badValue("zone", zone, zones.map(({ id }) => id).join(", "));
+  return zone;
+}

@@ -1,0 +1,269 @@
+/** The commands of the local cloud, as seen from outside its process. */
+import { spawn } from "node:child_process";
+import { closeSync, createReadStream, existsSync, openSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Failure } from "./failure.ts";
+import { Home } from "./home.ts";
+import { isAlive, type PidRecord, readRunning } from "./pid-record.ts";
+import type { CloudStatus } from "./status.ts";
+
+interface HomeOptions {
+  readonly home: string;
+  readonly json?: boolean;
+}
+
+interface StartOptions extends HomeOptions {
+  readonly port?: string;
+  readonly dataPlane: "linux" | "none";
+  readonly jobs: string;
+  readonly rateLimit?: string;
+  readonly webRoot?: string;
+  readonly foreground?: boolean;
+}
+
+/** Milliseconds that a start or a stop may take. */
+const startDeadline = 60_000;
+const stopDeadline = 60_000;
+
+/** Starts the cloud in a process of its own and waits until its API answers. */
+export async function start(options: StartOptions): Promise<void> {
+  if (options.foreground) return await runInForeground(options);
+  const home = new Home(options.home);
+  home.create();
+  const running = readRunning(home.pid);
+  if (running === undefined) await spawnServer(home, options);
+  const found = await waitUntilReady(home, running);
+  print(options, found, describeRunning(found, home, running !== undefined));
+}
+
+/** Tells the cloud to end and waits until it is gone. */
+export async function stop(options: HomeOptions): Promise<void> {
+  const running = readRunning(new Home(options.home).pid);
+  if (running !== undefined) {
+    process.kill(running.pid, "SIGTERM");
+    const deadline = Date.now() + stopDeadline;
+    while (isAlive(running)) {
+      if (Date.now() > deadline) {
+        throw new Failure(`process ${running.pid} has not ended within ${stopDeadline / 1000} s of SIGTERM`);
+      }
+      await sleep(20);
+    }
+  }
+  const text = running === undefined ? "The local cloud was not running." : "The local cloud has stopped.";
+  print(options, { stopped: running !== undefined }, text);
+}
+
+/** Prints what the cloud has and whether it runs. */
+export async function status(options: HomeOptions): Promise<void> {
+  const home = new Home(options.home);
+  const running = readRunning(home.pid);
+  const found = running === undefined ? await readStopped(home) : await ask(running, "GET", "status");
+  print(options, found, describeStatus(found));
+}
+
+/** Removes all resources, of a running cloud or of a stopped one. */
+export async function reset(options: HomeOptions): Promise<void> {
+  const home = new Home(options.home);
+  const running = readRunning(home.pid);
+  if (running !== undefined) await ask(running, "POST", "reset");
+  else if (existsSync(home.state)) await resetStopped(home);
+  print(options, { reset: true }, "The local cloud has no resources any more.");
+}
+
+/** Prints the log, and what is added to it with `--follow`. */
+export async function logs(options: HomeOptions & { readonly follow?: boolean }): Promise<void> {
+  const { log } = new Home(options.home);
+  if (!existsSync(log)) throw new Failure(`${log} does not exist: start the local cloud first`);
+  for (let position = 0; ; await sleep(200)) {
+    const { size } = statSync(log);
+    if (size > position) {
+      const stream = createReadStream(log, { start: position, end: size - 1 });
+      for await (const chunk of stream as AsyncIterable<Buffer>) process.stdout.write(chunk);
+      position = size;
+    }
+    if (!options.follow) return;
+  }
+}
+
+async function runInForeground(options: StartOptions): Promise<void> {
+  const ended = new Promise<string>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => resolve(signal));
+  });
+  const log = (line: string): void => {
+    process.stderr.write(`${new Date().toISOString()} ${line}\n`);
+  };
+  process.on("uncaughtException", (error) => log(`uncaught: ${error.stack ?? error.message}`));
+  process.on("unhandledRejection", (error) => log(`unhandled: ${String(error)}`));
+  const { startCloud } = await import("./server.ts");
+  const cloud = await startCloud({
+    home: options.home,
+    port: readPort(options.port),
+    dataPlane: options.dataPlane,
+    jobs: options.jobs,
+    rateLimit: options.rateLimit,
+    webRoot: options.webRoot ?? join(import.meta.dirname, "..", "scripts", "train"),
+    log,
+  });
+  log(`${await ended}: stopping`);
+  await cloud.stop();
+  log("stopped");
+  process.exit(0);
+}
+
+function readPort(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65535)) throw new Failure(`--port ${text}: must be a number from 0 to 65535`);
+  return port;
+}
+
+async function spawnServer(home: Home, options: StartOptions): Promise<void> {
+  readPort(options.port);
+  const flags = {
+    "--home": home.path,
+    "--port": options.port,
+    "--data-plane": options.dataPlane,
+    "--jobs": options.jobs,
+    "--rate-limit": options.rateLimit,
+    "--web-root": options.webRoot,
+  };
+  const given = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
+  const logStart = existsSync(home.log) ? statSync(home.log).size : 0;
+  const descriptor = openSync(home.log, "a", 0o600);
+  const child = spawn(
+    process.execPath,
+    [
+      "--disable-warning=ExperimentalWarning",
+      join(import.meta.dirname, "main.ts"),
+      "start",
+      "--foreground",
+      ...given,
+    ],
+    { detached: true, stdio: ["ignore", descriptor, descriptor] },
+  );
+  closeSync(descriptor);
+  const abort = (): void => {
+    child.kill("SIGTERM");
+  };
+  process.once("SIGINT", abort);
+  process.once("SIGTERM", abort);
+  const deadline = Date.now() + startDeadline;
+  while (readRunning(home.pid)?.pid !== child.pid || !(await answers(home))) {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      const said = readFileSync(home.log, "utf8").slice(logStart).trim();
+      throw new Failure(
+        said.replace(/^cloud: /, "") || `the local cloud ended at its start, see ${home.log}`,
+      );
+    }
+    if (Date.now() > deadline) {
+      child.kill("SIGTERM");
+      throw new Failure(`the API has not answered within ${startDeadline / 1000} s, see ${home.log}`);
+    }
+    await sleep(10);
+  }
+  child.unref();
+  process.off("SIGINT", abort);
+  process.off("SIGTERM", abort);
+}
+
+async function answers(home: Home): Promise<boolean> {
+  const record = readRunning(home.pid);
+  if (record === undefined) return false;
+  try {
+    const response = await fetch(`http://127.0.0.1:${record.port}/_cloud/ping`);
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function waitUntilReady(home: Home, before: PidRecord | undefined): Promise<CloudStatus> {
+  const record = readRunning(home.pid) ?? before;
+  if (record === undefined) throw new Failure(`the local cloud has ended, see ${home.log}`);
+  return await ask(record, "GET", "status");
+}
+
+async function ask(record: PidRecord, method: "GET" | "POST", command: string): Promise<CloudStatus> {
+  const response = await fetch(`http://127.0.0.1:${record.port}/_cloud/${command}`, {
+    method,
+    headers: { Authorization: `Bearer ${record.token}` },
+  });
+  const body = (await response.json()) as CloudStatus & {
+    readonly error?: string;
+    readonly message?: string;
+  };
+  if (!response.ok || body.error !== undefined) {
+    throw new Failure(`process ${record.pid} answers ${command} with: ${body.error ?? body.message}`);
+  }
+  return body;
+}
+
+async function readStopped(home: Home): Promise<CloudStatus> {
+  const { Store } = await import("./store/store.ts");
+  const { zoneStatuses } = await import("./status.ts");
+  const store = new Store(existsSync(home.state) ? home.state : ":memory:");
+  const zones = zoneStatuses(store);
+  store.close();
+  const dataPlane = home.readSettings()?.dataPlane ?? "none";
+  return { running: false, home: home.path, dataPlane, zones, routers: [], nodes: [] };
+}
+
+async function resetStopped(home: Home): Promise<void> {
+  const { Store } = await import("./store/store.ts");
+  const store = new Store(home.state);
+  const nodes = store.list("instance").map(({ id }) => id);
+  const settings = home.readSettings();
+  if (settings?.dataPlane === "linux") {
+    const { loadLinuxDataPlane } = await import("./server.ts");
+    const webRoot = join(import.meta.dirname, "..", "scripts", "train");
+    const log = (line: string): void => {
+      process.stderr.write(`${line}\n`);
+    };
+    const dataPlane = await loadLinuxDataPlane(home, settings, { webRoot, log });
+    await dataPlane.stop();
+    await dataPlane.forget(nodes);
+  }
+  store.clear();
+  store.close();
+}
+
+function print(options: HomeOptions, value: unknown, text: string): void {
+  process.stdout.write(`${options.json ? JSON.stringify(value, null, 2) : text}\n`);
+}
+
+function describeRunning(found: CloudStatus, home: Home, ranBefore: boolean): string {
+  const lines = [
+    `The local cloud ${ranBefore ? "is already running" : "is running"}.`,
+    `  API       ${found.endpoint}`,
+    `  zones     ${found.zones.map(({ id }) => id).join(", ")}`,
+  ];
+  if (found.bastion !== undefined) {
+    lines.push(
+      `  bastion   ssh -J ${found.bastion.user}@${found.bastion.host}:${found.bastion.port} root@EIP -p PORT`,
+    );
+  }
+  lines.push(
+    `  clients   read ${home.config}, e.g. qingcloud iaas describe-eips -f ${home.config}`,
+    `  calls     ${home.calls}`,
+    `  log       ${home.log}`,
+  );
+  return lines.join("\n");
+}
+
+function describeStatus(found: CloudStatus): string {
+  const head = found.running
+    ? `The local cloud is running (process ${found.pid}) at ${found.endpoint}, data plane ${found.dataPlane}.`
+    : "The local cloud is not running.";
+  const zones = found.zones.map(({ id, resources, jobs }) => {
+    const counts = Object.entries({ ...resources, "unfinished job": jobs }).filter(([, count]) => count > 0);
+    const words = counts.map(
+      ([kind, count]) => `${count} ${kind.replace("_", " ")}${count === 1 ? "" : "s"}`,
+    );
+    return `  ${id}  ${words.join(", ") || "no resources"}`;
+  });
+  const tunnels = found.routers.flatMap(({ tunnels }) => tunnels);
+  const established = tunnels.filter((tunnel) => tunnel.established).length;
+  const plane = `  ${found.routers.length} routers, ${established} of ${tunnels.length} tunnels established, ${found.nodes.length} nodes`;
+  return [head, ...zones, ...(found.running && found.dataPlane === "linux" ? [plane] : [])].join("\n");
+}

@@ -1,0 +1,129 @@
+/** The home directory of a local cloud: what is in it and who may read it. */
+import { createHash, randomInt } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import type { Credentials } from "./api/authentication.ts";
+import { Failure } from "./failure.ts";
+import { zones } from "./services/zones.ts";
+
+export interface Settings {
+  readonly apiPort: number;
+  readonly bastionPort: number;
+  /** Starts the names of everything that the data plane makes on this machine. */
+  readonly prefix: string;
+  /** The data plane of the last start. */
+  readonly dataPlane: "linux" | "none";
+}
+
+const defaultPort = 7080;
+
+export class Home {
+  readonly path: string;
+  readonly config: string;
+  readonly calls: string;
+  readonly log: string;
+  readonly state: string;
+  readonly settings: string;
+  readonly pid: string;
+
+  constructor(directory: string) {
+    this.path = existsSync(directory) ? realpathSync(directory) : resolve(directory);
+    this.config = join(this.path, "config.yaml");
+    this.calls = join(this.path, "calls.jsonl");
+    this.log = join(this.path, "log");
+    this.state = join(this.path, "state.db");
+    this.settings = join(this.path, "settings.json");
+    this.pid = join(this.path, "cloud.json");
+  }
+
+  /** Makes the directory, closed to everyone else. */
+  create(): void {
+    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    chmodSync(this.path, 0o700);
+  }
+
+  readSettings(): Settings | undefined {
+    if (!existsSync(this.settings)) return undefined;
+    try {
+      return JSON.parse(readFileSync(this.settings, "utf8")) as Settings;
+    } catch (error) {
+      throw new Failure(`${this.settings} is not JSON: delete it, new ports are chosen then`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** The ports of the first start are kept. @param port the port asked for; 0 takes any, undefined the usual one */
+  async chooseSettings(port: number | undefined, dataPlane: Settings["dataPlane"]): Promise<Settings> {
+    const before = this.readSettings();
+    const asked = port === 0 ? (before?.apiPort ?? (await freePort(0))) : port;
+    const apiPort = asked ?? before?.apiPort ?? (await freePort(defaultPort));
+    const bastionPort = before?.bastionPort ?? (await freePort(0));
+    const hash = createHash("sha256").update(this.path).digest("hex").slice(0, 4);
+    const settings = { apiPort, bastionPort, prefix: `cz${hash}`, dataPlane };
+    writeFileSync(this.settings, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
+    return settings;
+  }
+
+  /** The account's credentials, made at the first start; written where the official clients read them. */
+  writeConfig(port: number): Credentials {
+    const credentials = this.readCredentials() ?? {
+      accessKeyId: randomText("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 20),
+      secretAccessKey: randomText("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 40),
+    };
+    const lines = [
+      `qy_access_key_id: '${credentials.accessKeyId}'`,
+      `qy_secret_access_key: '${credentials.secretAccessKey}'`,
+      `zone: '${zones[0]?.id}'`,
+      "host: '127.0.0.1'",
+      `port: ${port}`,
+      "protocol: 'http'",
+    ];
+    const text = `${lines.join("\n")}\n`;
+    if (!existsSync(this.config) || readFileSync(this.config, "utf8") !== text) {
+      writeFileSync(this.config, text, { mode: 0o600 });
+    }
+    chmodSync(this.config, 0o600);
+    return credentials;
+  }
+
+  private readCredentials(): Credentials | undefined {
+    if (!existsSync(this.config)) return undefined;
+    const text = readFileSync(this.config, "utf8");
+    const value = (name: string): string | undefined =>
+      new RegExp(`^${name}:\\s*['"]?([A-Za-z0-9]+)['"]?\\s*$`, "m").exec(text)?.[1];
+    const accessKeyId = value("qy_access_key_id");
+    const secretAccessKey = value("qy_secret_access_key");
+    if (accessKeyId === undefined || secretAccessKey === undefined) {
+      throw new Failure(
+        `${this.config} has no qy_access_key_id or qy_secret_access_key: delete it, new keys are made then`,
+      );
+    }
+    return { accessKeyId, secretAccessKey };
+  }
+}
+
+function randomText(alphabet: string, length: number): string {
+  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join("");
+}
+
+/** The first free loopback port from `first` on; 0 for any. */
+async function freePort(first: number): Promise<number> {
+  for (let port = first; port < first + 200; port += 1) {
+    const found = await tryPort(port);
+    if (found !== undefined) return found;
+  }
+  throw new Failure(`no free port from ${first} to ${first + 199} on 127.0.0.1: give one with --port`);
+}
+
+function tryPort(port: number): Promise<number | undefined> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once("error", () => done(undefined));
+    server.listen(port, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => done(typeof address === "object" && address !== null ? address.port : undefined));
+    });
+  });
+}

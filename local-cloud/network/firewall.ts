@@ -1,0 +1,100 @@
+/** The nftables rules of a router, as a pure function of its picture. */
+
+import { privateNetworks } from "./addressing.ts";
+import type { PortForwardPicture, RouterPicture, RulePicture } from "./picture.ts";
+
+/** Name of the interface that carries the EIP in a router's namespace. */
+export const uplinkDevice = "eip";
+
+const privateSet = `{ ${privateNetworks.join(", ")} }`;
+
+/**
+ * The rules of one router as a document for `nft -f`; loading it replaces the earlier ones in one transaction.
+ *
+ * The security group stands at the uplink: inbound rules are matched before port forwarding, so they name ports of
+ * the EIP; what comes out of a tunnel does not pass them again.
+ */
+export function firewall(router: RouterPicture, { clampMss }: { clampMss: boolean }): string {
+  const chains = [
+    chain("inbound", "type filter hook prerouting priority mangle; policy accept;", inbound(router)),
+    chain("port_forwards", "type nat hook prerouting priority dstnat; policy accept;", portForwards(router)),
+    ...(clampMss
+      ? [chain("clamp", "type filter hook forward priority mangle; policy accept;", [mssClamp])]
+      : []),
+    chain("outbound", "type filter hook postrouting priority filter; policy accept;", outbound(router)),
+    chain("source_nat", "type nat hook postrouting priority srcnat; policy accept;", sourceNat(router)),
+  ];
+  return `table ip cloud\ndelete table ip cloud\ntable ip cloud {\n${chains.join("")}}\n`;
+}
+
+const mssClamp = "tcp flags syn tcp option maxseg size set rt mtu";
+
+function chain(name: string, hook: string, rules: readonly string[]): string {
+  return `  chain ${name} {\n    ${hook}\n${rules.map((rule) => `    ${rule}\n`).join("")}  }\n`;
+}
+
+function inbound({ inbound: rules }: RouterPicture): string[] {
+  return [
+    `iifname != "${uplinkDevice}" accept`,
+    `ip saddr ${privateSet} drop`,
+    "ct state established,related accept",
+    "ct state invalid drop",
+    ...byPriority(rules).map((rule) => ruleStatement(rule, "saddr")),
+    "drop",
+  ];
+}
+
+function outbound({ outbound: rules }: RouterPicture): string[] {
+  return [
+    `oifname != "${uplinkDevice}" accept`,
+    // When a tunnel is down its networks have no route but the default one: nothing of them may leave in clear.
+    `ip daddr ${privateSet} drop`,
+    "ct state established,related accept",
+    ...byPriority(rules).map((rule) => ruleStatement(rule, "daddr")),
+  ];
+}
+
+function portForwards({ eip, portForwards: forwards }: RouterPicture): string[] {
+  if (!eip) return [];
+  const statement = ({ protocol, port, targetAddress, targetPort }: PortForwardPicture) =>
+    `iifname "${uplinkDevice}" ip daddr ${eip.address} ${protocol} dport ${port} dnat to ${targetAddress}:${targetPort}`;
+  return forwards.map(statement);
+}
+
+function sourceNat({ eip }: RouterPicture): string[] {
+  if (!eip) return [];
+  // Traffic of a tunnel keeps its addresses: its destination is private.
+  return [
+    `oifname "${uplinkDevice}" ip saddr ${privateSet} ip daddr != ${privateSet} snat to ${eip.address}`,
+  ];
+}
+
+function byPriority(rules: readonly RulePicture[]): RulePicture[] {
+  return rules.toSorted((a, b) => a.priority - b.priority);
+}
+
+function ruleStatement(rule: RulePicture, side: "saddr" | "daddr"): string {
+  const network = rule.network ? [`ip ${side} ${rule.network}`] : [];
+  return [...network, ...protocolMatch(rule), rule.action].join(" ");
+}
+
+function protocolMatch({ protocol, from, to }: RulePicture): string[] {
+  switch (protocol) {
+    case "tcp":
+    case "udp":
+      if (from === undefined && to === undefined) return [`ip protocol ${protocol}`];
+      return [
+        `${protocol} dport ${from ?? to}${to !== undefined && from !== undefined && to !== from ? `-${to}` : ""}`,
+      ];
+    case "icmp":
+      return [
+        "ip protocol icmp",
+        ...(from === undefined ? [] : [`icmp type ${from}`]),
+        ...(to === undefined ? [] : [`icmp code ${to}`]),
+      ];
+    default:
+      return [`ip protocol ${protocolNumber[protocol]}`];
+  }
+}
+
+const protocolNumber = { gre: 47, esp: 50, ah: 51, ipip: 4 } as const;

@@ -1,0 +1,223 @@
+/** A node: a running instance as namespaces of this machine, with a disk of its own on top of the machine's. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { interfaceName } from "./addressing.ts";
+import { configure, createNamespaces, deleteLinks, deleteNamespaces } from "./namespaces.ts";
+import type { NodePicture } from "./picture.ts";
+import { environment, namespacePath, run } from "./shell.ts";
+
+const bootMs = 20_000;
+const bootProgram = join(import.meta.dirname, "node-boot.py");
+const device = "eth0";
+
+export interface NodeSurroundings {
+  readonly namespace: string;
+  readonly switch: string;
+  /** Folder of the node's disk. */
+  readonly directory: string;
+  /** Folders of this machine that the node must not see. */
+  readonly hide: readonly string[];
+  readonly log: (line: string) => void;
+}
+
+/** How a node's vxnet is connected; without a router there is no gateway. */
+export interface NodeNetwork {
+  readonly prefixLength: number;
+  readonly gateway?: string;
+}
+
+export class Node {
+  readonly id: string;
+  readonly namespace: string;
+  readonly #around: NodeSurroundings;
+  #process: ChildProcess | undefined;
+  #pid = 0;
+  #exists = false;
+  #removing = false;
+  #booted: NodePicture | undefined;
+  #keys = "";
+  /** The vxnet that eth0 is plugged into, and the addresses that it has, as text. */
+  #plug: string | undefined;
+  #addresses = "";
+
+  constructor(id: string, around: NodeSurroundings) {
+    this.id = id;
+    this.namespace = around.namespace;
+    this.#around = around;
+  }
+
+  /** PID 1 of the node as this machine sees it; 0 while it does not run. */
+  get pid(): number {
+    return this.#process ? this.#pid : 0;
+  }
+
+  /** Boots the node when it does not run or another boot is due; otherwise only what changed is changed. */
+  async apply(node: NodePicture, network: NodeNetwork): Promise<void> {
+    if (!this.#process || this.#booted?.boot !== node.boot) {
+      await this.remove();
+      await createNamespaces([this.namespace]);
+      this.#exists = true;
+      // The loopback has ::1, as programs expect; the vxnet has no IPv6.
+      const sysctl = { "net/ipv6/conf/default/disable_ipv6": 1 };
+      await configure(this.namespace, { sysctl, ip: ["link set lo up"] });
+      await this.#connect(node, network);
+      await this.#boot(node);
+      return;
+    }
+    await this.#connect(node, network);
+    await this.#authorize(node.authorizedKeys);
+    this.#booted = node;
+  }
+
+  /** Ends the node; its disk stays. */
+  async remove(): Promise<void> {
+    const running = this.#process;
+    if (running) {
+      this.#removing = true;
+      const exit = once(running, "exit");
+      if (this.#pid > 0) process.kill(this.#pid, "SIGKILL");
+      else running.kill("SIGKILL");
+      await exit;
+      this.#removing = false;
+    }
+    if (!this.#exists) return;
+    await deleteLinks(this.#around.switch, [interfaceName(this.id)]);
+    await deleteNamespaces([this.namespace]);
+    this.#exists = false;
+    this.#booted = undefined;
+    this.#plug = undefined;
+    this.#addresses = "";
+  }
+
+  /** Plugs the node into its vxnet, or another one than before, and sets its addresses. */
+  async #connect({ vxnet }: NodePicture, network: NodeNetwork): Promise<void> {
+    const plug = JSON.stringify(vxnet);
+    const addresses = JSON.stringify(network);
+    const port = interfaceName(this.id);
+    if (plug !== this.#plug) {
+      if (this.#plug) await deleteLinks(this.#around.switch, [port]);
+      this.#plug = undefined;
+      this.#addresses = "";
+      if (vxnet) {
+        const near = `peer name ${device} address ${vxnet.mac} netns ${this.namespace}`;
+        const lines = [
+          `link add ${port} type veth ${near}`,
+          `link set ${port} master ${interfaceName(vxnet.id)} up`,
+        ];
+        await configure(this.#around.switch, { ip: lines });
+      }
+      this.#plug = plug;
+    }
+    if (!vxnet || addresses === this.#addresses) return;
+    await configure(this.namespace, {
+      ip: [`link set ${device} up`, `addr flush dev ${device}`, ...addressLines(vxnet.address, network)],
+    });
+    this.#addresses = addresses;
+  }
+
+  async #boot(node: NodePicture): Promise<void> {
+    const { directory, hide, log } = this.#around;
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const consoleFile = join(directory, "console.log");
+    const output = openSync(consoleFile, "w", 0o600);
+    const own = [
+      "--mount",
+      "--uts",
+      "--ipc",
+      "--pid",
+      "--fork",
+      "--kill-child=SIGKILL",
+      "--propagation",
+      "private",
+    ];
+    const program = ["/usr/bin/python3", "-I", "-S", bootProgram];
+    const args = [`--net=${namespacePath(this.namespace)}`, "--", "unshare", ...own, "--", ...program];
+    const child = spawn("nsenter", args, {
+      env: environment,
+      detached: true,
+      stdio: ["pipe", "pipe", output],
+    });
+    closeSync(output);
+    this.#process = child;
+    this.#pid = 0;
+    child.on("exit", () => {
+      if (this.#process !== child) return;
+      this.#process = undefined;
+      if (this.#booted && !this.#removing) log(`node ${this.id} has ended: the next converge boots it again`);
+    });
+    child.stdin?.on("error", () => {}); // an early end is reported below
+    child.stdin?.end(specification(node, directory, hide));
+    try {
+      await this.#untilUp(child);
+    } catch (error) {
+      const console = (await readFile(consoleFile, "utf8")).trim().slice(-600);
+      throw new Error(
+        `${(error as Error).message}; its console (${consoleFile}) says: ${console || "nothing"}`,
+      );
+    }
+    this.#booted = node;
+    this.#keys = keysFile(node.authorizedKeys);
+    log(`node ${this.id} is up (boot ${node.boot})`);
+  }
+
+  /** Reads what the booting node reports: its PID, then `up` when sshd listens. */
+  #untilUp(child: ChildProcess): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`sshd does not listen after ${bootMs} ms`)), bootMs);
+      let text = "";
+      child.stdout?.setEncoding("utf8").on("data", (part: string) => {
+        text += part;
+        this.#pid = Number.parseInt(text, 10) || 0;
+        if (!text.includes("up\n")) return;
+        clearTimeout(timer);
+        resolve();
+      });
+      child.on("error", reject);
+      child.on("exit", (code, signal) => {
+        clearTimeout(timer);
+        reject(new Error(`boot ended with ${signal ?? `status ${code}`}`));
+      });
+    });
+  }
+
+  async #authorize(keys: readonly string[]): Promise<void> {
+    const text = keysFile(keys);
+    if (text === this.#keys) return;
+    // Run inside the node: there, a link that its owner has made leads nowhere else.
+    const script = [
+      'keys=$(mktemp); cat > "$keys"',
+      'install -m 600 "$keys" /root/.ssh/authorized_keys',
+      'install -m 600 -o ubuntu -g ubuntu "$keys" /home/ubuntu/.ssh/authorized_keys',
+      'rm "$keys"',
+    ].join("\n");
+    await run("nsenter", [`--target=${this.#pid}`, "--all", "--", "sh", "-e", "-c", script], { input: text });
+    this.#keys = text;
+  }
+}
+
+function addressLines(address: string, { prefixLength, gateway }: NodeNetwork): string[] {
+  const route = gateway ? [`route replace default via ${gateway} dev ${device}`] : [];
+  return [`addr add ${address}/${prefixLength} dev ${device}`, ...route];
+}
+
+function keysFile(keys: readonly string[]): string {
+  return keys.map((key) => `${key.trim()}\n`).join("");
+}
+
+function specification(node: NodePicture, directory: string, hide: readonly string[]): string {
+  const { hostname, vxnet, authorizedKeys, userdata } = node;
+  return JSON.stringify({
+    directory,
+    hostname,
+    address: vxnet?.address ?? "",
+    hide,
+    authorizedKeys: authorizedKeys.map((key) => key.trim()),
+    userdata: userdata
+      ? { file: userdata.file, script: Buffer.from(userdata.script).toString("base64") }
+      : null,
+  });
+}

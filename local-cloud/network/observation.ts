@@ -1,0 +1,40 @@
+/** What is seen of routers and nodes: bytes at the EIPs, tunnels that are up, processes. */
+
+import type { Node } from "./node.ts";
+import type { Observation } from "./picture.ts";
+import type { Router } from "./router.ts";
+import { run } from "./shell.ts";
+
+interface LinkStatistics {
+  readonly ifname: string;
+  readonly stats64: { readonly rx: { readonly bytes: number }; readonly tx: { readonly bytes: number } };
+}
+
+export async function observe(
+  internet: string,
+  routers: readonly Router[],
+  nodes: readonly Node[],
+): Promise<Observation> {
+  const links = routers.length > 0 ? await linkStatistics(internet) : [];
+  return {
+    routers: await Promise.all(
+      routers.map(async (router) => {
+        // The uplink's far end: what it transmits is what the EIP receives.
+        const link = links.find(({ ifname }) => ifname === router.internetDevice);
+        const established = await router.charon.established();
+        return {
+          id: router.id,
+          namespace: router.namespace,
+          received: link?.stats64.tx.bytes ?? 0,
+          sent: link?.stats64.rx.bytes ?? 0,
+          tunnels: router.tunnelIds.map((id) => ({ id, established: established.has(id) })),
+        };
+      }),
+    ),
+    nodes: nodes.map(({ id, namespace, pid }) => ({ id, namespace, pid })),
+  };
+}
+
+async function linkStatistics(namespace: string): Promise<LinkStatistics[]> {
+  return JSON.parse(await run("ip", ["-n", namespace, "-json", "-stats", "link"])) as LinkStatistics[];
+}

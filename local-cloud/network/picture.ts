@@ -1,0 +1,128 @@
+/**
+ * The picture of the data plane: what should exist on this machine, as plain data.
+ *
+ * The services derive it from the durable state (applied configuration only: an EIP, a static or a rule
+ * that was never applied is not in it); a DataPlane makes it so. Both sides depend on this file alone.
+ */
+
+/** One IPv4 address without prefix length, e.g. `192.168.1.2`. */
+export type Address = string;
+/** One IPv4 network in CIDR form, e.g. `192.168.1.0/24`. */
+export type Network = string;
+
+export interface Picture {
+  readonly routers: readonly RouterPicture[];
+  readonly nodes: readonly NodePicture[];
+  /** OpenSSH public keys that may log in to the bastion (the key pairs registered in any zone). */
+  readonly bastionKeys: readonly string[];
+}
+
+/** A VPC router: its uplink to the "internet" carries the EIP's address. */
+export interface RouterPicture {
+  /** Resource id, e.g. `rtr-0a1b2c3d`. */
+  readonly id: string;
+  readonly zone: string;
+  /** Absent while no EIP is applied: the router then has no way out. */
+  readonly eip?: { readonly id: string; readonly address: Address; readonly bandwidthMbps: number };
+  readonly vxnets: readonly VxnetPicture[];
+  readonly portForwards: readonly PortForwardPicture[];
+  readonly ipsecTunnels: readonly IpsecTunnelPicture[];
+  readonly inbound: readonly RulePicture[];
+  readonly outbound: readonly RulePicture[];
+}
+
+export interface VxnetPicture {
+  readonly id: string;
+  /** The router's own address in the vxnet, e.g. `192.168.1.1`. */
+  readonly managerAddress: Address;
+  readonly network: Network;
+}
+
+export interface PortForwardPicture {
+  readonly id: string;
+  readonly protocol: "tcp" | "udp";
+  /** Port on the EIP. */
+  readonly port: number;
+  readonly targetAddress: Address;
+  readonly targetPort: number;
+}
+
+/** One side of an IPSec tunnel (static type 7). Secrets live in the picture only in memory. */
+export interface IpsecTunnelPicture {
+  readonly id: string;
+  /** Peer's public address; `0.0.0.0` accepts any peer. */
+  readonly remoteAddress: Address;
+  /** Peer's IKE identity; `%any` accepts any. */
+  readonly remoteId: string;
+  readonly presharedKey: string;
+  readonly localNetworks: readonly Network[];
+  readonly remoteNetworks: readonly Network[];
+  readonly mode: "main" | "aggressive";
+}
+
+/** A security group rule; the lowest priority number wins, no match drops inbound and accepts outbound. */
+export interface RulePicture {
+  readonly protocol: "tcp" | "udp" | "icmp" | "gre" | "esp" | "ah" | "ipip";
+  readonly priority: number;
+  readonly action: "accept" | "drop";
+  /** First and last port (tcp, udp) or ICMP type and code; absent = any. */
+  readonly from?: number;
+  readonly to?: number;
+  /** Source (inbound) or destination (outbound); absent = any. */
+  readonly network?: Network;
+}
+
+/** A running instance. A stopped one is not in the picture, but its disk is kept until `forget`. */
+export interface NodePicture {
+  /** Resource id, e.g. `i-0a1b2c3d`. */
+  readonly id: string;
+  readonly zone: string;
+  readonly hostname: string;
+  /** Grows with every start or restart: a running node with another boot number is booted anew. */
+  readonly boot: number;
+  readonly vxnet?: { readonly id: string; readonly address: Address; readonly mac: string };
+  /** OpenSSH public keys for root and ubuntu. */
+  readonly authorizedKeys: readonly string[];
+  /** User data of type `exec`: a script run as root after sshd is up, at every boot. */
+  readonly userdata?: { readonly file: string; readonly script: Uint8Array };
+}
+
+/** What the data plane saw, for `status` and for tests. */
+export interface Observation {
+  readonly routers: readonly {
+    readonly id: string;
+    readonly namespace: string;
+    /** Bytes at the EIP since the router came up. */
+    readonly received: number;
+    readonly sent: number;
+    readonly tunnels: readonly { readonly id: string; readonly established: boolean }[];
+  }[];
+  readonly nodes: readonly {
+    readonly id: string;
+    readonly namespace: string;
+    /** PID 1 of the node as the host sees it. */
+    readonly pid: number;
+  }[];
+}
+
+export interface DataPlane {
+  /**
+   * Makes the machine look like the picture and returns when it does; throws an Error that names the router or node
+   * that could not be made so. Calls are serialised; a call that waits is merged with later ones (the last picture wins).
+   */
+  converge(picture: Picture): Promise<void>;
+  observe(): Promise<Observation>;
+  /** Deletes what is kept of a node that is not in the picture any more (its disk). */
+  forget(nodeIds: readonly string[]): Promise<void>;
+  /** Removes everything that runs, keeping the disks: namespaces, processes, mounts. */
+  stop(): Promise<void>;
+  /** The bastion for people and programs outside: SSH on loopback; absent without a data plane. */
+  readonly bastion?: {
+    readonly host: string;
+    readonly port: number;
+    readonly user: string;
+    readonly hostKey: string;
+  };
+  /** The web server inside the internet, e.g. `http://198.18.0.1`. */
+  readonly internetUrl?: string;
+}

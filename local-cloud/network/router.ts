@@ -1,0 +1,187 @@
+/** A VPC router: a namespace with an uplink that carries the EIP and a port in each of its vxnets. */
+
+import { join } from "node:path";
+import { interfaceName, internetGateway, macOf, prefixLength } from "./addressing.ts";
+import { Charon } from "./charon.ts";
+import { firewall, uplinkDevice } from "./firewall.ts";
+import { internetBridge } from "./internet.ts";
+import { anchorAddresses, tunnelPlans } from "./ipsec.ts";
+import {
+  configure,
+  createNamespaces,
+  deleteLinks,
+  deleteNamespaces,
+  forwardingSysctl,
+} from "./namespaces.ts";
+import type { Picture, RouterPicture } from "./picture.ts";
+import { bandwidthLine } from "./shaping.ts";
+
+export interface RouterSurroundings {
+  readonly namespace: string;
+  readonly internet: string;
+  readonly switch: string;
+  readonly clampMss: boolean;
+  readonly strongswanConfiguration: string;
+  readonly logs: string;
+  readonly log: (line: string) => void;
+  /** Called with the EIP when the router's IKE daemon came up. */
+  readonly onIkeStart: (address: string) => void;
+}
+
+interface Port {
+  readonly vxnet: string;
+  readonly address: string;
+  readonly prefixLength: number;
+}
+
+export class Router {
+  readonly id: string;
+  readonly namespace: string;
+  readonly charon: Charon;
+  readonly #around: RouterSurroundings;
+  /** The tunnels that the picture has, up or not. */
+  tunnelIds: readonly string[] = [];
+  #exists = false;
+  #uplink: { readonly address: string; bandwidthMbps: number } | undefined;
+  readonly #ports = new Map<string, Port>();
+  #anchors = new Set<string>();
+  #firewall = "";
+
+  constructor(id: string, around: RouterSurroundings) {
+    this.id = id;
+    this.namespace = around.namespace;
+    this.#around = around;
+    this.charon = new Charon({
+      namespace: around.namespace,
+      configuration: around.strongswanConfiguration,
+      logFile: join(around.logs, `charon-${id}.log`),
+      log: around.log,
+      onStart: () => this.#uplink && around.onIkeStart(this.#uplink.address),
+    });
+  }
+
+  /** Interface of the uplink's far end, inside the internet. */
+  get internetDevice(): string {
+    return interfaceName(this.id);
+  }
+
+  /** Unplugs what is not in the picture, so that another router may have the address in the same step. */
+  async release(picture: RouterPicture): Promise<void> {
+    if (this.#uplink && this.#uplink.address !== picture.eip?.address) {
+      await deleteLinks(this.#around.internet, [this.internetDevice]);
+      this.#uplink = undefined;
+    }
+    const wanted = new Set(portsOf(picture).map(portKey));
+    const gone = [...this.#ports].filter(([key]) => !wanted.has(key));
+    await deleteLinks(
+      this.#around.switch,
+      gone.map(([, { vxnet }]) => this.#switchDevice(vxnet)),
+    );
+    for (const [key] of gone) this.#ports.delete(key);
+  }
+
+  /** Makes everything but tunnels' SAs as in the picture. */
+  async apply(router: RouterPicture, picture: Picture): Promise<void> {
+    const isNew = !this.#exists;
+    if (isNew) {
+      await createNamespaces([this.namespace]);
+      this.#exists = true;
+    }
+    const ports = portsOf(router).filter((port) => !this.#ports.has(portKey(port)));
+    const connectsUplink = router.eip !== undefined && this.#uplink === undefined;
+    await Promise.all([this.#plugPorts(ports), this.#plugUplink(router)]);
+    const anchors = new Set(anchorAddresses(router));
+    const rules = firewall(router, this.#around);
+    await configure(this.namespace, {
+      sysctl: isNew ? forwardingSysctl : {},
+      ip: [
+        ...(isNew ? ["link set lo up"] : []),
+        ...ports.flatMap(({ vxnet, address, prefixLength: length }) => [
+          `addr add ${address}/${length} dev ${interfaceName(vxnet)}`,
+          `link set ${interfaceName(vxnet)} up`,
+        ]),
+        ...(connectsUplink && router.eip ? uplinkLines(router.eip.address) : []),
+        ...[...this.#anchors]
+          .filter((address) => !anchors.has(address))
+          .map((address) => `addr del ${address}/32 dev lo`),
+        ...[...anchors]
+          .filter((address) => !this.#anchors.has(address))
+          .map((address) => `addr add ${address}/32 dev lo`),
+      ],
+      tc: this.#shape(router),
+      nft: rules === this.#firewall ? "" : rules,
+    });
+    this.#firewall = rules;
+    this.#anchors = anchors;
+    if (router.eip) this.#uplink = { ...router.eip };
+    this.tunnelIds = router.ipsecTunnels.map(({ id }) => id);
+    await this.charon.apply(tunnelPlans(router, picture));
+  }
+
+  async remove(): Promise<void> {
+    await this.charon.stop();
+    if (!this.#exists) return;
+    const ports = [...this.#ports.values()].map(({ vxnet }) => this.#switchDevice(vxnet));
+    await Promise.all([
+      deleteLinks(this.#around.internet, [this.internetDevice]),
+      deleteLinks(this.#around.switch, ports),
+    ]);
+    await deleteNamespaces([this.namespace]);
+    this.#exists = false;
+    this.#uplink = undefined;
+    this.#ports.clear();
+    this.#anchors.clear();
+    this.#firewall = "";
+  }
+
+  #shape({ eip }: RouterPicture): string[] {
+    if (!eip || eip.bandwidthMbps === this.#uplink?.bandwidthMbps) return [];
+    return [bandwidthLine(uplinkDevice, eip.bandwidthMbps)];
+  }
+
+  async #plugUplink(router: RouterPicture): Promise<void> {
+    const { eip } = router;
+    if (!eip) return;
+    const device = this.internetDevice;
+    const far = `peer name ${uplinkDevice} address ${macOf(eip.address)} netns ${this.namespace}`;
+    const plug = [`link add ${device} type veth ${far}`, `link set ${device} master ${internetBridge} up`];
+    const shape =
+      eip.bandwidthMbps === this.#uplink?.bandwidthMbps ? [] : [bandwidthLine(device, eip.bandwidthMbps)];
+    await configure(this.#around.internet, { ip: this.#uplink ? [] : plug, tc: shape });
+  }
+
+  async #plugPorts(ports: readonly Port[]): Promise<void> {
+    const lines = ports.flatMap(({ vxnet, address }) => {
+      const device = this.#switchDevice(vxnet);
+      const near = `peer name ${interfaceName(vxnet)} address ${macOf(address)} netns ${this.namespace}`;
+      return [`link add ${device} type veth ${near}`, `link set ${device} master ${interfaceName(vxnet)} up`];
+    });
+    await configure(this.#around.switch, { ip: lines });
+    for (const port of ports) this.#ports.set(portKey(port), port);
+  }
+
+  #switchDevice(vxnet: string): string {
+    return interfaceName(this.id, vxnet);
+  }
+}
+
+function uplinkLines(address: string): string[] {
+  const gateway = internetGateway(address);
+  return [
+    `addr add ${address}/24 dev ${uplinkDevice}`,
+    `link set ${uplinkDevice} up`,
+    `route add default via ${gateway} dev ${uplinkDevice}`,
+  ];
+}
+
+function portsOf({ vxnets }: RouterPicture): Port[] {
+  return vxnets.map(({ id, managerAddress, network }) => ({
+    vxnet: id,
+    address: managerAddress,
+    prefixLength: prefixLength(network),
+  }));
+}
+
+function portKey({ vxnet, address, prefixLength: length }: Port): string {
+  return `${vxnet} ${address}/${length}`;
+}

@@ -1,0 +1,189 @@
+/** A local cloud in this process: state, data plane, jobs and API, started and stopped in order. */
+import { randomBytes } from "node:crypto";
+import type { Server } from "node:http";
+import { CallLog } from "./api/call-log.ts";
+import { type Commands, createControl } from "./api/control.ts";
+import type { Api } from "./api/dispatch.ts";
+import { listen } from "./api/http.ts";
+import { RateLimit } from "./api/rate-limit.ts";
+import { Failure } from "./failure.ts";
+import { Home, type Settings } from "./home.ts";
+import type { DataPlane } from "./network/picture.ts";
+import { register, unregister } from "./pid-record.ts";
+import { JobRunner } from "./services/job-runner.ts";
+import { readDurations } from "./services/jobs.ts";
+import { noDataPlane } from "./services/no-data-plane.ts";
+import { seed } from "./services/seed.ts";
+import { type CloudStatus, zoneStatuses } from "./status.ts";
+import { StateFileError, Store } from "./store/store.ts";
+
+export interface ServerOptions {
+  readonly home: string;
+  /** 0 takes any, undefined the home's or the usual one. */
+  readonly port?: number | undefined;
+  readonly dataPlane: "linux" | "none";
+  /** `instant`, `realistic` or the path of a JSON file. */
+  readonly jobs: string;
+  readonly rateLimit?: string | undefined;
+  /** What the web server inside the internet serves. */
+  readonly webRoot: string;
+  readonly log: (line: string) => void;
+}
+
+export interface RunningCloud {
+  readonly endpoint: string;
+  stop(): Promise<void>;
+}
+
+/** How often ended jobs and the like are looked through. */
+const pruneInterval = 3_600_000;
+/** How often the data plane is looked at for what has died. */
+const inspectInterval = 10_000;
+
+/** Starts a local cloud. The data plane becomes what the state says in the background: the API answers at once. */
+export async function startCloud(options: ServerOptions): Promise<RunningCloud> {
+  const { log } = options;
+  const durations = readSetting(() => readDurations(options.jobs));
+  const rateLimit = readSetting(() => new RateLimit(options.rateLimit));
+  const home = new Home(options.home);
+  home.create();
+  const settings = await home.chooseSettings(options.port, options.dataPlane);
+  const token = randomBytes(24).toString("hex");
+  register(home.pid, { port: settings.apiPort, token });
+  const undo: (() => void | Promise<void>)[] = [() => unregister(home.pid)];
+  const stop = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const store = openStore(home.state);
+    undo.push(() => store.close());
+    seed(store);
+    const dataPlane = await createDataPlane(options, home, settings);
+    undo.push(() => dataPlane.stop());
+    const runner = new JobRunner(store, dataPlane, durations, log);
+    undo.push(() => runner.stop());
+    const credentials = home.writeConfig(settings.apiPort);
+    const calls = new CallLog(home.calls);
+    undo.push(() => calls.close());
+    const api: Api = {
+      store,
+      runner,
+      credentials,
+      calls,
+      rateLimit,
+      leaseDelay: durations.lease * 1000,
+      log,
+    };
+    const endpoint = `http://127.0.0.1:${settings.apiPort}/iaas/`;
+    const commands = createCommands(options, home, store, runner, dataPlane, endpoint);
+    const { server } = await listen(api, createControl(token, commands), settings.apiPort).catch(
+      (error: Error) => {
+        throw portFailure(error, settings.apiPort);
+      },
+    );
+    undo.push(() => close(server));
+    const pruning = setInterval(() => runner.prune(), pruneInterval);
+    const inspection = setInterval(() => runner.inspect(), inspectInterval);
+    undo.push(() => [pruning, inspection].forEach(clearInterval));
+    runner.prune();
+    runner.wake();
+    log(`local cloud: the API answers at ${endpoint}, data plane ${options.dataPlane}, jobs ${options.jobs}`);
+    return { endpoint, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function createCommands(
+  options: ServerOptions,
+  home: Home,
+  store: Store,
+  runner: JobRunner,
+  dataPlane: DataPlane,
+  endpoint: string,
+): Commands {
+  return {
+    async status(): Promise<CloudStatus> {
+      const observation = await dataPlane.observe();
+      return {
+        running: true,
+        pid: process.pid,
+        home: home.path,
+        endpoint,
+        dataPlane: options.dataPlane,
+        ...(dataPlane.bastion === undefined ? {} : { bastion: dataPlane.bastion }),
+        ...(dataPlane.internetUrl === undefined ? {} : { internetUrl: dataPlane.internetUrl }),
+        zones: zoneStatuses(store),
+        ...observation,
+      };
+    },
+    reset: () => runner.reset(),
+  };
+}
+
+function readSetting<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new Failure((error as Error).message, { cause: error });
+  }
+}
+
+function openStore(file: string): Store {
+  try {
+    return new Store(file);
+  } catch (error) {
+    if (error instanceof StateFileError) throw new Failure(error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function createDataPlane(options: ServerOptions, home: Home, settings: Settings): Promise<DataPlane> {
+  if (options.dataPlane === "none") return noDataPlane;
+  return await loadLinuxDataPlane(home, settings, options);
+}
+
+/** The Linux data plane, loaded only where it is wanted. */
+export async function loadLinuxDataPlane(
+  home: Home,
+  settings: Settings,
+  options: Pick<ServerOptions, "webRoot" | "log">,
+): Promise<DataPlane> {
+  const linux = await import("./network/linux.ts");
+  const lacking = linux.checkPrerequisites();
+  if (lacking.length > 0) {
+    throw new Failure(
+      `--data-plane linux can not run here: ${lacking.join("; ")}. ` +
+        "Provide it, or use --data-plane none for the API alone",
+    );
+  }
+  try {
+    return await linux.createLinuxDataPlane({
+      home: home.path,
+      prefix: settings.prefix,
+      bastionPort: settings.bastionPort,
+      webRoot: options.webRoot,
+      log: options.log,
+    });
+  } catch (error) {
+    throw new Failure(`--data-plane linux can not start: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function portFailure(error: Error, port: number): Error {
+  if (!("code" in error) || (error.code !== "EADDRINUSE" && error.code !== "EACCES")) return error;
+  const what = error.code === "EADDRINUSE" ? "is in use by another program" : "may not be used by this user";
+  return new Failure(
+    `port ${port} on 127.0.0.1 ${what}: stop that program or give another port with --port`,
+    {
+      cause: error,
+    },
+  );
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeAllConnections();
+  await closed;
+}

@@ -1,0 +1,35 @@
+/** One handler for every action of the API. */
+import type { Handlers } from "./context.ts";
+import { eipHandlers } from "./eips.ts";
+import { imageHandlers } from "./images.ts";
+import { instanceShapeHandlers } from "./instance-shapes.ts";
+import { instanceHandlers } from "./instances.ts";
+import { jobHandlers } from "./jobs.ts";
+import { keypairHandlers } from "./keypairs.ts";
+import { leaseHandlers } from "./leases.ts";
+import { quotaHandlers } from "./quotas.ts";
+import { routerStaticHandlers } from "./router-statics.ts";
+import { routerVxnetHandlers } from "./router-vxnets.ts";
+import { routerHandlers } from "./routers.ts";
+import { runInstancesHandlers } from "./run-instances.ts";
+import { securityGroupHandlers } from "./security-groups.ts";
+import { vxnetHandlers } from "./vxnets.ts";
+import { zoneHandlers } from "./zones.ts";
+
+export const handlers: Handlers = {
+  ...zoneHandlers,
+  ...jobHandlers,
+  ...leaseHandlers,
+  ...quotaHandlers,
+  ...eipHandlers,
+  ...securityGroupHandlers,
+  ...keypairHandlers,
+  ...vxnetHandlers,
+  ...routerHandlers,
+  ...routerVxnetHandlers,
+  ...routerStaticHandlers,
+  ...runInstancesHandlers,
+  ...instanceHandlers,
+  ...instanceShapeHandlers,
+  ...imageHandlers,
+};

@@ -1,0 +1,71 @@
+/** What the jobs of instances do when they end. */
+import type { Instance } from "../store/resources.ts";
+import type { Effects, ZoneState } from "./context.ts";
+
+function change(
+  state: ZoneState,
+  ids: readonly string[],
+  changes: Partial<Instance> | ((instance: Instance) => Partial<Instance>),
+): void {
+  for (const id of ids) {
+    const instance = state.store.get("instance", state.zone, id);
+    if (instance === undefined) continue;
+    const changed = typeof changes === "function" ? changes(instance) : changes;
+    const isNewStatus = changed.status !== undefined && changed.status !== instance.status;
+    state.store.put({
+      ...instance,
+      ...changed,
+      transition: "",
+      statusTime: isNewStatus ? state.now : instance.statusTime,
+    });
+  }
+}
+
+const settle = (work: { readonly instances: readonly string[] }, state: ZoneState): void =>
+  change(state, work.instances, {});
+
+/** What is gone holds no network, no key pair and no group. */
+const released = { nics: [], keypairIds: [], securityGroupId: "" } as const;
+
+export const instanceEffects: Effects<
+  | "RunInstances"
+  | "StartInstances"
+  | "StopInstances"
+  | "RestartInstances"
+  | "TerminateInstances"
+  | "CeaseInstances"
+  | "ResizeInstances"
+> = {
+  RunInstances: {
+    complete: (work, state) => change(state, work.instances, { status: "running" }),
+    fail: (work, state) => change(state, work.instances, { status: "ceased", ...released }),
+  },
+  StartInstances: {
+    complete: (work, state) =>
+      change(state, work.instances, ({ boot }) => ({ status: "running", boot: boot + 1 })),
+    fail: settle,
+  },
+  StopInstances: {
+    complete: (work, state) => change(state, work.instances, { status: "stopped" }),
+    fail: settle,
+  },
+  RestartInstances: {
+    complete: (work, state) => change(state, work.instances, ({ boot }) => ({ boot: boot + 1 })),
+    fail: settle,
+  },
+  TerminateInstances: {
+    complete: (work, state) =>
+      change(state, work.instances, { status: work.directCease ? "ceased" : "terminated", ...released }),
+    fail: settle,
+  },
+  CeaseInstances: {
+    complete: (work, state) => change(state, work.instances, { status: "ceased" }),
+    fail: settle,
+  },
+  ResizeInstances: {
+    complete(work, state) {
+      for (const { id, shape, osDiskSize } of work.resized) change(state, [id], { ...shape, osDiskSize });
+    },
+    fail: () => undefined,
+  },
+};

@@ -1,0 +1,219 @@
+/** Instances: the nodes that train. */
+import type * as actions from "../../qingcloud/actions.ts";
+import type { Instance, JobWork } from "../store/resources.ts";
+import {
+  type Context,
+  distinct,
+  type Handler,
+  type Handlers,
+  isGone,
+  need,
+  needIdle,
+  needLease,
+  timestamp,
+  type ZoneState,
+} from "./context.ts";
+import { badValue, denied, notFound } from "./errors.ts";
+import { describeImage } from "./images.ts";
+import { needCapacity, readShape } from "./instance-shapes.ts";
+import { filter, page } from "./listing.ts";
+import { needQuota } from "./quotas.ts";
+
+const describeInstances: Handler<typeof actions.DescribeInstances> = (request, context) => {
+  const matches = filter(context.store.list("instance", context.zone), request, request.instances).filter(
+    (item) =>
+      (request.image_id === undefined || request.image_id.includes(item.imageId)) &&
+      (request.instance_type === undefined || request.instance_type.includes(item.instanceType)) &&
+      (request.instance_class === undefined || request.instance_class === item.instanceClass),
+  );
+  const { items, total_count } = page(matches, request);
+  return {
+    instance_set: items.map((item) => ({
+      instance_id: item.id,
+      instance_name: item.name,
+      description: item.description,
+      instance_type: item.instanceType,
+      instance_class: item.instanceClass,
+      vcpus_current: item.cpu,
+      memory_current: item.memory,
+      gpu: item.gpu,
+      ...(item.gpu === 0 ? {} : { gpu_class: item.gpuClass }),
+      status: item.status,
+      transition_status: item.transition,
+      sub_code: 0,
+      create_time: timestamp(item.createTime),
+      status_time: timestamp(item.statusTime),
+      zone_id: item.zone,
+      hostname: item.hostname,
+      image: describeImage(item.imageId),
+      vxnets: describeNics(context, item),
+      eip: {},
+      extra: {
+        os_disk_size: item.osDiskSize,
+        hypervisor: "kvm",
+        nic_mqueue: item.nicMqueue,
+        cpu_max: 0,
+        mem_max: 0,
+      },
+      tags: [],
+      dns_aliases: [],
+      ...(request.verbose > 0 ? describeAttached(context, item) : {}),
+    })),
+    total_count,
+  };
+};
+
+function describeNics(state: ZoneState, instance: Instance) {
+  return instance.nics.map((nic) => {
+    const vxnet = state.store.get("vxnet", state.zone, nic.vxnetId);
+    return {
+      vxnet_id: nic.vxnetId,
+      vxnet_name: vxnet?.name ?? "",
+      vxnet_type: vxnet?.vxnetType ?? 1,
+      nic_id: nic.mac,
+      private_ip: nic.address,
+      role: 1,
+    };
+  });
+}
+
+function describeAttached(state: ZoneState, instance: Instance) {
+  const group = state.store.get("security_group", state.zone, instance.securityGroupId);
+  return {
+    security_group:
+      group === undefined ? {} : { security_group_id: group.id, is_default: group.isDefault ? 1 : 0 },
+    volume_ids: [],
+    volumes: [],
+    keypair_ids: [...instance.keypairIds],
+  };
+}
+
+const terminateInstances: Handler<typeof actions.TerminateInstances> = (request, context) => {
+  const instances = distinct(request.instances).map((id) => need(context, "instance", id));
+  for (const instance of instances) {
+    needIdle(instance, "terminated");
+    needLease(instance, context, "terminated");
+  }
+  const work = { action: "TerminateInstances", directCease: request.direct_cease === 1 } as const;
+  return start(context, instances, "terminating", { ...work, instances: instances.map(({ id }) => id) });
+};
+
+const ceaseInstances: Handler<typeof actions.CeaseInstances> = (request, context) => {
+  const instances = distinct(request.instances).map((id) => {
+    const instance = context.store.get("instance", context.zone, id);
+    if (instance === undefined || instance.status === "ceased") throw notFound("instance", id);
+    needIdle(instance, "ceased");
+    if (!isGone(instance)) throw denied(`instance [${id}] is not terminated, can not be ceased`);
+    return instance;
+  });
+  return start(context, instances, "", {
+    action: "CeaseInstances",
+    instances: instances.map(({ id }) => id),
+  });
+};
+
+const startInstances: Handler<typeof actions.StartInstances> = (request, context) =>
+  changeState(context, request.instances, "stopped", "started", "starting", "StartInstances");
+
+const stopInstances: Handler<typeof actions.StopInstances> = (request, context) =>
+  changeState(context, request.instances, "running", "stopped", "stopping", "StopInstances");
+
+const restartInstances: Handler<typeof actions.RestartInstances> = (request, context) =>
+  changeState(context, request.instances, "running", "restarted", "restarting", "RestartInstances");
+
+function changeState(
+  context: Context,
+  ids: readonly string[],
+  needed: Instance["status"],
+  doing: string,
+  transition: string,
+  action: "StartInstances" | "StopInstances" | "RestartInstances",
+): { job_id: string } {
+  const instances = distinct(ids).map((id) => need(context, "instance", id));
+  for (const instance of instances) {
+    if (instance.status !== needed) {
+      throw denied(`instance [${instance.id}] is not ${needed}, can not be ${doing}`);
+    }
+    needIdle(instance, doing);
+  }
+  return start(context, instances, transition, { action, instances: instances.map(({ id }) => id) });
+}
+
+const resizeInstances: Handler<typeof actions.ResizeInstances> = (request, context) => {
+  const instances = distinct(request.instances).map((id) => need(context, "instance", id));
+  const resized = instances.map((instance) => {
+    if (instance.status !== "stopped") {
+      throw denied(`instance [${instance.id}] is not stopped, can not be resized`);
+    }
+    needIdle(instance, "resized");
+    const isTyped = request.instance_type !== undefined;
+    const shape = readShape({
+      instance_type: request.instance_type,
+      cpu: request.cpu ?? (isTyped ? undefined : instance.cpu),
+      memory: request.memory ?? (isTyped ? undefined : instance.memory),
+      gpu: request.gpu ?? instance.gpu,
+      gpu_class: instance.gpuClass,
+    });
+    checkDisk(request.os_disk_size, instance.osDiskSize);
+    return { id: instance.id, shape, osDiskSize: request.os_disk_size ?? instance.osDiskSize };
+  });
+  const growth = (size: (of: Pick<Instance, "cpu" | "memory" | "gpu">) => number): number =>
+    resized.reduce((sum, { shape }) => sum + size(shape), 0) -
+    instances.reduce((sum, instance) => sum + size(instance), 0);
+  needQuota(
+    context,
+    "cpu",
+    growth(({ cpu }) => cpu),
+  );
+  needQuota(
+    context,
+    "memory",
+    growth(({ memory }) => memory),
+  );
+  const gpus = growth(({ gpu }) => gpu);
+  for (const { shape } of resized) needCapacity(context, { ...shape, gpu: Math.max(0, gpus) }, 1);
+  return start(context, instances, "", { action: "ResizeInstances", resized });
+};
+
+/** Refuses a disk that is no Linux disk, or smaller than the one there is. */
+export function checkDisk(size: number | undefined, least: number): void {
+  if (size === undefined) return;
+  if (size < least || size > 100) throw badValue("os_disk_size", size, `${least} to 100`);
+}
+
+const modifyInstanceAttributes: Handler<typeof actions.ModifyInstanceAttributes> = (request, context) => {
+  const instance = need(context, "instance", request.instance);
+  context.store.put({
+    ...instance,
+    name: request.instance_name ?? instance.name,
+    description: request.description ?? instance.description,
+    nicMqueue: request.nic_mqueue ?? instance.nicMqueue,
+  });
+  return {};
+};
+
+function start(
+  context: Context,
+  instances: readonly Instance[],
+  transition: string,
+  work: JobWork,
+): { job_id: string } {
+  for (const instance of instances) if (transition !== "") context.store.put({ ...instance, transition });
+  return {
+    job_id: context.startJob(
+      work,
+      instances.map(({ id }) => id),
+    ),
+  };
+}
+
+export const instanceHandlers = {
+  DescribeInstances: describeInstances,
+  TerminateInstances: terminateInstances,
+  CeaseInstances: ceaseInstances,
+  StartInstances: startInstances,
+  StopInstances: stopInstances,
+  RestartInstances: restartInstances,
+  ResizeInstances: resizeInstances,
+  ModifyInstanceAttributes: modifyInstanceAttributes,
+} satisfies Partial<Handlers>;

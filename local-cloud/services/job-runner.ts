@@ -1,0 +1,205 @@
+/**
+ * Ends jobs when their time has come. The effect of all due jobs is rehearsed, the data plane made so, and only then is
+ * the effect saved: a process killed in between does them again after its restart.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { retCodes } from "../../qingcloud/errors.ts";
+import type { DataPlane, Picture } from "../network/picture.ts";
+import type { Job, JobWork } from "../store/resources.ts";
+import type { Store } from "../store/store.ts";
+import { type Effect, newId, type ZoneState } from "./context.ts";
+import { effects } from "./effects.ts";
+import type { Durations } from "./jobs.ts";
+import { pictureOf } from "./picture.ts";
+import { seed } from "./seed.ts";
+
+/** Jobs and what is gone are forgotten after this. */
+const recordLifetime = 24 * 3_600_000;
+/** A terminated instance can be brought back for two hours. */
+const recycleBinTime = 2 * 3_600_000;
+
+export class JobRunner {
+  private readonly store: Store;
+  private readonly dataPlane: DataPlane;
+  private readonly durations: Durations;
+  private readonly log: (line: string) => void;
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  private isStopped = false;
+  /** What the data plane last became; undefined while that is not known. */
+  private shown: Picture | undefined;
+
+  constructor(store: Store, dataPlane: DataPlane, durations: Durations, log: (line: string) => void) {
+    this.store = store;
+    this.dataPlane = dataPlane;
+    this.durations = durations;
+    this.log = log;
+  }
+
+  /** Registers a job inside the transaction of the request that starts it. */
+  start(zone: string, work: JobWork, resourceIds: readonly string[]): string {
+    const now = Date.now();
+    const id = newId("j");
+    const dueTime = now + this.durations.of(work.action) * 1000;
+    const times = { createTime: now, statusTime: now, dueTime };
+    this.store.put({ kind: "job", id, zone, ...times, status: "pending", resourceIds, work });
+    return id;
+  }
+
+  /** Looks for due jobs and for a picture that the data plane does not show yet; call it after every change. */
+  wake(): void {
+    if (this.isStopped || this.running !== undefined) return;
+    clearTimeout(this.timer);
+    this.running = new Promise<void>((resolve) => setImmediate(resolve))
+      .then(() => this.runAll())
+      .catch((error: unknown) => this.log(`jobs: ${describe(error)}`))
+      .finally(() => {
+        this.running = undefined;
+        this.sleep();
+      });
+  }
+
+  /** Lets the data plane look whether everything still stands, and make anew what does not. */
+  inspect(): void {
+    this.shown = undefined;
+    this.wake();
+  }
+
+  /** Ends nothing more and waits for what is being done. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  /** Removes every resource and job, then makes the data plane empty. */
+  async reset(): Promise<void> {
+    while (this.running !== undefined) await this.running;
+    const nodes = this.store.list("instance").map(({ id }) => id);
+    this.store.clear();
+    seed(this.store);
+    await this.show(pictureOf(this.store));
+    await this.dataPlane.forget(nodes);
+  }
+
+  /** Empties the recycle bin and drops records that nobody asks about any more. */
+  prune(): void {
+    const oldest = Date.now() - recordLifetime;
+    const expired = this.store
+      .list("instance")
+      .filter((item) => item.status === "terminated" && item.statusTime < Date.now() - recycleBinTime);
+    this.store.transaction(() => {
+      for (const item of expired) this.store.put({ ...item, status: "ceased", statusTime: Date.now() });
+      for (const kind of ["eip", "router", "instance", "job"] as const) {
+        for (const record of this.store.list(kind)) {
+          if (finalStatuses.has(record.status) && record.statusTime < oldest) this.store.remove(record);
+        }
+      }
+    });
+    if (expired.length > 0) void this.forget(expired.map(({ id }) => id));
+  }
+
+  private async runAll(): Promise<void> {
+    while (!this.isStopped) {
+      this.markWorking();
+      const due = this.unfinished().filter((job) => job.dueTime <= Date.now());
+      if (due.length > 0) await this.settle(due);
+      else if (this.isShown()) return;
+      else {
+        await this.show(pictureOf(this.store)).catch((error: unknown) =>
+          this.log(`data plane: ${describe(error)}`),
+        );
+        if (this.shown === undefined) return;
+      }
+    }
+  }
+
+  private isShown(): boolean {
+    return this.shown !== undefined && isDeepStrictEqual(this.shown, pictureOf(this.store));
+  }
+
+  private markWorking(): void {
+    const now = Date.now();
+    const fresh = this.unfinished().filter((job) => job.status === "pending" && job.dueTime > now);
+    if (fresh.length === 0) return;
+    this.store.transaction(() => {
+      for (const job of fresh) this.store.put({ ...job, status: "working", statusTime: now });
+    });
+  }
+
+  private async settle(jobs: readonly Job[]): Promise<void> {
+    try {
+      const picture = this.store.rehearse(() => {
+        for (const job of jobs) complete(job, this.stateOf(job));
+        return pictureOf(this.store);
+      });
+      await this.show(picture);
+      const before = new Set(this.store.list("instance").filter(({ status }) => status === "ceased"));
+      this.store.transaction(() => {
+        for (const job of jobs) {
+          complete(job, this.stateOf(job));
+          this.store.put({ ...job, status: "successful", statusTime: Date.now() });
+        }
+      });
+      const ceased = this.store
+        .list("instance")
+        .filter((item) => item.status === "ceased" && !before.has(item));
+      if (ceased.length > 0) await this.forget(ceased.map(({ id }) => id));
+    } catch (error) {
+      if (jobs.length > 1) for (const job of jobs) await this.settle([job]);
+      else for (const job of jobs) this.fail(job, error);
+    }
+  }
+
+  private fail(job: Job, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.log(`job ${job.id} ${job.work.action} [${job.resourceIds.join(" ")}] failed: ${describe(error)}`);
+    this.store.transaction(() => {
+      effectOf(job.work).fail(job.work, this.stateOf(job));
+      const failure = { code: retCodes.internal, message };
+      this.store.put({ ...job, status: "failed", statusTime: Date.now(), error: failure });
+    });
+  }
+
+  private async show(picture: Picture): Promise<void> {
+    this.shown = undefined;
+    await this.dataPlane.converge(picture);
+    this.shown = picture;
+  }
+
+  private async forget(ids: readonly string[]): Promise<void> {
+    await this.dataPlane
+      .forget(ids)
+      .catch((error: unknown) => this.log(`data plane: forget [${ids.join(" ")}]: ${describe(error)}`));
+  }
+
+  private unfinished(): Job[] {
+    return this.store.list("job").filter(({ status }) => status === "pending" || status === "working");
+  }
+
+  private stateOf(job: Job): ZoneState {
+    return { zone: job.zone, store: this.store, now: Date.now() };
+  }
+
+  private sleep(): void {
+    if (this.isStopped) return;
+    const next = Math.min(...this.unfinished().map(({ dueTime }) => dueTime));
+    if (Number.isFinite(next)) {
+      this.timer = setTimeout(() => this.wake(), Math.max(0, next - Date.now()));
+    }
+  }
+}
+
+const finalStatuses: ReadonlySet<string> = new Set(["released", "deleted", "ceased", "failed", "successful"]);
+
+function effectOf(work: JobWork): Effect {
+  return effects[work.action] as Effect;
+}
+
+function complete(job: Job, state: ZoneState): void {
+  effectOf(job.work).complete(job.work, state);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,48 @@
+/** What all Describe actions share: filters and paging. */
+import type { Eip, Instance, KeyPair, Router, SecurityGroup, Vxnet } from "../store/resources.ts";
+import { isGone } from "./context.ts";
+
+/** The system never answers more than this in one page. */
+const maximumLimit = 100;
+
+interface Filters {
+  readonly offset: number;
+  readonly limit: number;
+  readonly search_word?: string | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly status?: readonly string[] | undefined;
+}
+
+/** One page, and how many match in all. A limit of 0 means none was given. */
+export function page<Item>(
+  items: readonly Item[],
+  request: Pick<Filters, "offset" | "limit">,
+): {
+  items: Item[];
+  total_count: number;
+} {
+  const limit = Math.min(request.limit === 0 ? 20 : request.limit, maximumLimit);
+  return { items: items.slice(request.offset, request.offset + limit), total_count: items.length };
+}
+
+/**
+ * The resources that a Describe action asks for. What is gone is only listed where its id or its status is asked for.
+ * `search_word` matches a part of the id or the name.
+ */
+export function filter<R extends Eip | SecurityGroup | KeyPair | Vxnet | Router | Instance>(
+  resources: readonly R[],
+  request: Filters,
+  ids: readonly string[] | undefined,
+): R[] {
+  if (request.tags !== undefined) return [];
+  const word = request.search_word?.toLowerCase();
+  return resources.filter(
+    (resource) =>
+      (ids === undefined || ids.includes(resource.id)) &&
+      (request.status === undefined || ("status" in resource && request.status.includes(resource.status))) &&
+      (ids !== undefined || request.status !== undefined || !isGone(resource)) &&
+      (word === undefined ||
+        resource.id.toLowerCase().includes(word) ||
+        resource.name.toLowerCase().includes(word)),
+  );
+}

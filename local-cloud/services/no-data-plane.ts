@@ -1,0 +1,9 @@
+/** The data plane of `--data-plane none`: the API alone, nothing on the machine, no root needed. */
+import type { DataPlane } from "../network/picture.ts";
+
+export const noDataPlane: DataPlane = {
+  converge: async () => undefined,
+  observe: async () => ({ routers: [], nodes: [] }),
+  forget: async () => undefined,
+  stop: async () => undefined,
+};

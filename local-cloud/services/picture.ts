@@ -1,0 +1,95 @@
+/** The picture of the data plane as a pure function of the durable state: what is applied, nothing else. */
+import type {
+  IpsecTunnelPicture,
+  NodePicture,
+  Picture,
+  PortForwardPicture,
+  RouterPicture,
+  RulePicture,
+} from "../network/picture.ts";
+import type { Instance, Router, RouterStatic } from "../store/resources.ts";
+import type { Store } from "../store/store.ts";
+import { toRulePicture } from "./security-group-values.ts";
+import { readIpsec, readPortForward } from "./static-values.ts";
+
+export function pictureOf(store: Store): Picture {
+  const routers = store
+    .list("router")
+    .filter(({ status }) => status === "active")
+    .map((router) => routerPicture(store, router));
+  const vxnets = new Set(routers.flatMap((router) => router.vxnets.map(({ id }) => `${router.zone}/${id}`)));
+  return {
+    routers,
+    nodes: store
+      .list("instance")
+      .filter(({ status }) => status === "running")
+      .map((instance) => nodePicture(store, instance, vxnets)),
+    bastionKeys: [
+      ...new Set(store.list("keypair").map(({ encryptMethod, body }) => `${encryptMethod} ${body}`)),
+    ].sort(),
+  };
+}
+
+function routerPicture(store: Store, router: Router): RouterPicture {
+  const { id, zone, applied } = router;
+  const eip = applied.eipId === undefined ? undefined : store.get("eip", zone, applied.eipId);
+  const statics = applied.statics.filter(({ disabled }) => !disabled);
+  return {
+    id,
+    zone,
+    ...(eip === undefined ? {} : { eip: { id: eip.id, address: eip.address, bandwidthMbps: eip.bandwidth } }),
+    vxnets: store.list("vxnet", zone).flatMap((vxnet) => {
+      const { join } = vxnet;
+      if (join?.routerId !== id) return [];
+      return [{ id: vxnet.id, managerAddress: join.managerIp, network: join.network }];
+    }),
+    portForwards: statics.filter(({ staticType }) => staticType === 1).map(portForwardPicture),
+    ipsecTunnels: statics
+      .filter(({ staticType }) => staticType === 7)
+      .flatMap((item) => ipsecTunnelPicture(store, item) ?? []),
+    inbound: rules(store, router, 0),
+    outbound: rules(store, router, 1),
+  };
+}
+
+function rules(store: Store, router: Router, direction: 0 | 1): RulePicture[] {
+  const group = store.get("security_group", router.zone, router.appliedSecurityGroupId);
+  return (group?.applied.rules ?? []).filter((rule) => rule.direction === direction).map(toRulePicture);
+}
+
+function portForwardPicture(item: RouterStatic): PortForwardPicture {
+  return { id: item.id, ...readPortForward(item.values, "") };
+}
+
+/** A remote router of the same zone may be given by its id; without an EIP there is nothing to reach yet. */
+function ipsecTunnelPicture(store: Store, item: RouterStatic): IpsecTunnelPicture | undefined {
+  const tunnel = readIpsec(item.values, "");
+  if (!tunnel.remoteAddress.startsWith("rtr-")) return { id: item.id, ...tunnel };
+  const eipId = store.get("router", item.zone, tunnel.remoteAddress)?.applied.eipId;
+  const address = eipId === undefined ? undefined : store.get("eip", item.zone, eipId)?.address;
+  if (address === undefined) return undefined;
+  const remoteId = tunnel.remoteId === tunnel.remoteAddress ? address : tunnel.remoteId;
+  return { id: item.id, ...tunnel, remoteAddress: address, remoteId };
+}
+
+function nodePicture(store: Store, instance: Instance, vxnets: ReadonlySet<string>): NodePicture {
+  const { id, zone, hostname, boot, userdata } = instance;
+  const nic = instance.nics.find(
+    ({ vxnetId, address }) => address !== "" && vxnets.has(`${zone}/${vxnetId}`),
+  );
+  const keys = instance.keypairIds.flatMap((keypairId) => {
+    const keypair = store.get("keypair", zone, keypairId);
+    return keypair === undefined ? [] : [`${keypair.encryptMethod} ${keypair.body}`];
+  });
+  return {
+    id,
+    zone,
+    hostname,
+    boot,
+    ...(nic === undefined ? {} : { vxnet: { id: nic.vxnetId, address: nic.address, mac: nic.mac } }),
+    authorizedKeys: keys,
+    ...(userdata?.type === "exec"
+      ? { userdata: { file: userdata.file, script: new Uint8Array(Buffer.from(userdata.base64, "base64")) } }
+      : {}),
+  };
+}

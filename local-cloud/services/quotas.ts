@@ -1,0 +1,66 @@
+/** How much of each resource a zone gives to the account. */
+import type * as actions from "../../qingcloud/actions.ts";
+import type { Instance } from "../store/resources.ts";
+import { type Handler, type Handlers, isGone, type ZoneState } from "./context.ts";
+import { badValue, quotaExceeded } from "./errors.ts";
+
+/** Memory is in MB, bandwidth in Mbit/s. There is no documented key for GPUs. */
+const quotas = {
+  instance: 100,
+  cpu: 1024,
+  memory: 4_194_304,
+  eip: 100,
+  eip_bandwidth: 20_000,
+  router: 50,
+  vxnet: 100,
+  keypair: 200,
+  security_group: 100,
+} as const;
+type Quota = keyof typeof quotas;
+
+function used(state: ZoneState, quota: Quota): number {
+  const { store, zone } = state;
+  const instances = (count: (instance: Instance) => number): number =>
+    store.list("instance", zone).reduce((sum, item) => sum + (isGone(item) ? 0 : count(item)), 0);
+  switch (quota) {
+    case "instance":
+      return instances(() => 1);
+    case "cpu":
+      return instances(({ cpu }) => cpu);
+    case "memory":
+      return instances(({ memory }) => memory);
+    case "eip_bandwidth":
+      return store.list("eip", zone).reduce((sum, eip) => sum + (isGone(eip) ? 0 : eip.bandwidth), 0);
+    case "vxnet":
+      return store.list("vxnet", zone).filter(({ vxnetType }) => vxnetType !== 2).length;
+    case "security_group":
+      return store.list("security_group", zone).filter(({ isDefault }) => !isDefault).length;
+    default:
+      return store.list(quota, zone).filter((resource) => !isGone(resource)).length;
+  }
+}
+
+/** Refuses what is more than is left. */
+export function needQuota(state: ZoneState, quota: Quota, wanted: number): void {
+  const left = quotas[quota] - used(state, quota);
+  if (wanted > left) {
+    throw quotaExceeded(
+      `${wanted} of [${quota}] wanted in zone [${state.zone}], ${left} of ${quotas[quota]} left`,
+    );
+  }
+}
+
+function isQuota(name: string): name is Quota {
+  return Object.hasOwn(quotas, name);
+}
+
+const getQuotaLeft: Handler<typeof actions.GetQuotaLeft> = (request, context) => ({
+  quota_left_set: (request.resource_types ?? Object.keys(quotas)).map((name, index) => {
+    if (!isQuota(name)) {
+      throw badValue(`resource_types.${index + 1}`, name, Object.keys(quotas).join(", "));
+    }
+    return { resource_type: name, left: quotas[name] - used(context, name) };
+  }),
+});
+
+export const quotaHandlers = { GetQuotaLeft: getQuotaLeft } satisfies Partial<Handlers>;

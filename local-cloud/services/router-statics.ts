@@ -1,0 +1,119 @@
+/** Router statics: port forwards, tunnels and the rest; inert until UpdateRouters. */
+import { isDeepStrictEqual } from "node:util";
+import type * as actions from "../../qingcloud/actions.ts";
+import type { RouterStatic, StaticValues } from "../store/resources.ts";
+import { type Context, distinct, type Handler, type Handlers, need, newId, timestamp } from "./context.ts";
+import { denied } from "./errors.ts";
+import { page } from "./listing.ts";
+import { checkStatic, withDefaults } from "./static-rules.ts";
+
+const valueNames = ["val1", "val2", "val3", "val4", "val5", "val6"] as const;
+
+function readValues(from: { readonly [Name in keyof StaticValues]?: string | undefined }): StaticValues {
+  const given = valueNames.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]]));
+  return Object.fromEntries(given) as StaticValues;
+}
+
+/** A change that UpdateRouters has to put into effect. */
+function touch(context: Context, routerId: string): void {
+  const router = need(context, "router", routerId);
+  context.store.put({ ...router, revision: router.revision + 1 });
+}
+
+const addRouterStatics: Handler<typeof actions.AddRouterStatics> = (request, context) => {
+  const router = need(context, "router", request.router);
+  if (router.status === "pending" || router.transition === "deleting") {
+    throw denied(`router [${router.id}] is ${router.transition}, statics can not be added to it`);
+  }
+  if (request.vxnet !== undefined) need(context, "vxnet", request.vxnet);
+  const ids = request.statics.map((item, index) => {
+    const added: RouterStatic = {
+      kind: "router_static",
+      id: newId("rtrs"),
+      zone: context.zone,
+      name: item.router_static_name ?? "",
+      createTime: context.now,
+      routerId: router.id,
+      vxnetId: request.vxnet ?? "",
+      staticType: item.static_type,
+      values: withDefaults(item.static_type, readValues(item)),
+      disabled: false,
+    };
+    checkStatic(context, added, `statics.${index + 1}.`);
+    context.store.put(added);
+    return added.id;
+  });
+  touch(context, router.id);
+  return { router_statics: ids };
+};
+
+function isApplied(context: Context, item: RouterStatic): boolean {
+  const router = context.store.get("router", context.zone, item.routerId);
+  const applied = router?.applied.statics.find(({ id }) => id === item.id);
+  return (
+    applied !== undefined &&
+    isDeepStrictEqual(applied.values, item.values) &&
+    applied.disabled === item.disabled
+  );
+}
+
+const describeRouterStatics: Handler<typeof actions.DescribeRouterStatics> = (request, context) => {
+  const matches = context.store
+    .list("router_static", context.zone)
+    .filter(
+      (item) =>
+        (request.router_statics === undefined || request.router_statics.includes(item.id)) &&
+        (request.router === undefined || request.router === item.routerId) &&
+        (request.vxnet === undefined || request.vxnet === item.vxnetId) &&
+        (request.static_type === undefined || request.static_type === item.staticType),
+    );
+  const { items, total_count } = page(matches, request);
+  return {
+    router_static_set: items.map((item) => ({
+      router_static_id: item.id,
+      router_static_name: item.name,
+      router_id: item.routerId,
+      vxnet_id: item.vxnetId,
+      static_type: item.staticType,
+      ...Object.fromEntries(valueNames.map((name) => [name, item.values[name] ?? ""])),
+      disabled: item.disabled ? 1 : 0,
+      is_applied: isApplied(context, item) ? 1 : 0,
+      create_time: timestamp(item.createTime),
+      entry_set: [],
+    })),
+    total_count,
+  };
+};
+
+const modifyRouterStaticAttributes: Handler<typeof actions.ModifyRouterStaticAttributes> = (
+  request,
+  context,
+) => {
+  const before = need(context, "router_static", request.router_static);
+  const after: RouterStatic = {
+    ...before,
+    name: request.router_static_name ?? before.name,
+    values: { ...before.values, ...readValues(request) },
+    disabled: request.disabled === undefined ? before.disabled : request.disabled === 1,
+  };
+  checkStatic(context, after, "");
+  context.store.put(after);
+  if (!isDeepStrictEqual({ ...after, name: "" }, { ...before, name: "" })) touch(context, before.routerId);
+  return { router_static_id: before.id };
+};
+
+const deleteRouterStatics: Handler<typeof actions.DeleteRouterStatics> = (request, context) => {
+  const items = distinct(request.router_statics).map((id) => need(context, "router_static", id));
+  for (const item of items) {
+    context.store.remove(item);
+    touch(context, item.routerId);
+  }
+  return { router_statics: items.map(({ id }) => id) };
+};
+
+export const routerStaticHandlers = {
+  AddRouterStatics: addRouterStatics,
+  DescribeRouterStatics: describeRouterStatics,
+  ModifyRouterStaticAttributes: modifyRouterStaticAttributes,
+  DeleteRouterStatics: deleteRouterStatics,
+} satisfies Partial<Handlers>;

@@ -1,0 +1,121 @@
+/** RunInstances: checks everything before anything is made. */
+import type { ParsedRequestOf } from "../../qingcloud/action.ts";
+import type * as actions from "../../qingcloud/actions.ts";
+import type { Instance } from "../store/resources.ts";
+import { type Context, distinct, type Handler, type Handlers, need, newId } from "./context.ts";
+import { badValue, denied, missing, notFound } from "./errors.ts";
+import { needImage } from "./images.ts";
+import { needCapacity, readShape } from "./instance-shapes.ts";
+import { checkDisk } from "./instances.ts";
+import { needQuota } from "./quotas.ts";
+import { newNic } from "./vxnet-addresses.ts";
+
+type Request = ParsedRequestOf<typeof actions.RunInstances>;
+
+const leastDisk = 20;
+/** Bytes of user data after decoding. */
+const maximumUserdata = 4096;
+
+const runInstances: Handler<typeof actions.RunInstances> = (request, context) => {
+  needImage(request.image_id);
+  const shape = readShape(request);
+  checkDisk(request.os_disk_size, leastDisk);
+  const keypairIds = readLogin(request, context);
+  const userdata = readUserdata(request);
+  if (
+    request.hostname !== undefined &&
+    !/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(request.hostname)
+  ) {
+    throw badValue("hostname", request.hostname, "letters, digits and hyphens, 63 characters at most");
+  }
+  const [volume] = request.volumes ?? [];
+  if (volume !== undefined) throw notFound("volume", volume);
+  needQuota(context, "instance", request.count);
+  needQuota(context, "cpu", shape.cpu * request.count);
+  needQuota(context, "memory", shape.memory * request.count);
+  needCapacity(context, shape, request.count);
+  const vxnets = distinct(request.vxnets ?? []);
+  checkVxnets(context, vxnets, request.count);
+  const securityGroupId = readSecurityGroup(request, context, vxnets);
+  const reserved = new Set<string>();
+  const instances = Array.from({ length: request.count }, (): Instance => {
+    const id = newId("i");
+    return {
+      kind: "instance",
+      id,
+      zone: context.zone,
+      name: request.instance_name ?? "",
+      description: "",
+      createTime: context.now,
+      statusTime: context.now,
+      status: "pending",
+      transition: "creating",
+      imageId: request.image_id,
+      ...shape,
+      instanceClass: request.instance_class ?? (shape.gpu > 0 ? 201 : 101),
+      osDiskSize: request.os_disk_size ?? leastDisk,
+      hostname: request.hostname ?? id,
+      nicMqueue: request.nic_mqueue ?? 0,
+      securityGroupId,
+      keypairIds,
+      nics: vxnets.map((vxnet, index) => newNic(context, vxnet, `vxnets.${index + 1}`, reserved)),
+      ...(userdata === undefined ? {} : { userdata }),
+      boot: 1,
+    };
+  });
+  for (const instance of instances) context.store.put(instance);
+  const ids = instances.map(({ id }) => id);
+  return { instances: ids, job_id: context.startJob({ action: "RunInstances", instances: ids }, ids) };
+};
+
+function readLogin(request: Request, context: Context): string[] {
+  if (request.login_mode === "passwd") {
+    if (request.login_passwd === undefined) throw missing("login_passwd");
+    return [];
+  }
+  if (request.login_keypair === undefined) throw missing("login_keypair");
+  return [need(context, "keypair", request.login_keypair).id];
+}
+
+function readUserdata(request: Request): Instance["userdata"] {
+  if (request.need_userdata === 0) return undefined;
+  if (request.userdata_type === undefined) throw missing("userdata_type");
+  const base64 = request.userdata_value;
+  if (base64 === undefined) throw missing("userdata_value");
+  if (request.userdata_type === "tar") throw notFound("user data attachment", base64);
+  const allowed = `base64 of 1 to ${maximumUserdata} bytes`;
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || base64.length % 4 !== 0) {
+    throw badValue("userdata_value", "[secret]", allowed);
+  }
+  const { length } = Buffer.from(base64, "base64");
+  if (length > maximumUserdata) throw badValue("userdata_value", `${length} bytes`, allowed);
+  return { type: request.userdata_type, file: request.userdata_file ?? "/etc/rc.local", base64 };
+}
+
+/** At most one managed vxnet, and a fixed address for one instance only. */
+function checkVxnets(context: Context, vxnets: readonly string[], count: number): void {
+  const managed = distinct(vxnets.map((reference) => reference.split("|")[0] ?? "")).filter(
+    (id) => need(context, "vxnet", id).vxnetType === 1,
+  );
+  if (managed.length > 1) {
+    throw denied(`an instance can be in one managed vxnet only, [${managed.join(", ")}] are managed`);
+  }
+  const fixed = vxnets.findIndex((reference) => reference.includes("|"));
+  if (fixed >= 0 && count > 1) {
+    throw badValue(
+      `vxnets.${fixed + 1}`,
+      vxnets[fixed],
+      "vxnet-id without an address where count is more than 1",
+    );
+  }
+}
+
+/** A security group guards an instance in the base network only. */
+function readSecurityGroup(request: Request, context: Context, vxnets: readonly string[]): string {
+  if (request.security_group !== undefined) return need(context, "security_group", request.security_group).id;
+  if (!vxnets.includes("vxnet-0")) return "";
+  const groups = context.store.list("security_group", context.zone);
+  return groups.find(({ isDefault }) => isDefault)?.id ?? "";
+}
+
+export const runInstancesHandlers = { RunInstances: runInstances } satisfies Partial<Handlers>;

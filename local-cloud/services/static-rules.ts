@@ -1,0 +1,117 @@
+/** What a router static may be beside the others of its router. */
+import type { RouterStatic, StaticValues } from "../store/resources.ts";
+import { isInside, overlap, parseAddress, parseNetwork } from "./addresses.ts";
+import { need, type ZoneState } from "./context.ts";
+import { alreadyExists, badValue, denied } from "./errors.ts";
+import { readGre, readIpsec, readPort, readPortForward, required, targetNetworks } from "./static-values.ts";
+
+type Candidate = Pick<RouterStatic, "id" | "routerId" | "staticType" | "values">;
+
+/** Values that the API fills in. */
+export function withDefaults(staticType: number, values: StaticValues): StaticValues {
+  if (staticType === 1) return { ...values, val4: values.val4 ?? "tcp" };
+  if (staticType === 7) return { ...values, val4: values.val4 ?? "main" };
+  return values;
+}
+
+/** @param prefix what parameter names start with, e.g. `statics.1.` */
+export function checkStatic(state: ZoneState, candidate: Candidate, prefix: string): void {
+  const { values } = candidate;
+  switch (candidate.staticType) {
+    case 1:
+      checkPortForward(state, candidate, prefix);
+      return;
+    case 2: {
+      const kind = required(values, "val1", prefix);
+      if (!["openvpn", "pptp", "l2tp"].includes(kind)) {
+        throw badValue(`${prefix}val1`, kind, "openvpn, pptp, l2tp");
+      }
+      if (kind === "openvpn" && values.val2 !== undefined) readPort(values.val2, `${prefix}val2`);
+      return;
+    }
+    case 3:
+      need(state, "instance", required(values, "val1", prefix));
+      required(values, "val2", prefix);
+      return;
+    case 4:
+      required(values, "val1", prefix);
+      return;
+    case 5:
+      throw denied(`router [${candidate.routerId}] is a VPC, statics of type 5 can not be added`);
+    case 6:
+      checkGre(state, candidate, prefix);
+      checkTargets(state, candidate, `${prefix}val2`);
+      return;
+    case 7:
+      readIpsec(values, prefix);
+      checkTargets(state, candidate, `${prefix}val3`);
+      return;
+    default:
+      checkDns(values, prefix);
+  }
+}
+
+function others(state: ZoneState, candidate: Candidate): RouterStatic[] {
+  return state.store
+    .list("router_static", state.zone)
+    .filter(
+      (item) =>
+        item.routerId === candidate.routerId &&
+        item.id !== candidate.id &&
+        item.staticType === candidate.staticType,
+    );
+}
+
+function checkPortForward(state: ZoneState, candidate: Candidate, prefix: string): void {
+  const forward = readPortForward(candidate.values, prefix);
+  const { vpcNetwork } = need(state, "router", candidate.routerId);
+  const vpc = parseNetwork(vpcNetwork);
+  if (vpc === undefined || !isInside(vpc, parseAddress(forward.targetAddress) ?? -1)) {
+    throw badValue(`${prefix}val2`, forward.targetAddress, `an address inside [${vpcNetwork}]`);
+  }
+  for (const other of others(state, candidate)) {
+    const taken = readPortForward(other.values, "");
+    if (taken.port === forward.port && taken.protocol === forward.protocol) {
+      throw alreadyExists(
+        `router static [${other.id}] forwards ${taken.protocol} port [${taken.port}] of router [${candidate.routerId}]`,
+      );
+    }
+  }
+}
+
+function checkGre(state: ZoneState, candidate: Candidate, prefix: string): void {
+  const tunnel = readGre(candidate.values, prefix);
+  for (const other of others(state, candidate)) {
+    const taken = readGre(other.values, "");
+    if (taken.localAddress === tunnel.localAddress || taken.peerAddress === tunnel.peerAddress) {
+      throw alreadyExists(
+        `router static [${other.id}] has the p2p addresses [${taken.localAddress}, ${taken.peerAddress}]`,
+      );
+    }
+  }
+}
+
+/** A tunnel can not reach a network that is one of the router's own vxnets. */
+function checkTargets(state: ZoneState, candidate: Candidate, parameter: string): void {
+  for (const { text, range } of targetNetworks(candidate)) {
+    for (const { id, join } of state.store.list("vxnet", state.zone)) {
+      const own = join?.routerId === candidate.routerId ? parseNetwork(join.network) : undefined;
+      if (own !== undefined && overlap(own, range)) {
+        throw badValue(
+          parameter,
+          text,
+          `networks that do not overlap [${join?.network}] of vxnet [${id}] in router [${candidate.routerId}]`,
+        );
+      }
+    }
+  }
+}
+
+function checkDns(values: StaticValues, prefix: string): void {
+  required(values, "val1", prefix);
+  for (const address of required(values, "val2", prefix).split(";")) {
+    if (parseAddress(address) === undefined) {
+      throw badValue(`${prefix}val2`, address, "IPv4 addresses joined by ;");
+    }
+  }
+}

@@ -1,0 +1,95 @@
+/** Which addresses of a vxnet are free. */
+import { randomBytes } from "node:crypto";
+import type { Nic, Vxnet } from "../store/resources.ts";
+import { formatAddress, isInside, parseAddress, parseNetwork } from "./addresses.ts";
+import { need, type ZoneState } from "./context.ts";
+import { alreadyExists, badValue, denied, insufficientResources } from "./errors.ts";
+import { zoneOf } from "./zones.ts";
+
+/** Addresses that NICs have, or will have when a job ends. */
+function taken(state: ZoneState, vxnetId: string): Map<string, string> {
+  const joining = state.store
+    .list("job", state.zone)
+    .filter(({ status }) => status === "pending" || status === "working")
+    .flatMap(({ work }) => (work.action === "JoinVxnet" ? work.nics : []));
+  const present = state.store
+    .list("instance", state.zone)
+    .flatMap((instance) => instance.nics.map((nic) => ({ instance: instance.id, nic })));
+  return new Map(
+    [...joining, ...present]
+      .filter(({ nic }) => nic.vxnetId === vxnetId && nic.address !== "")
+      .map(({ nic, instance }) => [nic.address, instance]),
+  );
+}
+
+/**
+ * A network interface in a vxnet.
+ * @param reference `vxnet-id` or `vxnet-id|address`
+ * @param parameter the name of the parameter that holds the reference
+ * @param reserved addresses given out by the same request
+ */
+export function newNic(state: ZoneState, reference: string, parameter: string, reserved: Set<string>): Nic {
+  const [vxnetId = "", address, ...rest] = reference.split("|");
+  if (rest.length > 0) throw badValue(parameter, reference, "vxnet-id or vxnet-id|address");
+  const vxnet = need(state, "vxnet", vxnetId);
+  const mac = `52:54:${[...randomBytes(4)].map((byte) => byte.toString(16).padStart(2, "0")).join(":")}`;
+  const isFixed = address !== undefined && address !== "";
+  const given = isFixed
+    ? checkFixed(state, vxnet, address, parameter, reserved)
+    : freeAddress(state, vxnet, reserved);
+  reserved.add(`${vxnetId}|${given}`);
+  return { vxnetId, address: given, mac };
+}
+
+function checkFixed(
+  state: ZoneState,
+  vxnet: Vxnet,
+  address: string,
+  parameter: string,
+  reserved: ReadonlySet<string>,
+): string {
+  if (vxnet.join === undefined) {
+    throw denied(`vxnet [${vxnet.id}] is not in a router, address [${address}] can not be given in it`);
+  }
+  const network = parseNetwork(vxnet.join.network);
+  const value = parseAddress(address);
+  if (
+    network === undefined ||
+    value === undefined ||
+    !isInside({ ...network, first: network.first + 1, last: network.last - 1 }, value)
+  ) {
+    throw badValue(parameter, `${vxnet.id}|${address}`, `an address inside [${vxnet.join.network}]`);
+  }
+  const holder =
+    address === vxnet.join.managerIp ? `router ${vxnet.join.routerId}` : taken(state, vxnet.id).get(address);
+  if (holder !== undefined || reserved.has(`${vxnet.id}|${address}`)) {
+    throw alreadyExists(
+      `address [${address}] of vxnet [${vxnet.id}] is taken${holder === undefined ? "" : ` by [${holder}]`}`,
+    );
+  }
+  return address;
+}
+
+/** The lowest free address, as the router's DHCP gives it; `""` in a vxnet without a router. */
+export function freeAddress(state: ZoneState, vxnet: Vxnet, reserved: ReadonlySet<string>): string {
+  const base = zoneOf(state.zone).basePrefix;
+  const [from, to] =
+    vxnet.vxnetType === 2 ? [`${base}.2`, `${base}.254`] : [vxnet.join?.dynIpStart, vxnet.join?.dynIpEnd];
+  if (from === undefined || to === undefined) return "";
+  const used = taken(state, vxnet.id);
+  for (let value = parseAddress(from) ?? 0; value <= (parseAddress(to) ?? -1); value += 1) {
+    const address = formatAddress(value);
+    const isFree =
+      !used.has(address) && !reserved.has(`${vxnet.id}|${address}`) && address !== vxnet.join?.managerIp;
+    if (isFree) return address;
+  }
+  throw insufficientResources(`vxnet [${vxnet.id}] has no free address from ${from} to ${to}`);
+}
+
+/** How many addresses DHCP can still give. */
+export function availableCount(state: ZoneState, vxnet: Vxnet): number {
+  if (vxnet.join === undefined) return 0;
+  const first = parseAddress(vxnet.join.dynIpStart) ?? 0;
+  const last = parseAddress(vxnet.join.dynIpEnd) ?? 0;
+  return last - first + 1 - taken(state, vxnet.id).size;
+}

@@ -1,0 +1,220 @@
+/** The documents of the durable state, one type per kind of resource. Documents are never changed in place. */
+import type { RulePicture } from "../network/picture.ts";
+
+interface Common {
+  readonly id: string;
+  readonly zone: string;
+  readonly name: string;
+  readonly description: string;
+  /** Milliseconds since the epoch. */
+  readonly createTime: number;
+}
+
+interface Living extends Common {
+  readonly statusTime: number;
+  /** `""` while nothing is being done to it. */
+  readonly transition: string;
+}
+
+export interface Eip extends Living {
+  readonly kind: "eip";
+  readonly status: "available" | "associated" | "released";
+  readonly address: string;
+  readonly bandwidth: number;
+  readonly billingMode: "bandwidth" | "traffic";
+  readonly associateMode: number;
+  readonly needIcp: number;
+}
+
+export interface SecurityGroupRule extends Omit<RulePicture, "from" | "to" | "network"> {
+  readonly id: string;
+  readonly name: string;
+  readonly direction: 0 | 1;
+  readonly val1: string;
+  readonly val2: string;
+  readonly val3: string;
+}
+
+export interface SecurityGroup extends Common {
+  readonly kind: "security_group";
+  readonly isDefault: boolean;
+  readonly rules: readonly SecurityGroupRule[];
+  /** Grows with every change of the rules. */
+  readonly revision: number;
+  /** What ApplySecurityGroup last put into effect. */
+  readonly applied: { readonly revision: number; readonly rules: readonly SecurityGroupRule[] };
+}
+
+export interface KeyPair extends Common {
+  readonly kind: "keypair";
+  readonly encryptMethod: string;
+  /** The base64 body of the OpenSSH public key. */
+  readonly body: string;
+}
+
+/** How a vxnet is joined to a router. */
+export interface Join {
+  readonly routerId: string;
+  readonly network: string;
+  readonly managerIp: string;
+  readonly dynIpStart: string;
+  readonly dynIpEnd: string;
+  readonly features: number;
+  readonly createTime: number;
+}
+
+export interface Vxnet extends Common {
+  readonly kind: "vxnet";
+  readonly vxnetType: 0 | 1 | 2;
+  readonly join?: Join;
+  /** A job is joining it to this router or taking it out of it. */
+  readonly busyWithRouter?: string;
+}
+
+/** What UpdateRouters puts into effect. */
+export interface RouterConfiguration {
+  readonly revision: number;
+  readonly eipId?: string;
+  readonly statics: readonly RouterStatic[];
+}
+
+export interface Router extends Living {
+  readonly kind: "router";
+  readonly status: "pending" | "active" | "poweroffed" | "deleted";
+  readonly routerType: 0 | 1 | 2 | 3;
+  readonly vpcNetwork: string;
+  readonly securityGroupId: string;
+  /** The security group in effect; ApplySecurityGroup makes it the one above. */
+  readonly appliedSecurityGroupId: string;
+  readonly eipId?: string;
+  /** Grows with every change that UpdateRouters has to put into effect. */
+  readonly revision: number;
+  readonly applied: RouterConfiguration;
+}
+
+export type StaticValues = { readonly [Name in `val${1 | 2 | 3 | 4 | 5 | 6}`]?: string };
+
+export interface RouterStatic extends Omit<Common, "description"> {
+  readonly kind: "router_static";
+  readonly routerId: string;
+  readonly vxnetId: string;
+  readonly staticType: number;
+  readonly values: StaticValues;
+  readonly disabled: boolean;
+}
+
+export interface Nic {
+  readonly vxnetId: string;
+  /** `""` while its vxnet is in no router. */
+  readonly address: string;
+  readonly mac: string;
+}
+
+export interface Instance extends Living {
+  readonly kind: "instance";
+  readonly status: "pending" | "running" | "stopped" | "terminated" | "ceased";
+  readonly imageId: string;
+  readonly instanceType: string;
+  readonly instanceClass: number;
+  readonly cpu: number;
+  readonly memory: number;
+  readonly gpu: number;
+  readonly gpuClass: number;
+  readonly osDiskSize: number;
+  readonly hostname: string;
+  readonly nicMqueue: number;
+  readonly securityGroupId: string;
+  readonly keypairIds: readonly string[];
+  readonly nics: readonly Nic[];
+  readonly userdata?: { readonly type: string; readonly file: string; readonly base64: string };
+  /** Grows with every start and restart. */
+  readonly boot: number;
+}
+
+/** What a job does when it ends, with everything it needs to know. */
+export type JobWork =
+  | { readonly action: "ReleaseEips"; readonly eips: readonly string[] }
+  | { readonly action: "ChangeEipsBandwidth"; readonly eips: readonly string[]; readonly bandwidth: number }
+  | {
+      readonly action: "ChangeEipsBillingMode";
+      readonly eips: readonly string[];
+      readonly billingMode: Eip["billingMode"];
+    }
+  | {
+      readonly action: "ApplySecurityGroup";
+      readonly securityGroup: string;
+      readonly applied: SecurityGroup["applied"];
+      readonly routers: readonly string[];
+      readonly instances: readonly string[];
+    }
+  | {
+      readonly action: "AttachKeyPairs" | "DetachKeyPairs";
+      readonly keypairs: readonly string[];
+      readonly instances: readonly string[];
+    }
+  | { readonly action: "CreateRouters"; readonly routers: readonly string[] }
+  | {
+      readonly action: "UpdateRouters";
+      readonly routers: readonly { readonly id: string; readonly configuration: RouterConfiguration }[];
+    }
+  | {
+      readonly action: "DeleteRouters" | "PowerOnRouters" | "PowerOffRouters";
+      readonly routers: readonly string[];
+    }
+  | { readonly action: "JoinRouter"; readonly vxnet: string; readonly join: Join }
+  | { readonly action: "LeaveRouter"; readonly router: string; readonly vxnets: readonly string[] }
+  | {
+      readonly action: "JoinVxnet";
+      readonly nics: readonly { readonly instance: string; readonly nic: Nic }[];
+    }
+  | { readonly action: "LeaveVxnet"; readonly vxnet: string; readonly instances: readonly string[] }
+  | { readonly action: InstanceJob; readonly instances: readonly string[] }
+  | {
+      readonly action: "TerminateInstances";
+      readonly instances: readonly string[];
+      readonly directCease: boolean;
+    }
+  | {
+      readonly action: "ResizeInstances";
+      readonly resized: readonly {
+        readonly id: string;
+        readonly shape: Pick<Instance, "cpu" | "memory" | "gpu" | "gpuClass" | "instanceType">;
+        readonly osDiskSize: number;
+      }[];
+    };
+
+type InstanceJob =
+  | "RunInstances"
+  | "StartInstances"
+  | "StopInstances"
+  | "RestartInstances"
+  | "CeaseInstances";
+
+export type JobAction = JobWork["action"];
+
+export interface Job {
+  readonly kind: "job";
+  readonly id: string;
+  readonly zone: string;
+  readonly createTime: number;
+  readonly statusTime: number;
+  readonly status: "pending" | "working" | "failed" | "successful";
+  readonly resourceIds: readonly string[];
+  /** When its work is done and takes effect. */
+  readonly dueTime: number;
+  readonly error?: { readonly code: number; readonly message: string };
+  readonly work: JobWork;
+}
+
+export interface ResourceOfKind {
+  eip: Eip;
+  security_group: SecurityGroup;
+  keypair: KeyPair;
+  vxnet: Vxnet;
+  router: Router;
+  router_static: RouterStatic;
+  instance: Instance;
+  job: Job;
+}
+export type Kind = keyof ResourceOfKind;
+export type Resource = ResourceOfKind[Kind];

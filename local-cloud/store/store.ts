@@ -1,0 +1,190 @@
+/**
+ * The durable state: documents in memory, every change written to SQLite in the transaction of the request that made it.
+ * A killed process loses nothing that was answered: the write-ahead log is in the operating system's hands by then.
+ */
+import { existsSync } from "node:fs";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { Kind, Resource, ResourceOfKind } from "./resources.ts";
+
+/** Marks a file as ours: "czlc" in ASCII. */
+const applicationId = 0x637a6c63;
+const schemaVersion = 1;
+
+type Tables = { [K in Kind]: Map<string, ResourceOfKind[K]> };
+
+/** A state file that this version can not use; the message says why and what to do. */
+export class StateFileError extends Error {
+  override readonly name = "StateFileError";
+}
+
+export class Store {
+  private readonly database: DatabaseSync;
+  private readonly write: StatementSync;
+  private readonly erase: StatementSync;
+  private tables = emptyTables();
+  /** Values before the running transaction; undefined where there was none. */
+  private undo: Map<string, { kind: Kind; key: string; before: Resource | undefined }> | undefined;
+
+  /** @param file path of the database, or `:memory:` */
+  constructor(file: string) {
+    const isNew = file === ":memory:" || !existsSync(file);
+    this.database = openDatabase(file, isNew);
+    this.write = this.database.prepare(
+      "INSERT INTO resources (zone, id, kind, document) VALUES (?, ?, ?, ?) ON CONFLICT (zone, id) DO UPDATE SET document = excluded.document",
+    );
+    this.erase = this.database.prepare("DELETE FROM resources WHERE zone = ? AND id = ?");
+    for (const row of this.database.prepare("SELECT document FROM resources ORDER BY rowid").iterate()) {
+      const resource = JSON.parse(String(row.document)) as Resource;
+      this.set(resource.kind, keyOf(resource), resource);
+    }
+  }
+
+  get<K extends Kind>(kind: K, zone: string, id: string): ResourceOfKind[K] | undefined {
+    return this.tables[kind].get(`${zone}/${id}`);
+  }
+
+  /** All of a kind, oldest first; of one zone or of all. */
+  list<K extends Kind>(kind: K, zone?: string): ResourceOfKind[K][] {
+    const all = [...this.tables[kind].values()] as ResourceOfKind[K][];
+    return zone === undefined ? all : all.filter((resource) => resource.zone === zone);
+  }
+
+  put(resource: Resource): void {
+    this.remember(resource);
+    this.set(resource.kind, keyOf(resource), resource);
+  }
+
+  remove(resource: Resource): void {
+    this.remember(resource);
+    this.tables[resource.kind].delete(keyOf(resource));
+  }
+
+  /** Does `work` wholly and durably, or, if it throws, not at all. */
+  transaction<T>(work: () => T): T {
+    if (this.undo !== undefined) return work();
+    const undo = new Map<string, { kind: Kind; key: string; before: Resource | undefined }>();
+    this.undo = undo;
+    try {
+      const result = work();
+      if (undo.size > 0) this.save([...undo.values()]);
+      return result;
+    } catch (error) {
+      this.restore(undo);
+      throw error;
+    } finally {
+      this.undo = undefined;
+    }
+  }
+
+  /** Does `work`, answers its result and takes every change back. */
+  rehearse<T>(work: () => T): T {
+    const undo = new Map<string, { kind: Kind; key: string; before: Resource | undefined }>();
+    this.undo = undo;
+    try {
+      return work();
+    } finally {
+      this.restore(undo);
+      this.undo = undefined;
+    }
+  }
+
+  clear(): void {
+    this.database.exec("DELETE FROM resources");
+    this.tables = emptyTables();
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  private remember(resource: Resource): void {
+    if (this.undo === undefined) throw new Error("a change outside of a transaction");
+    const key = keyOf(resource);
+    if (!this.undo.has(key)) {
+      const before = this.tables[resource.kind].get(key);
+      this.undo.set(key, { kind: resource.kind, key, before });
+    }
+  }
+
+  private save(changes: readonly { kind: Kind; key: string; before: Resource | undefined }[]): void {
+    this.database.exec("BEGIN IMMEDIATE");
+    try {
+      for (const { kind, key, before } of changes) {
+        const after: Resource | undefined = this.tables[kind].get(key);
+        if (after !== undefined) this.write.run(after.zone, after.id, kind, JSON.stringify(after));
+        else if (before !== undefined) this.erase.run(before.zone, before.id);
+      }
+      this.database.exec("COMMIT");
+    } catch (error) {
+      this.database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  private restore(
+    undo: ReadonlyMap<string, { kind: Kind; key: string; before: Resource | undefined }>,
+  ): void {
+    for (const { kind, key, before } of undo.values()) {
+      if (before === undefined) this.tables[kind].delete(key);
+      else this.set(kind, key, before);
+    }
+  }
+
+  private set(kind: Kind, key: string, resource: Resource): void {
+    (this.tables[kind] as Map<string, Resource>).set(key, resource);
+  }
+}
+
+function keyOf(resource: Resource): string {
+  return `${resource.zone}/${resource.id}`;
+}
+
+function emptyTables(): Tables {
+  return {
+    eip: new Map(),
+    security_group: new Map(),
+    keypair: new Map(),
+    vxnet: new Map(),
+    router: new Map(),
+    router_static: new Map(),
+    instance: new Map(),
+    job: new Map(),
+  };
+}
+
+function openDatabase(file: string, isNew: boolean): DatabaseSync {
+  const database = new DatabaseSync(file);
+  try {
+    if (isNew) {
+      database.exec(`
+        PRAGMA application_id = ${applicationId};
+        PRAGMA user_version = ${schemaVersion};
+        CREATE TABLE resources (
+          zone TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, document TEXT NOT NULL, UNIQUE (zone, id)
+        ) STRICT;
+      `);
+    }
+    const found = Number(database.prepare("PRAGMA application_id").get()?.application_id);
+    const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
+    if (found !== applicationId) {
+      throw new StateFileError(
+        `${file} is not a state file of the local cloud: move it away and start again`,
+      );
+    }
+    if (version !== schemaVersion) {
+      throw new StateFileError(
+        `${file} has schema version ${version}, this program reads version ${schemaVersion}: ` +
+          "use the program that wrote it, or move the file away to start empty",
+      );
+    }
+    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+    return database;
+  } catch (error) {
+    database.close();
+    if (error instanceof StateFileError) throw error;
+    throw new StateFileError(
+      `${file} can not be read as a state file (${(error as Error).message}): move it away and start again`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,503 @@
+#!/usr/bin/env python3
+"""Runs one rank of a training on this node, detached from the SSH session that started it.
+
+    python3 ~/.crosszone/agent.py SUBCOMMAND        arguments as one JSON object on stdin
+
+    fetch   downloads files, or takes uploaded ones, and verifies their SHA-256
+    launch  starts a rank; nothing happens if it runs or has succeeded already
+    status  says what became of a rank, with the last lines of its log
+    stop    ends a rank; fine if nothing runs
+    follow  shows the log of a rank live until it ends, launching it first if asked to
+
+Each prints one JSON document as its last line on stdout. Errors go to stderr, with an exit code other than 0.
+
+A rank lives in ~/.crosszone/runs/RUN/rank-N: `log`, `state.json` and `lock`, the lock under which the state changes.
+A supervisor process waits for the rank and records how it ended; the rank cannot outlive its supervisor.
+Only Python's standard library is used, from 3.8 on.
+"""
+import contextlib
+import ctypes
+import fcntl
+import hashlib
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+DOWNLOAD_TIMEOUT = 30  # seconds without a byte
+STOP_GRACE = 5  # seconds between SIGTERM and SIGKILL
+MAX_LINES = 3000  # lines that `follow` shows
+MAX_LINE = 1000  # characters of a line that `follow` shows
+MAX_PARTIAL = 1 << 20  # bytes without a line end that `follow` collects before it shows them as a line
+TAIL_LINES = 20
+TAIL_BYTES = 256 * 1024  # how much of the end of a log is searched for its last lines and result
+POLL_SECONDS = 0.05
+RESULT_PREFIX = b"RESULT "
+PR_SET_PDEATHSIG = 1
+
+
+class AgentError(Exception):
+    """What went wrong, what was given, and what to do; shown without a traceback."""
+
+
+# ---------------------------------------------------------------- arguments
+
+REQUIRED = object()
+
+
+def check(arguments, **expected):
+    """The values of `arguments` in the order of `expected`, which gives each key's (type, default)."""
+    if not isinstance(arguments, dict):
+        raise AgentError(f"the arguments must be one JSON object, not {type(arguments).__name__}")
+    unknown = sorted(set(arguments) - set(expected))
+    if unknown:
+        raise AgentError(f"unknown arguments {unknown}; allowed are {sorted(expected)}")
+    values = []
+    for key, (kind, default) in expected.items():
+        value = arguments.get(key, default)
+        if value is REQUIRED:
+            raise AgentError(f"the argument {key!r} is missing; needed are "
+                             f"{[name for name, (_, other) in expected.items() if other is REQUIRED]}")
+        if value is not default and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+            raise AgentError(f"the argument {key!r} is a {type(value).__name__}; it must be a "
+                             f"{getattr(kind, '__name__', 'number')}")
+        values.append(value)
+    return values
+
+
+def check_strings(what, values):
+    """Refuses values that execve cannot take; says which, never their content: it may be a secret."""
+    for place, value in enumerate(values):
+        if not isinstance(value, str) or "\0" in value:
+            raise AgentError(f"{what}, item {place}, is not a string without NUL characters")
+
+
+# ---------------------------------------------------------------- fetch
+
+class WebOnlyRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, request, response, code, message, headers, url):
+        require_web_address(url)
+        return super().redirect_request(request, response, code, message, headers, url)
+
+
+def require_web_address(url):
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise AgentError(f"{without_secrets(url)} is not an http or https address; only those are fetched")
+
+
+def without_secrets(url):
+    """The address without user, password and query, any of which may hold a token."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def fetch(arguments):
+    directory, files = check(arguments, directory=(str, REQUIRED), files=(list, REQUIRED))
+    directory = os.path.expanduser(directory)
+    os.makedirs(directory, exist_ok=True)
+    return {"files": [fetch_one(directory, file) for file in files]}
+
+
+def fetch_one(directory, file):
+    name, sha256, url, path = check(file, name=(str, REQUIRED), sha256=(str, REQUIRED),
+                                    url=(str, None), path=(str, None))
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise AgentError(f"{name!r} is not a file name; it must hold no slash")
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise AgentError(f"the sha256 of {name} is {sha256!r}; it must be 64 hexadecimal digits in lower case")
+    target = os.path.join(directory, name)
+    present = sha256_of(target) if os.path.isfile(target) else None
+    fetched = present != sha256
+    if fetched:
+        if url is None and path is None:
+            raise AgentError(f"{target} {'is missing' if present is None else f'has SHA-256 {present}, not {sha256}'}, "
+                             "and neither a url nor the path of an uploaded file is given")
+        install(url, path, target, sha256)
+    return {"name": name, "sha256": sha256, "bytes": os.path.getsize(target), "fetched": fetched}
+
+
+def install(url, path, target, sha256):
+    """Puts the file into place only once it is whole and verified; until then `target` stays as it was."""
+    source = without_secrets(url) if url is not None else path
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".fetch-")
+    try:
+        with os.fdopen(handle, "wb") as output, open_source(url, path) as content:
+            shutil.copyfileobj(content, output)
+            output.flush()
+            os.fsync(output.fileno())
+        actual = sha256_of(temporary)
+        if actual != sha256:
+            raise AgentError(f"{source} has SHA-256 {actual}, expected is {sha256}; nothing was installed as {target}. "
+                             "Check the source, or set the sha256 to that of the file you trust")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except (OSError, urllib.error.URLError) as error:
+        raise AgentError(f"cannot get {source} as {target}: {error}") from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def open_source(url, path):
+    if url is None:
+        return open(os.path.expanduser(path), "rb")
+    require_web_address(url)
+    return urllib.request.build_opener(WebOnlyRedirects).open(url, timeout=DOWNLOAD_TIMEOUT)
+
+
+def sha256_of(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+# ---------------------------------------------------------------- the state of a rank
+
+class Rank:
+    """A rank's folder, and its state as the files and processes say it is now."""
+
+    def __init__(self, run_id, rank):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", run_id):
+            raise AgentError(f"runId is {run_id!r}; it must be letters, digits, '.', '_' and '-', at most 128")
+        if rank < 0:
+            raise AgentError(f"rank is {rank}; it must be 0 or more")
+        self.run_id, self.rank = run_id, rank
+        self.directory = os.path.join(os.path.expanduser("~"), ".crosszone", "runs", run_id, f"rank-{rank}")
+        self.log = os.path.join(self.directory, "log")
+        self.state_file = os.path.join(self.directory, "state.json")
+
+    @contextlib.contextmanager
+    def locked(self):
+        os.makedirs(self.directory, exist_ok=True)
+        with open(os.path.join(self.directory, "lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield lock
+
+    def read(self):
+        """The recorded state, corrected if the supervisor ended without recording the end."""
+        try:
+            with open(self.state_file) as file:
+                state = json.load(file)
+        except FileNotFoundError:
+            return {"runId": self.run_id, "rank": self.rank, "attempt": 0, "state": "absent", "pid": None}
+        if state["state"] == "running" and not is_alive(state["supervisor"]):
+            # It may have recorded the end between the two looks.
+            with open(self.state_file) as file:
+                state = json.load(file)
+            if state["state"] == "running":
+                state.update(state="failed", endedAt=max(state["startedAt"], os.path.getmtime(self.log)),
+                             reason="its supervisor is gone: it was killed, or the node was restarted")
+        return state
+
+    def write(self, state):
+        temporary = f"{self.state_file}.{os.getpid()}"
+        with open(temporary, "w") as file:
+            json.dump(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.state_file)
+
+    def tail(self):
+        """The last lines of the log, without the RESULT line, and the object of that line or None."""
+        try:
+            with open(self.log, "rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+                lines = file.read().splitlines()
+        except FileNotFoundError:
+            lines = []
+        result = None
+        for line in lines:
+            if line.startswith(RESULT_PREFIX):
+                with contextlib.suppress(ValueError):
+                    result = json.loads(line[len(RESULT_PREFIX):])
+        shown = [cut(line) for line in lines if not line.startswith(RESULT_PREFIX)]
+        return shown[-TAIL_LINES:], result
+
+    def summary(self, state):
+        """What callers are told of a rank."""
+        ended = state.get("endedAt") or time.time()
+        return {"runId": self.run_id, "rank": self.rank, "attempt": state["attempt"], "state": state["state"],
+                "exitCode": state.get("exitCode"), "reason": state.get("reason"),
+                "seconds": round(ended - state["startedAt"], 3) if "startedAt" in state else None,
+                "result": self.tail()[1]}
+
+
+def identity(pid):
+    """What tells a process from a later one with the same pid: its start time, and the boot it belongs to."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return {"pid": pid, "startTime": int(fields[19]), "bootId": file.read().strip(), "zombie": fields[0] == "Z"}
+
+
+def is_alive(process):
+    try:
+        return identity(process["pid"]) == process
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+# ---------------------------------------------------------------- launch, supervise, stop
+
+def launch(arguments):
+    run_id, rank, argv, directory, environment, max_seconds, restart = check(
+        arguments, runId=(str, REQUIRED), rank=(int, REQUIRED), argv=(list, REQUIRED), directory=(str, REQUIRED),
+        environment=(dict, {}), maxSeconds=((int, float), None), restart=(bool, False))
+    check_strings("argv", argv)
+    check_strings("environment", [text for pair in environment.items() for text in pair])
+    directory = os.path.expanduser(directory)
+    if not argv:
+        raise AgentError("argv is empty; it must name the program to start")
+    if not os.path.isdir(directory):
+        raise AgentError(f"the directory {directory} does not exist on this node; fetch the files into it first")
+    if max_seconds is not None and max_seconds <= 0:
+        raise AgentError(f"maxSeconds is {max_seconds}; it must be more than 0")
+
+    this = Rank(run_id, rank)
+    with this.locked() as lock:
+        state = this.read()
+        ended_badly = state["state"] in ("failed", "stopped")
+        if state["state"] == "absent" or (ended_badly and restart):
+            state = start(this, state["attempt"] + 1, argv, directory, environment, max_seconds, lock)
+    if state["state"] == "failed" and state.get("pid") is None:
+        raise AgentError(state["reason"])
+    return {key: state[key] for key in ("runId", "rank", "attempt", "state", "pid")}
+
+
+def start(this, attempt, argv, directory, environment, max_seconds, lock):
+    """Starts the supervisor, detached, and returns the state that it wrote once the rank runs."""
+    if attempt > 1 and os.path.exists(this.log):
+        os.replace(this.log, f"{this.log}.{attempt - 1}")
+    sys.stdout.flush()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        # The lock goes along, so that the state is written under it even if the caller dies now.
+        try:
+            os.setsid()
+            if os.fork() == 0:
+                keep_only(writer, lock.fileno())
+                supervise(this, attempt, argv, directory, environment, max_seconds, (writer, lock.fileno()))
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader) as started:
+        if started.read() != "started":
+            raise AgentError(f"the supervisor of rank {this.rank} ended before it could start the rank; see {this.log}")
+    return this.read()
+
+
+def keep_only(*descriptors):
+    """Lets go of the caller's files: the SSH session stays open as long as anyone holds its pipes."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    last = 3
+    for descriptor in sorted(descriptors):
+        os.closerange(last, descriptor)
+        last = descriptor + 1
+    os.closerange(last, min(os.sysconf("SC_OPEN_MAX"), 4096))
+
+
+def supervise(this, attempt, argv, directory, environment, max_seconds, until_started):
+    """The supervisor's whole life: starts the rank, records it, waits for its end, records that."""
+    watched = {signal.SIGCHLD, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    state = {"runId": this.run_id, "rank": this.rank, "attempt": attempt, "state": "running", "pid": None,
+             "supervisor": identity(os.getpid()), "startedAt": time.time()}
+    libc = ctypes.CDLL(None)
+    supervisor = os.getpid()
+
+    def become_rank():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != supervisor:  # it died before the line above took effect
+            os._exit(1)
+
+    with open(this.log, "wb") as log:
+        try:
+            rank = subprocess.Popen(argv, cwd=directory, env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                    start_new_session=True, preexec_fn=become_rank)
+            state["pid"] = rank.pid
+        except OSError as error:
+            state.update(state="failed", exitCode=127, endedAt=time.time(),
+                         reason=f"rank {this.rank} cannot start {argv[0]!r} in {directory}: {error.strerror}")
+    this.write(state)
+    pipe, lock = until_started
+    os.close(lock)
+    with contextlib.suppress(BrokenPipeError):
+        os.write(pipe, b"started")
+    os.close(pipe)
+    if state["pid"] is None:
+        return
+
+    reason = wait_for_end(rank, watched, max_seconds)
+    code = rank.returncode if rank.returncode >= 0 else 128 - rank.returncode
+    outcome = "succeeded" if code == 0 else "stopped" if reason == "stopped" else "failed"
+    state.update(state=outcome, exitCode=code, endedAt=time.time(),
+                 reason=None if reason == "stopped" or code == 0 else reason)
+    with this.locked():
+        this.write(state)
+
+
+def wait_for_end(rank, watched, max_seconds):
+    """Waits until the rank has ended, ending it on SIGTERM or at the deadline; returns why it was ended, or None."""
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    reason, killed = None, False
+    while os.waitid(os.P_PID, rank.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        remaining = 3600 if deadline is None else max(0, deadline - time.monotonic())
+        received = signal.sigtimedwait(watched, remaining)
+        if received is not None and received.si_signo == signal.SIGCHLD:
+            continue
+        overdue = received is None and deadline is not None and time.monotonic() >= deadline
+        if reason is None and (received is not None or overdue):
+            reason = "stopped" if received is not None else f"it ran longer than its limit of {max_seconds:g} s"
+            os.killpg(rank.pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_GRACE
+        elif overdue and not killed:
+            os.killpg(rank.pid, signal.SIGKILL)
+            killed, deadline = True, None
+    # The rank is a zombie still, so its group cannot be another's: end what it left behind.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(rank.pid, signal.SIGKILL)
+    rank.wait()
+    return reason
+
+
+def stop(arguments):
+    run_id, rank = check(arguments, runId=(str, REQUIRED), rank=(int, REQUIRED))
+    this = Rank(run_id, rank)
+    state = this.read()
+    if state["state"] == "running":
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state["supervisor"]["pid"], signal.SIGTERM)
+        deadline = time.monotonic() + STOP_GRACE + 5
+        while this.read()["state"] == "running":
+            if time.monotonic() > deadline:
+                raise AgentError(f"rank {rank} (pid {state['pid']}) did not end within {STOP_GRACE + 5} s of the request")
+            time.sleep(POLL_SECONDS)
+    return this.summary(this.read())
+
+
+def status(arguments):
+    run_id, rank = check(arguments, runId=(str, REQUIRED), rank=(int, REQUIRED))
+    this = Rank(run_id, rank)
+    state = this.read()
+    return {**this.summary(state), "pid": state["pid"], "log": this.log, "lines": this.tail()[0]}
+
+
+# ---------------------------------------------------------------- follow
+
+def cut(line):
+    text = line.decode("utf-8", "replace")
+    return text if len(text) <= MAX_LINE else f"{text[:MAX_LINE]}… ({len(text) - MAX_LINE} more characters)"
+
+
+class Printer:
+    """Prints the lines of a log, prefixed and bounded."""
+
+    def __init__(self, rank):
+        self.prefix, self.partial, self.shown, self.left_out = f"rank {rank} | ", b"", 0, 0
+
+    def feed(self, content):
+        *lines, self.partial = (self.partial + content).split(b"\n")
+        for line in lines:
+            self.line(line)
+        if len(self.partial) > MAX_PARTIAL:
+            self.line(self.partial)
+            self.partial = b""
+
+    def line(self, line):
+        if line.startswith(RESULT_PREFIX):
+            return
+        if self.shown < MAX_LINES:
+            self.shown += 1
+            print(self.prefix + cut(line), flush=True)
+        else:
+            self.left_out += 1
+
+    def finish(self, log):
+        if self.partial:
+            self.line(self.partial)
+        if self.left_out:
+            print(f"{self.prefix}{self.left_out} more lines are left out here; they are in {log} on the node", flush=True)
+
+
+def follow(arguments):
+    run_id, rank, from_start, launch_arguments = check(
+        arguments, runId=(str, REQUIRED), rank=(int, REQUIRED), fromStart=(bool, True), launch=(dict, None))
+    this = Rank(run_id, rank)
+    if launch_arguments is not None:
+        launch({**launch_arguments, "runId": run_id, "rank": rank})
+    state = this.read()
+    if state["state"] == "absent":
+        raise AgentError(f"rank {rank} of run {run_id} was never launched on this node; launch it first")
+
+    listener = select.poll()
+    listener.register(sys.stdout.fileno(), 0)  # reports only that the reader is gone
+    printer = Printer(rank)
+    with open(this.log, "rb") as log:
+        if not from_start:
+            log.seek(0, os.SEEK_END)
+        while True:
+            state = this.read()  # before the log: what is written before the end is then never missed
+            for content in iter(lambda: log.read(MAX_PARTIAL), b""):
+                printer.feed(content)
+            if state["state"] != "running":
+                break
+            if listener.poll(POLL_SECONDS * 1000):
+                raise BrokenPipeError
+    printer.finish(this.log)
+
+    if state["state"] != "succeeded":
+        lines, _ = this.tail()
+        for line in lines:
+            print(line, file=sys.stderr)
+        code = state.get("exitCode")
+        how = "was stopped" if state["state"] == "stopped" else "failed" if code is None else f"failed with exit code {code}"
+        why = f": {state['reason']}" if state.get("reason") else ""
+        print(f"rank {rank} {how}{why}; the whole log is {this.log} on the node", file=sys.stderr)
+    return this.summary(state)
+
+
+# ---------------------------------------------------------------- command line
+
+SUBCOMMANDS = {"fetch": fetch, "launch": launch, "status": status, "stop": stop, "follow": follow}
+
+
+def main():
+    if len(sys.argv) != 2 or sys.argv[1] not in SUBCOMMANDS:
+        print(f"agent.py: give one of {', '.join(SUBCOMMANDS)}, and its arguments as JSON on stdin", file=sys.stderr)
+        return 2
+    name = sys.argv[1]
+    try:
+        try:
+            arguments = json.load(sys.stdin)
+        except ValueError as error:
+            raise AgentError(f"stdin is not JSON ({error}); give the arguments as one JSON object") from error
+        answer = SUBCOMMANDS[name](arguments)
+        print(json.dumps(answer), flush=True)
+        return 0 if name != "follow" or answer["state"] == "succeeded" else 1
+    except BrokenPipeError:  # who followed is gone; the rank goes on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (AgentError, OSError) as error:
+        print(f"agent.py {name}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

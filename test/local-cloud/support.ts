@@ -1,0 +1,150 @@
+/** A local cloud for a test, in this process, and calls to it as any client would make them. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { startCloud } from "../../local-cloud/server.ts";
+import { canonicalQuery, encode, sign } from "../../qingcloud/signature.ts";
+
+export interface Reply {
+  readonly ret_code: number;
+  readonly message?: string;
+  readonly [name: string]: unknown;
+}
+
+export interface Keys {
+  readonly qy_access_key_id: string;
+  readonly qy_secret_access_key: string;
+  readonly port: number;
+}
+
+/** A client with the keys of a home's config.yaml. */
+export class TestClient {
+  readonly keys: Keys;
+  constructor(keys: Keys) {
+    this.keys = keys;
+  }
+
+  static ofHome(home: string): TestClient {
+    return new TestClient(parse(readFileSync(join(home, "config.yaml"), "utf8")) as Keys);
+  }
+
+  /** The signed parameters of a call. */
+  signed(
+    action: string,
+    parameters: Readonly<Record<string, string>>,
+    { method = "GET", path = "/iaas/" }: { method?: "GET" | "POST"; path?: string } = {},
+  ): Record<string, string> {
+    const all: Record<string, string> = {
+      action,
+      access_key_id: this.keys.qy_access_key_id,
+      signature_method: "HmacSHA256",
+      signature_version: "1",
+      time_stamp: new Date().toISOString().replace(/\.\d{3}Z$/, "Z"),
+      version: "1",
+      ...parameters,
+    };
+    const digest = all.signature_method === "HmacSHA1" ? "HmacSHA1" : "HmacSHA256";
+    return { ...all, signature: sign(method, path, all, this.keys.qy_secret_access_key, digest) };
+  }
+
+  async send(parameters: Readonly<Record<string, string>>, path = "/iaas/"): Promise<Response> {
+    const { signature, ...rest } = parameters;
+    const last = signature === undefined ? "" : `&signature=${encode(signature)}`;
+    return await fetch(`http://127.0.0.1:${this.keys.port}${path}?${canonicalQuery(rest)}${last}`);
+  }
+
+  /** Calls an action in zone gpu1a unless another is given. */
+  async call(action: string, parameters: Readonly<Record<string, string>> = {}): Promise<Reply> {
+    const response = await this.send(this.signed(action, { zone: "gpu1a", ...parameters }));
+    return (await response.json()) as Reply;
+  }
+
+  /** Calls an action that must succeed. */
+  async ok(action: string, parameters: Readonly<Record<string, string>> = {}): Promise<Reply> {
+    const reply = await this.call(action, parameters);
+    if (reply.ret_code !== 0) throw new Error(`${action}: ${reply.ret_code} ${reply.message}`);
+    return reply;
+  }
+
+  /** Calls an asynchronous action and waits until its job has ended successfully. */
+  async done(action: string, parameters: Readonly<Record<string, string>> = {}): Promise<Reply> {
+    const reply = await this.ok(action, parameters);
+    const job = await this.ended(String(reply.job_id), parameters.zone ?? "gpu1a");
+    if (job.status !== "successful") throw new Error(`${action}: job ${job.status}`);
+    return reply;
+  }
+
+  /** The job once it has ended. */
+  async ended(jobId: string, zone = "gpu1a"): Promise<Record<string, unknown>> {
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      const { job_set } = await this.ok("DescribeJobs", { zone, "jobs.1": jobId });
+      const [job] = job_set as Record<string, unknown>[];
+      if (job?.status === "successful" || job?.status === "failed") return job;
+      if (Date.now() > deadline) throw new Error(`job ${jobId} has not ended: ${JSON.stringify(job)}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** The first item of what a Describe action answers. */
+  async one(action: string, set: string, parameters: Readonly<Record<string, string>>): Promise<Record<string, unknown>> {
+    const items = (await this.ok(action, parameters))[set] as Record<string, unknown>[];
+    const [item] = items;
+    if (item === undefined) throw new Error(`${action} ${JSON.stringify(parameters)} is empty`);
+    return item;
+  }
+}
+
+export interface TestCloud {
+  readonly home: string;
+  readonly client: TestClient;
+  readonly logged: string[];
+  stop(): Promise<void>;
+}
+
+export async function startTestCloud(
+  options: { jobs?: string; rateLimit?: string; home?: string } = {},
+): Promise<TestCloud> {
+  const home = options.home ?? mkdtempSync(join(tmpdir(), "local-cloud-"));
+  const logged: string[] = [];
+  const cloud = await startCloud({
+    home,
+    port: 0,
+    dataPlane: "none",
+    jobs: options.jobs ?? "instant",
+    rateLimit: options.rateLimit,
+    webRoot: home,
+    log: (line) => logged.push(line),
+  });
+  return {
+    home,
+    client: TestClient.ofHome(home),
+    logged,
+    async stop() {
+      await cloud.stop();
+      if (options.home === undefined) rmSync(home, { recursive: true });
+    },
+  };
+}
+
+export const firstId = (list: unknown): string => String((list as unknown[])[0]);
+
+/** An ed25519 public key, and its body alone. */
+export const publicKeyBody = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+export const publicKey = `ssh-ed25519 ${publicKeyBody} someone@somewhere`;
+
+/** A router with an EIP that is applied, and a vxnet in it. */
+export async function makeNetwork(
+  client: TestClient,
+  zone = "gpu1a",
+  network = "192.168.1.0/24",
+): Promise<{ router: string; vxnet: string; eip: string }> {
+  const router = firstId((await client.done("CreateRouters", { zone, vpc_network: "192.168.0.0/16" })).routers);
+  const vxnet = firstId((await client.ok("CreateVxnets", { zone, vxnet_type: "1" })).vxnets);
+  const eip = firstId((await client.ok("AllocateEips", { zone, bandwidth: "10" })).eips);
+  await client.done("JoinRouter", { zone, router, vxnet, ip_network: network });
+  await client.ok("ModifyRouterAttributes", { zone, router, eip });
+  await client.done("UpdateRouters", { zone, "routers.1": router });
+  return { router, vxnet, eip };
+}

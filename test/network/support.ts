@@ -1,0 +1,172 @@
+/** Pictures, SSH and commands for the tests of the data plane. */
+
+import { execFile } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { Client, type ConnectConfig, utils } from "ssh2";
+import type {
+  DataPlane,
+  IpsecTunnelPicture,
+  NodePicture,
+  RouterPicture,
+  RulePicture,
+} from "../../local-cloud/network/picture.ts";
+
+export const eips = ["203.0.113.10", "198.51.100.20"] as const;
+
+/** Rules that a router with a tunnel needs, and what tests come in by. */
+export const openRules: readonly RulePicture[] = [
+  { protocol: "udp", priority: 1, action: "accept", from: 500, to: 500 },
+  { protocol: "udp", priority: 2, action: "accept", from: 4500, to: 4500 },
+  { protocol: "icmp", priority: 3, action: "accept" },
+  { protocol: "tcp", priority: 4, action: "accept", from: 2201, to: 2201 },
+];
+
+/** One side of a tunnel between zone 1 and zone 2. */
+export function tunnel(zone: 1 | 2, changes: Partial<IpsecTunnelPicture> = {}): IpsecTunnelPicture {
+  const peer = eips[2 - zone] ?? "";
+  return {
+    id: `rtrs-${zone}`,
+    remoteAddress: peer,
+    remoteId: peer,
+    presharedKey: "a key that is seen nowhere",
+    localNetworks: [`192.168.${zone}.0/24`],
+    remoteNetworks: [`192.168.${3 - zone}.0/24`],
+    mode: "main",
+    ...changes,
+  };
+}
+
+/** Router of a zone: EIP port 2201 leads to its node's SSH, 2202 to port 8000, which no rule opens. */
+export function router(zone: 1 | 2, changes: Partial<RouterPicture> = {}): RouterPicture {
+  const targetAddress = `192.168.${zone}.2`;
+  return {
+    id: `rtr-0000000${zone}`,
+    zone: `gpu${zone}a`,
+    eip: { id: `eip-0000000${zone}`, address: eips[zone - 1] ?? "", bandwidthMbps: 10 },
+    vxnets: [
+      { id: `vxnet-0000000${zone}`, managerAddress: `192.168.${zone}.1`, network: `192.168.${zone}.0/24` },
+    ],
+    portForwards: [
+      { id: "rtrs-ssh", protocol: "tcp", port: 2201, targetAddress, targetPort: 22 },
+      { id: "rtrs-web", protocol: "tcp", port: 2202, targetAddress, targetPort: 8000 },
+    ],
+    ipsecTunnels: [tunnel(zone)],
+    inbound: openRules,
+    outbound: [],
+    ...changes,
+  };
+}
+
+/** Node of a zone. */
+export function node(
+  zone: 1 | 2,
+  authorizedKeys: readonly string[],
+  changes: Partial<NodePicture> = {},
+): NodePicture {
+  return {
+    id: `i-0000000${zone}`,
+    zone: `gpu${zone}a`,
+    hostname: `node-${zone}`,
+    boot: 1,
+    vxnet: { id: `vxnet-0000000${zone}`, address: `192.168.${zone}.2`, mac: `52:54:00:00:00:0${zone}` },
+    authorizedKeys,
+    ...changes,
+  };
+}
+
+/** A new key pair: private in PEM, public as one line. */
+export function keyPair(): { readonly private: string; readonly public: string } {
+  return utils.generateKeyPairSync("ed25519");
+}
+
+export function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), "data-plane-"));
+}
+
+/** A prefix that no other test run on this machine has. */
+export function ownPrefix(letter: string): string {
+  return `t${letter}${process.pid.toString(36)}`;
+}
+
+const execute = promisify(execFile);
+
+/** Runs a program and returns what it printed; its failure is an answer too. */
+export async function output(program: string, ...args: string[]): Promise<string> {
+  try {
+    const { stdout } = await execute(program, args, { timeout: 20_000 });
+    return stdout;
+  } catch (error) {
+    const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
+    return stdout + stderr;
+  }
+}
+
+export interface Target {
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  readonly privateKey: string;
+  /** Accepts any host key where absent. */
+  readonly hostKey?: string;
+}
+
+/** Runs a command on a node by SSH through the bastion; throws when a login or the command fails. */
+export async function sshRun(plane: DataPlane, target: Target, command: string): Promise<string> {
+  const bastion = plane.bastion;
+  if (!bastion) throw new Error("the data plane has no bastion");
+  const outer = new Client();
+  const inner = new Client();
+  try {
+    const sock = connect({ host: bastion.host, port: bastion.port, noDelay: true });
+    await login(outer, {
+      sock,
+      username: bastion.user,
+      privateKey: target.privateKey,
+      hostVerifier: pinned(bastion.hostKey),
+    });
+    const channel = await new Promise<ConnectConfig["sock"]>((resolve, reject) => {
+      outer.forwardOut("127.0.0.1", 0, target.address, target.port, (error, stream) =>
+        error ? reject(error) : resolve(stream),
+      );
+    });
+    const hostVerifier = pinned(target.hostKey);
+    await login(inner, {
+      ...(channel ? { sock: channel } : {}),
+      username: target.user,
+      privateKey: target.privateKey,
+      hostVerifier,
+    });
+    return await new Promise<string>((resolve, reject) => {
+      inner.exec(command, (error, stream) => {
+        if (error) return reject(error);
+        let text = "";
+        const take = (bytes: Buffer) => {
+          text += bytes.toString();
+        };
+        stream.on("data", take).stderr.on("data", take);
+        stream.on("close", (code: number) =>
+          code === 0 ? resolve(text) : reject(new Error(`${command} exited with ${code}: ${text}`)),
+        );
+      });
+    });
+  } finally {
+    inner.end();
+    outer.end();
+  }
+}
+
+function login(client: Client, config: ConnectConfig): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.on("ready", () => resolve()).on("error", reject);
+    client.connect({ readyTimeout: 10_000, ...config });
+  });
+}
+
+function pinned(hostKey: string | undefined): (key: Buffer) => boolean {
+  const wanted = hostKey?.split(" ")[1];
+  return (key) => wanted === undefined || key.toString("base64") === wanted;
+}

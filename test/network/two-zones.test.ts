@@ -1,0 +1,321 @@
+/** Two zones on this machine, as a user has them: routers, a tunnel, nodes, and SSH from outside. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { checkPrerequisites, createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import type { DataPlane, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
+import { processesIn, until } from "../../local-cloud/network/shell.ts";
+import { keyPair, node, openRules, output, ownPrefix, router, sshRun, temporaryFolder } from "./support.ts";
+
+const problems = checkPrerequisites();
+if (problems.length > 0) console.warn(`the data plane is not tested here: ${problems.join("; ")}`);
+
+const home = temporaryFolder();
+const prefix = ownPrefix("z");
+const webRoot = temporaryFolder();
+const key = keyPair();
+const stranger = keyPair();
+const stackHostKey = keyPair();
+const userdata = {
+  file: "/etc/rc.local",
+  script: Buffer.from(`#!/bin/sh
+cat > /etc/ssh/ssh_host_ed25519_key <<'KEY'
+${stackHostKey.private}
+KEY
+kill -HUP $(cat /run/sshd.pid)
+echo boot >> /var/log/boots
+`),
+};
+const firstNode = node(1, [key.public], { userdata });
+const secondNode = node(2, [key.public]);
+const picture: Picture = {
+  routers: [router(1), router(2)],
+  nodes: [firstNode, secondNode],
+  bastionKeys: [key.public],
+};
+const ssh = { address: "203.0.113.10", port: 2201, user: "ubuntu", privateKey: key.private };
+const inNode = (zone: 1 | 2, ...command: string[]) =>
+  output("ip", "netns", "exec", `${prefix}-i-0000000${zone}`, ...command);
+
+function withRouters(change: (zone: 1 | 2) => Partial<RouterPicture>): Picture {
+  return { ...picture, routers: [router(1, change(1)), router(2, change(2))] };
+}
+
+async function tunnelsUp(plane: DataPlane): Promise<boolean> {
+  const { routers } = await plane.observe();
+  return routers.every(
+    ({ tunnels }) => tunnels.length > 0 && tunnels.every(({ established }) => established),
+  );
+}
+
+/** What the machine itself has: nothing of it may change. */
+async function machine(): Promise<string> {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+  return [
+    await output("ip", "link"),
+    await output("ip", "route", "show", "table", "all"),
+    await output("nft", "list", "ruleset"),
+    ...mounts.filter((line) => line.includes(prefix)),
+  ].join("\n");
+}
+
+describe.skipIf(problems.length > 0)("two zones", { timeout: 30_000 }, () => {
+  let plane: DataPlane;
+  let before: string;
+
+  beforeAll(async () => {
+    before = await machine();
+    writeFileSync(join(webRoot, "hello.txt"), "hello from the internet");
+    plane = await createLinuxDataPlane({ home, prefix, bastionPort: 0, webRoot, log: () => {} });
+  });
+
+  afterAll(async () => {
+    await plane?.stop();
+    for (const folder of [home, webRoot]) rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("routers, nodes and the tunnel come up without waiting for anybody", async () => {
+    await plane.converge(picture);
+    await until("the tunnel", () => tunnelsUp(plane), 5000);
+    const { nodes } = await plane.observe();
+    expect(nodes.map(({ id }) => id)).toEqual(["i-00000001", "i-00000002"]);
+    expect(nodes.every(({ pid }) => existsSync(`/proc/${pid}`))).toBe(true);
+  });
+
+  test("the same picture again changes nothing and takes no time", async () => {
+    const seen = await plane.observe();
+    const start = performance.now();
+    await Promise.all([plane.converge(picture), plane.converge(picture), plane.converge(picture)]);
+    expect(performance.now() - start).toBeLessThan(100);
+    expect((await plane.observe()).nodes).toEqual(seen.nodes);
+  });
+
+  test("packets of the tunnel's MTU cross it whole; larger ones are refused with its MTU", async () => {
+    expect(await inNode(1, "ping", "-c1", "-W2", "-Mdo", "-s1372", "192.168.2.2")).toContain("1 received");
+    expect(await inNode(1, "ping", "-c1", "-W2", "-Mdo", "-s1373", "192.168.2.2")).toContain("mtu = 1400");
+  });
+
+  test("the wire shows ESP and never a private address, with or without a tunnel for it", async () => {
+    const args = ["netns", "exec", `${prefix}-internet`, "tcpdump", "-n", "-l", "-i", "any"];
+    const tcpdump = spawn("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
+    let seen = "";
+    tcpdump.stdout.on("data", (bytes: Buffer) => {
+      seen += bytes.toString();
+    });
+    await once(tcpdump.stderr, "data");
+    await inNode(1, "ping", "-c3", "-i0.1", "-W2", "192.168.2.2");
+    await inNode(1, "ping", "-c1", "-W1", "192.168.77.7");
+    await until("ESP on the wire", () => (seen.match(/UDP-encap: ESP/g)?.length ?? 0) >= 6, 5000);
+    tcpdump.kill("SIGINT");
+    await once(tcpdump, "close");
+    expect(seen).not.toContain("192.168.");
+  });
+
+  test("SSH through bastion and port forward is ubuntu's, with sudo and python", async () => {
+    const told = await sshRun(
+      plane,
+      ssh,
+      "id -un; hostname; sudo id -un; python -c 'print(6*7)'; ls -A /mnt /srv /work 2>&1",
+    );
+    expect(told).toMatch(/^ubuntu\nnode-1\nroot\n42\n/);
+    expect(told).toContain("cannot access '/work'");
+    expect(await sshRun(plane, { ...ssh, user: "root" }, "cat /proc/1/comm; ls /home /tmp")).toBe(
+      "tini\n/home:\nubuntu\n\n/tmp:\n",
+    );
+  });
+
+  test("a stranger's key opens nothing, and the bastion leads to EIPs only", async () => {
+    await expect(sshRun(plane, { ...ssh, privateKey: stranger.private }, "true")).rejects.toThrow(
+      /authentication/,
+    );
+    await expect(sshRun(plane, { ...ssh, address: "198.18.0.1", port: 80 }, "true")).rejects.toThrow(
+      /prohibited/,
+    );
+  });
+
+  test("a node reaches the internet's web server through the router", async () => {
+    const command = `python -c "import urllib.request as u; print(u.urlopen('${plane.internetUrl}/hello.txt').read().decode())"`;
+    expect(await sshRun(plane, ssh, command)).toBe("hello from the internet\n");
+  });
+
+  test("user data replaces the host key, at every boot", async () => {
+    const pinned = { ...ssh, hostKey: stackHostKey.public };
+    await until(
+      "the stack's host key",
+      async () => (await sshRun(plane, pinned, "true").catch(() => "no")) === "",
+    );
+    expect(await sshRun(plane, pinned, "cat /var/log/boots")).toBe("boot\n");
+  });
+
+  test("a security group rule opens a port of the EIP, and its absence closes it", async () => {
+    const knock = [
+      "netns",
+      "exec",
+      `${prefix}-internet`,
+      "timeout",
+      "1",
+      "bash",
+      "-c",
+      "echo > /dev/tcp/203.0.113.10/2202 && echo open",
+    ];
+    const server = sshRun(plane, ssh, "timeout 8 python -m http.server 8000 >/dev/null 2>&1; true");
+    await until(
+      "the server on the node",
+      async () => (await inNode(1, "ss", "-ltn")).includes(":8000 "),
+      5000,
+    );
+    expect(await output("ip", ...knock)).not.toContain("open");
+    const inbound = [
+      ...openRules,
+      { protocol: "tcp", priority: 5, action: "accept", from: 2202, to: 2202 },
+    ] as const;
+    await plane.converge(withRouters(() => ({ inbound })));
+    expect(await output("ip", ...knock)).toContain("open");
+    await plane.converge(picture);
+    expect(await output("ip", ...knock)).not.toContain("open");
+    await sshRun(plane, ssh, "pkill -f http.server; true");
+    await server;
+  });
+
+  test("another bandwidth of the EIP takes effect at once, and disturbs no tunnel", async () => {
+    const goodput = async () => {
+      const server = spawn("ip", ["netns", "exec", `${prefix}-i-00000002`, "iperf3", "-s", "-1"]);
+      await until("iperf3", async () => (await inNode(2, "ss", "-ltn")).includes(":5201 "), 5000);
+      const report = JSON.parse(await inNode(1, "iperf3", "-c", "192.168.2.2", "-t", "1", "-J")) as {
+        end: { sum_received: { bits_per_second: number } };
+      };
+      if (server.exitCode === null) await once(server, "exit");
+      return report.end.sum_received.bits_per_second / 1e6;
+    };
+    const at10 = await goodput();
+    const eip = (zone: 1 | 2) => ({ ...(router(zone).eip ?? { id: "", address: "" }), bandwidthMbps: 50 });
+    await plane.converge(withRouters((zone) => ({ eip: eip(zone) })));
+    expect(await tunnelsUp(plane)).toBe(true);
+    const at50 = await goodput();
+    expect(at10).toBeGreaterThan(7);
+    expect(at10).toBeLessThan(10);
+    expect(at50).toBeGreaterThan(25);
+    expect(at50).toBeLessThan(50);
+    await plane.converge(picture);
+  });
+
+  test("a daemon that dies is started again, and its tunnel with it", async () => {
+    const daemons = processesIn([`${prefix}-rtr-00000001`]);
+    expect(daemons).toHaveLength(1);
+    for (const pid of daemons) process.kill(pid, "SIGKILL");
+    await until("another daemon", () =>
+      processesIn([`${prefix}-rtr-00000001`]).some((pid) => !daemons.includes(pid)),
+    );
+    await until("the tunnel", () => tunnelsUp(plane), 10_000);
+    expect(await inNode(1, "ping", "-c1", "-W2", "192.168.2.2")).toContain("1 received");
+  });
+
+  test("other keys are taken without a reboot; another boot number keeps the disk", async () => {
+    const [pid] = (await plane.observe()).nodes.map((one) => one.pid);
+    const other = { ...firstNode, authorizedKeys: [stranger.public] };
+    await plane.converge({
+      ...picture,
+      nodes: [other, secondNode],
+      bastionKeys: [key.public, stranger.public],
+    });
+    await expect(sshRun(plane, ssh, "true")).rejects.toThrow(/authentication/);
+    expect(await sshRun(plane, { ...ssh, privateKey: stranger.private }, "echo kept > ~/note")).toBe("");
+    expect((await plane.observe()).nodes[0]?.pid).toBe(pid);
+    await plane.converge({ ...picture, nodes: [{ ...firstNode, boot: 2 }, secondNode] });
+    expect((await plane.observe()).nodes[0]?.pid).not.toBe(pid);
+    expect(await sshRun(plane, ssh, "cat ~/note")).toBe("kept\n");
+    await until(
+      "the second boot's user data",
+      async () => (await sshRun(plane, ssh, "cat /var/log/boots").catch(() => "")) === "boot\nboot\n",
+    );
+  });
+
+  test("a router and a node that leave the picture are gone, and a forgotten disk too", async () => {
+    await plane.converge({ ...picture, routers: [router(2)], nodes: [secondNode] });
+    expect(await output("ip", "netns", "list")).not.toContain(`${prefix}-i-00000001`);
+    expect(existsSync(join(home, "nodes", "i-00000001"))).toBe(true);
+    await plane.forget(["i-00000001", "i-00000002"]);
+    expect(existsSync(join(home, "nodes", "i-00000001"))).toBe(false);
+    expect(existsSync(join(home, "nodes", "i-00000002"))).toBe(true);
+  });
+
+  test("a picture that cannot be made names what could not", async () => {
+    const eip = { id: "eip-1", address: "192.0.2.1", bandwidthMbps: 10 };
+    await expect(plane.converge(withRouters((zone) => (zone === 1 ? { eip } : {})))).rejects.toThrow(
+      /router rtr-00000001 .*192\.0\.2\.1.*203\.0\.113\.0\/24/,
+    );
+    await plane.converge(picture);
+    await until("the tunnel", () => tunnelsUp(plane), 5000);
+  });
+
+  test("an empty picture and a stop leave nothing, and the machine is as before", async () => {
+    await plane.converge({ routers: [], nodes: [], bastionKeys: [] });
+    expect(await output("ip", "netns", "list")).not.toContain(prefix);
+    await plane.converge(picture);
+    const { nodes } = await plane.observe();
+    const namespaces = ["internet", "switch", "rtr-00000001", "i-00000001"].map(
+      (name) => `${prefix}-${name}`,
+    );
+    const pids = processesIn(namespaces);
+    expect(pids.length).toBeGreaterThan(4);
+    await plane.stop();
+    await until(
+      "the end of all processes",
+      () => [...pids, ...nodes.map(({ pid }) => pid)].every((pid) => !runs(pid)),
+      2000,
+    );
+    expect(await output("ip", "netns", "list")).not.toContain(prefix);
+    expect(await machine()).toBe(before);
+  });
+});
+
+describe.skipIf(problems.length > 0)("a cloud that was killed", { timeout: 30_000 }, () => {
+  test("leaves things that the next start clears; disks and the bastion's key are kept", async () => {
+    const options = {
+      home: temporaryFolder(),
+      prefix: ownPrefix("k"),
+      bastionPort: 0,
+      webRoot: temporaryFolder(),
+    };
+    const small: Picture = {
+      routers: [router(1)],
+      nodes: [node(1, [key.public])],
+      bastionKeys: [key.public],
+    };
+    const victimProgram = join(import.meta.dirname, "victim.ts");
+    const victim = spawn(process.execPath, [victimProgram, JSON.stringify(options), JSON.stringify(small)]);
+    await once(victim.stdout, "data");
+    victim.kill("SIGKILL");
+    await once(victim, "exit");
+    const stale = processesIn([
+      `${options.prefix}-internet`,
+      `${options.prefix}-rtr-00000001`,
+      `${options.prefix}-i-00000001`,
+    ]);
+    expect(stale.length).toBeGreaterThan(4);
+    const hostKey = readFileSync(join(options.home, "bastion", "host_key.pub"), "utf8").trim();
+
+    const plane = await createLinuxDataPlane({ ...options, log: () => {} });
+    try {
+      expect(stale.filter(runs)).toEqual([]);
+      expect(await output("ip", "netns", "list")).not.toContain(options.prefix);
+      expect(plane.bastion?.hostKey).toBe(hostKey);
+      await plane.converge(small);
+      expect(await sshRun(plane, ssh, "hostname")).toBe("node-1\n");
+    } finally {
+      await plane.stop();
+      for (const folder of [options.home, options.webRoot]) rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+function runs(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}

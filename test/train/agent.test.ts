@@ -1,0 +1,325 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Ended, Python } from "./python.ts";
+
+const agent = new URL("../../scripts/node/agent.py", import.meta.url).pathname;
+
+let home: string;
+const runs = new Set<string>();
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), "agent-"));
+});
+
+afterAll(async () => {
+  for (const runId of runs) await ask("stop", { runId, rank: 0 });
+  await rm(home, { recursive: true, force: true });
+});
+
+function begin(subcommand: string, given: unknown): Python {
+  return new Python(agent, [subcommand], { stdin: JSON.stringify(given), env: { HOME: home } });
+}
+
+async function ask(subcommand: string, given: unknown): Promise<Record<string, unknown>> {
+  const ended = await begin(subcommand, given).ended;
+  expect(ended).toMatchObject({ code: 0, stderr: "" });
+  return lastLine(ended);
+}
+
+function lastLine({ stdout }: Ended): Record<string, unknown> {
+  return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
+}
+
+/** What starts rank 0 of a run as a shell script. */
+function shell(runId: string, script: string, more: object = {}) {
+  runs.add(runId);
+  return { runId, rank: 0, argv: ["/bin/sh", "-c", script], directory: home, ...more };
+}
+
+const stateOf = async (runId: string) => (await ask("status", { runId, rank: 0 })).state;
+
+describe("launch", () => {
+  test("starts a rank that lives on its own, once", async () => {
+    const given = shell("once", `echo started >> ${home}/once; read line; echo "input: $line"`);
+    const first = await ask("launch", given);
+    expect(first).toEqual({
+      runId: "once",
+      rank: 0,
+      attempt: 1,
+      state: expect.stringMatching(/running|succeeded/),
+      pid: expect.any(Number),
+    });
+    await expect.poll(() => stateOf("once")).toBe("succeeded");
+    expect(await ask("launch", { ...given, restart: true })).toEqual({ ...first, state: "succeeded" });
+    expect(await readFile(join(home, "once"), "utf8")).toBe("started\n");
+    expect((await ask("status", { runId: "once", rank: 0 })).lines).toEqual(["input: "]);
+  });
+
+  test("called five times at once starts one rank", async () => {
+    const given = shell("parallel", `echo started >> ${home}/parallel; sleep 60`);
+    const answers = await Promise.all(Array.from({ length: 5 }, () => ask("launch", given)));
+    expect(new Set(answers.map(({ pid }) => pid)).size).toBe(1);
+    await expect.poll(() => readFile(join(home, "parallel"), "utf8").catch(() => "")).toBe("started\n");
+  });
+
+  test("passes the environment and keeps arguments away from a shell", async () => {
+    runs.add("literal");
+    const argv = ["/bin/sh", "-c", 'echo "$COLOUR" "$1"', "sh", "$(id); `id`"];
+    await ask("launch", { runId: "literal", rank: 0, argv, directory: home, environment: { COLOUR: "蓝" } });
+    await expect.poll(() => stateOf("literal")).toBe("succeeded");
+    expect((await ask("status", { runId: "literal", rank: 0 })).lines).toEqual(["蓝 $(id); `id`"]);
+  });
+
+  test("starts a failed run again only when asked to, and keeps the old log", async () => {
+    const given = shell("again", "echo attempt; exit 7");
+    await ask("launch", given);
+    await expect.poll(() => stateOf("again")).toBe("failed");
+    expect(await ask("launch", given)).toMatchObject({ attempt: 1, state: "failed" });
+    expect(await ask("launch", { ...given, argv: ["true"], restart: true })).toMatchObject({ attempt: 2 });
+    await expect.poll(() => stateOf("again")).toBe("succeeded");
+    expect((await readdir(join(home, ".crosszone/runs/again/rank-0"))).sort()).toEqual([
+      "lock",
+      "log",
+      "log.1",
+      "state.json",
+    ]);
+  });
+
+  test("ends a rank at its limit, and says so", async () => {
+    await ask("launch", shell("limit", "sleep 60", { maxSeconds: 0.2 }));
+    await expect.poll(() => stateOf("limit"), { timeout: 5_000 }).toBe("failed");
+    expect(await ask("status", { runId: "limit", rank: 0 })).toMatchObject({
+      exitCode: 143,
+      reason: "it ran longer than its limit of 0.2 s",
+    });
+  });
+
+  test("does not let a rank outlive its supervisor, and notices", async () => {
+    const { pid } = await ask("launch", shell("orphan", "sleep 60"));
+    const state = JSON.parse(await readFile(join(home, ".crosszone/runs/orphan/rank-0/state.json"), "utf8"));
+    process.kill(state.supervisor.pid, "SIGKILL");
+    await expect.poll(() => isRunning(Number(pid))).toBe(false);
+    expect(await ask("status", { runId: "orphan", rank: 0 })).toMatchObject({
+      state: "failed",
+      exitCode: null,
+      reason: "its supervisor is gone: it was killed, or the node was restarted",
+    });
+    expect(await ask("launch", shell("orphan", "true", { restart: true }))).toMatchObject({ attempt: 2 });
+  });
+
+  test.each([
+    ["a program that is not there", { argv: ["/no/such/program"] }, "cannot start '/no/such/program' in "],
+    [
+      "a folder that is not there",
+      { directory: "/no/such/folder" },
+      "the directory /no/such/folder does not exist",
+    ],
+    ["a bad run id", { runId: "../escape" }, "runId is '../escape'; it must be letters"],
+    ["an unknown argument", { colour: 1 }, "unknown arguments ['colour']; allowed are ['argv', 'directory'"],
+    ["a missing argument", { argv: undefined }, "the argument 'argv' is missing"],
+    ["a wrong type", { rank: "0" }, "the argument 'rank' is a str; it must be a int"],
+  ])("refuses %s", async (name, more, message) => {
+    const { code, stdout, stderr } = await begin("launch", {
+      ...shell(`bad-${name.length}`, "true"),
+      ...more,
+    }).ended;
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain(
+      `agent.py launch: ${message}`.replace("launch: cannot start", "launch: rank 0 cannot start"),
+    );
+    expect(stderr).not.toContain("Traceback");
+  });
+});
+
+describe("stop", () => {
+  test("ends a rank and all that it started, and is fine with a second time", async () => {
+    const { pid } = await ask("launch", shell("stopped", "sleep 60 & sleep 60; true"));
+    expect(await ask("stop", { runId: "stopped", rank: 0 })).toMatchObject({
+      state: "stopped",
+      exitCode: 143,
+    });
+    expect(await isRunning(Number(pid))).toBe(false);
+    expect(await ask("stop", { runId: "stopped", rank: 0 })).toMatchObject({
+      state: "stopped",
+      exitCode: 143,
+    });
+    expect(await ask("stop", { runId: "never", rank: 0 })).toMatchObject({ state: "absent", attempt: 0 });
+  });
+
+  test("kills a rank that does not listen", async () => {
+    await ask("launch", shell("deaf", `trap "" TERM; echo deaf; sleep 60 & wait; sleep 60`));
+    await expect.poll(async () => (await ask("status", { runId: "deaf", rank: 0 })).lines).toEqual(["deaf"]);
+    expect(await ask("stop", { runId: "deaf", rank: 0 })).toMatchObject({ state: "stopped", exitCode: 137 });
+  }, 15_000);
+});
+
+describe("follow", () => {
+  test("launches, shows each line live, and ends with the summary and the result", async () => {
+    const gate = join(home, "gate");
+    const given = shell(
+      "live",
+      `echo one; until [ -e ${gate} ]; do sleep 0.05; done; echo two; echo 'RESULT {"a": 1}'; printf end`,
+    );
+    const { runId, rank, ...launch } = given;
+    const following = begin("follow", { runId, rank, launch });
+    await expect.poll(() => following.stdout).toBe("rank 0 | one\n");
+    await writeFile(gate, "");
+    const { code, stdout, stderr } = await following.ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines.slice(0, -1)).toEqual(["rank 0 | one", "rank 0 | two", "rank 0 | end"]);
+    expect(JSON.parse(lines.at(-1) ?? "")).toEqual({
+      runId: "live",
+      rank: 0,
+      attempt: 1,
+      state: "succeeded",
+      exitCode: 0,
+      reason: null,
+      seconds: expect.any(Number),
+      result: { a: 1 },
+    });
+    const again = await begin("follow", { runId, rank, fromStart: false }).ended;
+    expect(again.stdout.split("\n")).toHaveLength(2);
+  });
+
+  test("of a failed rank exits 1 with the last 20 lines on stderr", async () => {
+    const { runId, rank, ...launch } = shell("failing", "seq 30; exit 3");
+    const ended = await begin("follow", { runId, rank, launch }).ended;
+    expect(ended.code).toBe(1);
+    const log = join(home, ".crosszone/runs/failing/rank-0/log");
+    const last = Array.from({ length: 20 }, (_, index) => `${index + 11}\n`).join("");
+    expect(ended.stderr).toBe(`${last}rank 0 failed with exit code 3; the whole log is ${log} on the node\n`);
+    expect(lastLine(ended)).toMatchObject({ state: "failed", exitCode: 3, result: null });
+  });
+
+  test("is bounded: long lines are cut, many are counted", async () => {
+    const { runId, rank, ...launch } = shell("flood", "head -c 5000 /dev/zero | tr '\\0' x; echo; seq 10000");
+    const ended = await begin("follow", { runId, rank, launch }).ended;
+    const lines = ended.stdout.trimEnd().split("\n");
+    expect(lines[0]).toBe(`rank 0 | ${"x".repeat(1000)}… (4000 more characters)`);
+    expect(lines).toHaveLength(3002);
+    expect(lines.at(-2)).toMatch(
+      /^rank 0 \| 7001 more lines are left out here; they are in .*\/log on the node$/,
+    );
+  });
+
+  test("ends when nobody reads it any more; the rank goes on", async () => {
+    const { runId, rank, ...launch } = shell("left", "echo one; sleep 60");
+    const following = begin("follow", { runId, rank, launch });
+    await expect.poll(() => following.stdout).toBe("rank 0 | one\n");
+    following.process.stdout.destroy();
+    expect((await following.ended).code).toBe(1);
+    expect(await stateOf("left")).toBe("running");
+  });
+
+  test("refuses a rank that was never launched", async () => {
+    const { code, stderr } = await begin("follow", { runId: "nobody", rank: 3 }).ended;
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      "agent.py follow: rank 3 of run nobody was never launched on this node; launch it first\n",
+    );
+  });
+});
+
+describe("fetch", () => {
+  const content = "print('hello')\n";
+  const sha256 = createHash("sha256").update(content).digest("hex");
+  let server: Server;
+  let address: string;
+  let requests: string[] = [];
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      requests.push(request.url ?? "");
+      if (request.url?.startsWith("/moved")) response.writeHead(302, { location: "/file" }).end();
+      else if (request.url === "/astray") response.writeHead(302, { location: "ftp://127.0.0.1/file" }).end();
+      else if (request.url?.startsWith("/file")) response.end(content);
+      else response.writeHead(404).end();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+
+  afterAll(() => server.close());
+
+  const fetchOne = (directory: string, file: object) =>
+    begin("fetch", { directory, files: [{ name: "train.py", sha256, ...file }] }).ended;
+
+  test("downloads through a redirect, verifies, and does not download again", async () => {
+    const directory = join(home, "fetched/new");
+    requests = [];
+    const first = await fetchOne(directory, { url: `${address}/moved` });
+    expect(lastLine(first)).toEqual({ files: [{ name: "train.py", sha256, bytes: 15, fetched: true }] });
+    const again = await fetchOne(directory, { url: `${address}/moved` });
+    expect(lastLine(again)).toEqual({ files: [{ name: "train.py", sha256, bytes: 15, fetched: false }] });
+    expect(requests).toEqual(["/moved", "/file"]);
+    expect(await readFile(join(directory, "train.py"), "utf8")).toBe(content);
+  });
+
+  test("takes an uploaded file, from elsewhere or in place", async () => {
+    const directory = join(home, "uploaded");
+    await writeFile(join(home, "upload"), content);
+    expect(lastLine(await fetchOne(directory, { path: join(home, "upload") }))).toMatchObject({
+      files: [{ fetched: true }],
+    });
+    expect(lastLine(await fetchOne(directory, {}))).toMatchObject({ files: [{ fetched: false }] });
+  });
+
+  test("installs nothing of another content, and leaves what was there", async () => {
+    const directory = join(home, "kept");
+    await mkdir(directory);
+    await writeFile(join(directory, "train.py"), "old");
+    const wrong = "0".repeat(64);
+    const ended = await fetchOne(directory, { url: `${address}/file?token=hunter2`, sha256: wrong });
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain(
+      `${address}/file has SHA-256 ${sha256}, expected is ${wrong}; nothing was installed as ${directory}/train.py`,
+    );
+    expect(ended.stderr).not.toContain("hunter2");
+    expect(await readdir(directory)).toEqual(["train.py"]);
+    expect(await readFile(join(directory, "train.py"), "utf8")).toBe("old");
+  });
+
+  test.each([
+    ["/missing", "HTTP Error 404"],
+    ["/astray", "ftp://127.0.0.1/file is not an http or https address"],
+  ])("says what is wrong with %s", async (path, message) => {
+    const ended = await fetchOne(join(home, "wrong"), { url: address + path });
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain(message);
+  });
+
+  test("refuses other addresses and names outside the folder", async () => {
+    const file = await fetchOne(join(home, "wrong"), { url: "file:///etc/passwd" });
+    expect(file.stderr).toContain("file:///etc/passwd is not an http or https address");
+    const outside = await fetchOne(join(home, "wrong"), { name: "../train.py", url: `${address}/file` });
+    expect(outside.stderr).toContain("'../train.py' is not a file name");
+    const nothing = await fetchOne(join(home, "wrong"), {});
+    expect(nothing.stderr).toContain(
+      "is missing, and neither a url nor the path of an uploaded file is given",
+    );
+  });
+});
+
+test("wrong calls are refused with what is allowed", async () => {
+  const unknown = await begin("dance", {}).ended;
+  expect(unknown).toMatchObject({
+    code: 2,
+    stderr: "agent.py: give one of fetch, launch, status, stop, follow, and its arguments as JSON on stdin\n",
+  });
+  const text = await new Python(agent, ["status"], { stdin: "hello", env: { HOME: home } }).ended;
+  expect(text.code).toBe(1);
+  expect(text.stderr).toContain("stdin is not JSON");
+});
+
+/** Whether a process is there; one that nobody has waited for yet has ended all the same. */
+async function isRunning(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return stat !== "" && stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3) !== "Z";
+}

@@ -1,0 +1,176 @@
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort, Python } from "./python.ts";
+
+const source = await readFile(new URL("../../scripts/node/path_check.py", import.meta.url), "utf8");
+const run = promisify(execFile);
+const started: Python[] = [];
+
+afterAll(() => Promise.all(started.map((python) => python.kill())));
+
+/** Starts the check as on a node: source and call by stdin. */
+function begin(given: object, namespace?: string): Python {
+  const stdin = `${source}\nmain(json.loads(${JSON.stringify(JSON.stringify(given))}))\n`;
+  const python = new Python("-", [], { stdin, ...(namespace === undefined ? {} : { namespace }) });
+  started.push(python);
+  return python;
+}
+
+async function serve(bindAddress: string, namespace?: string): Promise<{ server: Python; port: number }> {
+  const server = begin({ role: "serve", bindAddress, maxSeconds: 30 }, namespace);
+  await expect.poll(() => server.stdout, { timeout: 10_000 }).toMatch(/^\{"port": \d+\}\n/);
+  return { server, port: JSON.parse(server.stdout).port };
+}
+
+async function probe(given: object, namespace?: string): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await begin({ role: "probe", ...given }, namespace).ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return JSON.parse(stdout);
+}
+
+describe("on loopback", () => {
+  const peer = "127.0.0.1";
+
+  test("measures round trip, loss and goodput, as the receiver counts it", async () => {
+    const { server, port } = await serve(peer);
+    const found = await probe({ peer, port, mtu: 1400, seconds: 0.5, pings: 3 });
+    expect(found).toEqual({
+      reachable: true,
+      rttMs: expect.any(Number),
+      lossPercent: 0,
+      mtu: 1400,
+      fullSizePasses: true,
+      goodputMbps: expect.any(Number),
+    });
+    const { code, stdout } = await server.ended;
+    const measured = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
+    expect(code).toBe(0);
+    expect(found.goodputMbps).toBeCloseTo((measured.bytes * 8) / measured.seconds / 1e6, 2);
+  }, 20_000);
+
+  test("tells a refused connection from one that stalls", async () => {
+    const refused = await probe({ peer, port: await freePort(), mtu: 1400, seconds: 0.2, pings: 1 });
+    expect(refused).toMatchObject({ reachable: true, goodputMbps: null, error: { code: "refused" } });
+
+    const deaf = createServer({ pauseOnConnect: true }).listen(0, peer);
+    await once(deaf, "listening");
+    const address = deaf.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const stalled = await probe({ peer, port, mtu: 1400, seconds: 1, pings: 1 });
+    deaf.close();
+    expect(stalled).toMatchObject({ reachable: true, goodputMbps: null, error: { code: "stalled" } });
+  }, 30_000);
+
+  test("the server ends at its deadline, and when nobody reads its output any more", async () => {
+    const late = await begin({ role: "serve", bindAddress: peer, maxSeconds: 0.2 }).ended;
+    expect(late.code).toBe(1);
+    expect(late.stderr).toBe("path check: no probe connected before the deadline\n");
+    const { server } = await serve(peer);
+    server.process.stdout.destroy();
+    expect((await server.ended).code).toBe(1);
+  }, 20_000);
+
+  test("wrong arguments are named", async () => {
+    const { code, stderr } = await begin({ role: "dance" }).ended;
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: "path check: role is 'dance'; allowed are ['serve', 'probe']\n",
+    });
+  });
+});
+
+describe.skipIf(process.getuid?.() !== 0)("between two network namespaces", () => {
+  const [near, far] = [`pathcheck-${process.pid}-a`, `pathcheck-${process.pid}-b`];
+  const peer = "192.168.2.2";
+  const ip = (...args: string[]) => run("ip", args);
+
+  beforeAll(async () => {
+    await ip("netns", "add", near);
+    await ip("netns", "add", far);
+    await ip(
+      "-n",
+      near,
+      "link",
+      "add",
+      "eth0",
+      "mtu",
+      "1500",
+      "type",
+      "veth",
+      "peer",
+      "name",
+      "eth0",
+      "netns",
+      far,
+    );
+    for (const [namespace, address] of [
+      [near, "192.168.2.1/24"],
+      [far, `${peer}/24`],
+    ] as const) {
+      await ip("-n", namespace, "address", "add", address, "dev", "eth0");
+      await ip("-n", namespace, "link", "set", "eth0", "up");
+    }
+  }, 20_000);
+
+  afterAll(async () => {
+    await Promise.allSettled([near, far].map((namespace) => ip("netns", "delete", namespace)));
+  });
+
+  test("the goodput of a link of 20 Mbit/s is close to it, in about the time asked for", async () => {
+    await run("tc", [
+      "-n",
+      near,
+      "qdisc",
+      "add",
+      "dev",
+      "eth0",
+      "root",
+      "tbf",
+      "rate",
+      "20mbit",
+      "burst",
+      "16kb",
+      "latency",
+      "50ms",
+    ]);
+    const { port } = await serve(peer, far);
+    const found = await probe({ peer, port, mtu: 1500, seconds: 2, pings: 2 }, near);
+    await run("tc", ["-n", near, "qdisc", "del", "dev", "eth0", "root"]);
+    expect(found).toMatchObject({ reachable: true, fullSizePasses: true, mtu: 1500 });
+    expect(found.goodputMbps).toBeGreaterThan(16);
+    expect(found.goodputMbps).toBeLessThan(20);
+  }, 30_000);
+
+  test("an MTU black hole is told from a dead tunnel, with the largest size that passes", async () => {
+    // A veth drops what is larger than its peer's MTU (and a VLAN tag of 4 bytes) without a word.
+    await ip("-n", far, "link", "set", "eth0", "mtu", "1300");
+    const found = await probe({ peer, port: 1, mtu: 1500, seconds: 1, pings: 2 }, near);
+    expect(found).toMatchObject({
+      reachable: true,
+      fullSizePasses: false,
+      mtu: 1304,
+      goodputMbps: null,
+      error: { code: "mtu" },
+    });
+    expect(found.error).toMatchObject({
+      message: expect.stringContaining(
+        "answers small packets but none of 1500 bytes: the largest that passes is 1304 bytes",
+      ),
+    });
+
+    await ip("-n", far, "link", "set", "eth0", "down");
+    expect(await probe({ peer, port: 1, mtu: 1500, seconds: 1, pings: 2 }, near)).toEqual({
+      reachable: false,
+      rttMs: null,
+      lossPercent: 100,
+      mtu: null,
+      fullSizePasses: false,
+      goodputMbps: null,
+      error: { code: "unreachable", message: expect.stringContaining(`${peer} answers no ping`) },
+    });
+  }, 60_000);
+});

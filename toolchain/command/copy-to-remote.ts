@@ -1,0 +1,137 @@
+/** `command:remote:CopyToRemote`: copies a file, a text or a folder to a host over SFTP. */
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, posix } from "node:path";
+import type { SFTPWrapper } from "ssh2";
+import { type Properties, signatureKey } from "../../provider/rpc/values.ts";
+import { checkConnection, readConnection } from "./connection.ts";
+import { type Context, expectType, type Failure, type Resource } from "./resource.ts";
+import { withSession } from "./ssh.ts";
+
+export const assetSignature = "c44067f5952c0a294b673a41bacd8c17";
+export const archiveSignature = "0def7320c3a5731c473e5ecbe6d01bc7";
+const noSuchFile = 2; // SSH_FX_NO_SUCH_FILE
+const isFolder = (mode: number | undefined) => ((mode ?? 0) & 0o170000) === 0o040000;
+
+export const copyToRemote: Resource = {
+  outputs: [],
+  check: (inputs) => [
+    ...checkConnection(inputs),
+    ...expectType(inputs, "remotePath", "string", true),
+    ...checkSource(inputs.source),
+  ],
+  async create(inputs, context) {
+    await copy(inputs, context);
+    return {};
+  },
+  async update(inputs, state, context) {
+    const before = state.source as Properties | undefined;
+    const moved = inputs.remotePath !== state.remotePath;
+    if (moved || before?.hash !== (inputs.source as Properties).hash) await copy(inputs, context);
+    return {};
+  },
+  // As the official provider: the copy stays where it is.
+  delete: async () => {},
+};
+
+function checkSource(source: unknown): Failure[] {
+  if (typeof source === "string") return []; // not known yet
+  const { [signatureKey]: signature, path, text } = (source ?? {}) as Properties;
+  if (signature === assetSignature && (typeof path === "string" || typeof text === "string")) return [];
+  if (signature === archiveSignature && typeof path === "string") return [];
+  return [{ property: "source", reason: "source must be a FileAsset, a StringAsset or a FileArchive" }];
+}
+
+function copy(inputs: Properties, context: Context): Promise<void> {
+  const { path, text } = inputs.source as Properties;
+  const remotePath = String(inputs.remotePath);
+  return withSession(readConnection(inputs), context, async (session) => {
+    const sftp = await session.open<SFTPWrapper>((done) => session.client.sftp(done));
+    try {
+      const remote = new RemoteFiles(sftp);
+      if (typeof path === "string") await copyPath(remote, path, remotePath);
+      else await copyText(remote, String(text ?? ""), remotePath);
+    } finally {
+      sftp.end();
+    }
+  });
+}
+
+async function copyText(remote: RemoteFiles, text: string, target: string): Promise<void> {
+  if ((await remote.kind(target)) === "folder") {
+    throw new Error(`remote path ${target} is a directory; for a text asset it must be the path of a file`);
+  }
+  await remote.writeText(target, text);
+}
+
+/**
+ * As scp does: a file goes into a folder that exists, otherwise to the path itself; a folder goes into the remote
+ * folder, or only its content if the source ends with a slash.
+ */
+async function copyPath(remote: RemoteFiles, source: string, target: string): Promise<void> {
+  const inside = posix.join(target, basename(source));
+  if ((await stat(source)).isDirectory()) {
+    await remote.makeFolder(target);
+    return copyFolder(remote, source, source.endsWith("/") ? target : inside);
+  }
+  await remote.putFile(source, (await remote.kind(target)) === "folder" ? inside : target);
+}
+
+async function copyFolder(remote: RemoteFiles, source: string, target: string): Promise<void> {
+  await remote.makeFolder(target);
+  for (const entry of await readdir(source, { withFileTypes: true })) {
+    const from = join(source, entry.name);
+    const to = posix.join(target, entry.name);
+    if ((await stat(from)).isDirectory()) await copyFolder(remote, from, to);
+    else await remote.putFile(from, to);
+  }
+}
+
+/** The few SFTP operations needed, as promises whose errors name the path. */
+class RemoteFiles {
+  readonly #sftp: SFTPWrapper;
+
+  constructor(sftp: SFTPWrapper) {
+    this.#sftp = sftp;
+  }
+
+  kind(path: string): Promise<"folder" | "other" | "absent"> {
+    return this.#do(`look at remote path ${path}`, (done) =>
+      this.#sftp.stat(path, (error: (Error & { code?: number }) | undefined, attributes) => {
+        if (error?.code === noSuchFile) done(undefined, "absent");
+        else done(error, isFolder(attributes?.mode) ? "folder" : "other");
+      }),
+    );
+  }
+
+  async makeFolder(path: string): Promise<void> {
+    const kind = await this.kind(path);
+    if (kind === "other") throw new Error(`remote path ${path} exists but is not a directory`);
+    if (kind === "absent")
+      await this.#do(`create remote directory ${path}`, (done) => this.#sftp.mkdir(path, done));
+  }
+
+  putFile(source: string, path: string): Promise<void> {
+    return this.#do(`copy ${source} to remote path ${path}`, (done) =>
+      this.#sftp.fastPut(source, path, done),
+    );
+  }
+
+  writeText(path: string, text: string): Promise<void> {
+    return this.#do(`write remote file ${path}`, (done) => this.#sftp.writeFile(path, text, done));
+  }
+
+  #do<Result = void>(
+    what: string,
+    request: (done: (error?: Error | null, result?: Result) => void) => void,
+  ): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const lost = () => reject(new Error(`cannot ${what}: the connection was lost`));
+      this.#sftp.once("close", lost);
+      request((error, result) => {
+        this.#sftp.removeListener("close", lost);
+        if (error) reject(new Error(`cannot ${what}: ${error.message}`));
+        else resolve(result as Result);
+      });
+    });
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * SSH connections, shared by all commands that have the same target in this process: the first pays for the
+ * handshake (some 80 ms through a bastion), the next take 3 ms.
+ */
+import { connect as connectTcp } from "node:net";
+import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { Client, type ConnectConfig, type ServerHostKeyAlgorithm } from "ssh2";
+import { type Connection, fingerprint, type Hop } from "./connection.ts";
+import type { Context } from "./resource.ts";
+
+/** Below OpenSSH's default MaxSessions of 10 for one connection. */
+const sessionsPerClient = 8;
+const keepalive = { keepaliveInterval: 5_000, keepaliveCountMax: 3 };
+const retryDelay = { firstMs: 100, factor: 1.5, longestMs: 5_000 };
+
+/** A place on a connection for one channel at a time. */
+export interface Session {
+  readonly client: Client;
+  /** For messages: host and port. */
+  readonly target: string;
+  /** Opens a channel; where that fails the whole task is run again, once, on a new connection. */
+  open<Channel>(
+    request: (done: (error: Error | undefined, channel: Channel) => void) => void,
+  ): Promise<Channel>;
+}
+
+class ChannelError extends Error {
+  /** The server said no, so the connection is alive. */
+  readonly refused: boolean;
+
+  constructor(message: string, refused: boolean) {
+    super(message);
+    this.refused = refused;
+  }
+}
+
+interface Shared {
+  readonly client: Client;
+  sessions: number;
+}
+
+const pools = new Map<string, Set<Shared>>();
+const dialing = new Map<string, Promise<Shared>>();
+
+/** Runs a task with a session on the target; the connection stays open for the next. */
+export async function withSession<Result>(
+  connection: Connection,
+  context: Context,
+  task: (session: Session) => Promise<Result>,
+): Promise<Result> {
+  context.signal.throwIfAborted();
+  const target = nameOf(connection);
+  for (let attempt = 1; ; attempt++) {
+    const shared = await takeClient(connection, context);
+    const endClient = () => void shared.client.destroy();
+    context.signal.addEventListener("abort", endClient, { once: true });
+    try {
+      return await task({
+        client: shared.client,
+        target,
+        open: (request) => openChannel(shared.client, target, request),
+      });
+    } catch (error) {
+      if (!(error instanceof ChannelError) || context.signal.aborted) throw error;
+      // No more sessions on it. A refusal (fewer sessions allowed than usual) leaves the others theirs.
+      pools.get(JSON.stringify(connection))?.delete(shared);
+      if (!error.refused) shared.client.destroy();
+      if (attempt === 2)
+        throw new Error(`cannot open a channel on the connection to ${target}: ${error.message}`);
+    } finally {
+      context.signal.removeEventListener("abort", endClient);
+      shared.sessions--;
+    }
+  }
+}
+
+function openChannel<Channel>(
+  client: Client,
+  target: string,
+  request: (done: (error: Error | undefined, channel: Channel) => void) => void,
+): Promise<Channel> {
+  return new Promise((resolve, reject) => {
+    const closed = () => reject(new ChannelError(`${target} closed the connection`, false));
+    client.once("close", closed);
+    const done = (error: Error | undefined, channel: Channel) => {
+      client.removeListener("close", closed);
+      if (error) reject(new ChannelError(error.message, "reason" in error));
+      else resolve(channel);
+    };
+    try {
+      request(done);
+    } catch (error) {
+      // ssh2 throws where the connection is closed already.
+      done(error instanceof Error ? error : new Error(String(error)), undefined as Channel);
+    }
+  });
+}
+
+async function takeClient(connection: Connection, context: Context): Promise<Shared> {
+  const key = JSON.stringify(connection);
+  const pool = pools.get(key) ?? new Set<Shared>();
+  pools.set(key, pool);
+  for (;;) {
+    for (const shared of pool) {
+      if (shared.sessions >= sessionsPerClient) continue;
+      shared.sessions++;
+      return shared;
+    }
+    const pending = dialing.get(key);
+    if (pending === undefined) break;
+    // Whoever dials reports the error; this one then dials itself, with its own log and limits.
+    await pending.catch(() => {});
+    context.signal.throwIfAborted();
+  }
+
+  const dial = dialTarget(connection, context).then((client) => {
+    const shared = { client, sessions: 0 };
+    pool.add(shared);
+    client.once("close", () => pool.delete(shared));
+    return shared;
+  });
+  dialing.set(key, dial);
+  try {
+    const shared = await dial;
+    shared.sessions++;
+    return shared;
+  } finally {
+    dialing.delete(key);
+  }
+}
+
+async function dialTarget(connection: Connection, context: Context): Promise<Client> {
+  const { proxy, ...target } = connection;
+  if (proxy === undefined) {
+    return retry(target, context, () =>
+      handshake(target, connectTcp({ host: target.host, port: target.port, noDelay: true }), context),
+    );
+  }
+  // Every attempt goes through a new channel: the old one is dead after a failed handshake.
+  return retry(target, context, () =>
+    withSession({ ...proxy, proxy: undefined }, context, async (bastion) => {
+      const socket = await forward(bastion, target);
+      return handshake(target, socket, context);
+    }),
+  );
+}
+
+async function forward(bastion: Session, target: Hop): Promise<Duplex> {
+  try {
+    return await bastion.open<Duplex>((done) => {
+      bastion.client.forwardOut("127.0.0.1", 0, target.host, target.port, done);
+    });
+  } catch (error) {
+    if (!(error instanceof ChannelError && error.refused)) throw error;
+    // The target's fault, not the bastion's, whose connection serves other targets too.
+    throw new Error(`the proxy ${bastion.target} cannot reach it: ${error.message}`);
+  }
+}
+
+/** Tries until it works, `dialErrorLimit` errors were seen or the engine cancels, waiting a little longer each time. */
+async function retry(hop: Hop, context: Context, dial: () => Promise<Client>): Promise<Client> {
+  const limit = hop.dialErrorLimit;
+  let pause = retryDelay.firstMs;
+  for (let errors = 1; ; errors++) {
+    try {
+      return await dial();
+    } catch (error) {
+      context.signal.throwIfAborted();
+      const message = error instanceof Error ? error.message : String(error);
+      if (limit >= 0 && errors > limit) {
+        throw new Error(
+          `cannot connect to ${nameOf(hop)} as ${hop.user} after ${errors} attempts: ${context.redact(message)}`,
+        );
+      }
+      context.log.line(`Dial ${errors}/${limit < 0 ? "inf" : limit} failed: retrying`);
+      await delay(pause, undefined, { signal: context.signal });
+      pause = Math.min(pause * retryDelay.factor, retryDelay.longestMs);
+    }
+  }
+}
+
+function handshake(hop: Hop, socket: Duplex, context: Context): Promise<Client> {
+  return new Promise((resolve, reject) => {
+    const client = new Client();
+    let wrongKey: string | undefined;
+    const end = () => {
+      client.destroy();
+      socket.destroy();
+    };
+    const fail = (error: Error) => {
+      end();
+      reject(wrongKey === undefined ? error : new Error(wrongKey));
+    };
+    context.signal.addEventListener("abort", end, { once: true });
+    client.once("ready", () => {
+      context.signal.removeEventListener("abort", end);
+      resolve(client);
+    });
+    client.on("error", fail); // stays: an error of an idle connection must not end the process
+    client.once("close", () => fail(new Error(`${nameOf(hop)} closed the connection`)));
+    socket.on("error", fail);
+    client.on("keyboard-interactive", (_name, _instructions, _language, prompts, answer) =>
+      answer(prompts.map(() => hop.password ?? "")),
+    );
+    try {
+      client.connect({
+        ...clientConfig(hop),
+        sock: socket,
+        hostVerifier: (key: Buffer) => {
+          if (hop.hostKey === undefined || hop.hostKey.key.equals(key)) return true;
+          wrongKey = `the host key of ${nameOf(hop)} is ${fingerprint(key)}, expected is ${fingerprint(hop.hostKey.key)}`;
+          return false;
+        },
+      });
+    } catch (error) {
+      // ssh2 throws at once for a private key that it cannot read.
+      fail(
+        new Error(
+          `the credentials for ${nameOf(hop)} cannot be used: ${error instanceof Error ? error.message : error}`,
+        ),
+      );
+    }
+  });
+}
+
+function clientConfig(hop: Hop): ConnectConfig {
+  const given = {
+    password: hop.password,
+    privateKey: hop.privateKey,
+    passphrase: hop.privateKeyPassword,
+    agent: hop.agentSocketPath,
+  };
+  return {
+    username: hop.user,
+    readyTimeout: hop.perDialTimeoutSeconds * 1000,
+    tryKeyboard: hop.password !== undefined,
+    ...keepalive,
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    // A server has several keys; without this it may show another than the expected one.
+    ...(hop.hostKey === undefined ? {} : { algorithms: { serverHostKey: algorithmsFor(hop.hostKey.type) } }),
+  };
+}
+
+function algorithmsFor(keyType: string): ServerHostKeyAlgorithm[] {
+  return keyType === "ssh-rsa"
+    ? ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"]
+    : [keyType as ServerHostKeyAlgorithm];
+}
+
+function nameOf(hop: Hop): string {
+  return `${hop.host}:${hop.port}`;
+}
