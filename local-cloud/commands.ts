@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { closeSync, createReadStream, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { compileCache } from "./compile-cache.ts";
 import { Failure } from "./failure.ts";
 import { Home } from "./home.ts";
 import { isAlive, type PidRecord, readRunning } from "./pid-record.ts";
@@ -140,7 +141,11 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
       "--foreground",
       ...given,
     ],
-    { detached: true, stdio: ["ignore", descriptor, descriptor] },
+    {
+      detached: true,
+      stdio: ["ignore", descriptor, descriptor],
+      env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+    },
   );
   closeSync(descriptor);
   const abort = (): void => {

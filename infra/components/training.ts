@@ -122,7 +122,8 @@ export class Training extends ComponentResource {
     argv: readonly string[],
     launches: readonly remote.Command[],
   ): remote.Command {
-    const launch = { ...this.#launchArguments(rank, argv), restart: true };
+    const { runId: _runId, rank: _rank, ...launched } = this.#launchArguments(rank, argv);
+    const launch = { ...launched, restart: true };
     return this.#agent(
       `${node.plan.name}-follow`,
       node,

@@ -70,9 +70,7 @@ export class Charon {
   async reset(peer: string): Promise<void> {
     const socket = this.#socket();
     if (!socket) return;
-    const concerned = this.#plans.filter(
-      ({ initiates, tunnel }) => initiates && tunnel.remoteAddress === peer,
-    );
+    const concerned = this.#plans.filter(({ tunnel }) => tunnel.remoteAddress === peer);
     for (const { id } of concerned) {
       await terminate(socket, id);
       this.#initiators.get(id)?.wake();

@@ -16,7 +16,7 @@ const contents: Readonly<Record<string, readonly string[]>> = {
   "libcharon-extra-plugins": ["/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so"],
   // Without recommended packages nothing else brings the control socket's plugin.
   "strongswan-swanctl": ["/usr/lib/ipsec/plugins/libstrongswan-vici.so"],
-  "python3-minimal": ["/usr/bin/python3"],
+  python3: ["/usr/bin/python3"],
   tini: ["/usr/bin/tini"],
   sudo: ["/usr/bin/sudo"],
   "iputils-ping": ["ping"],

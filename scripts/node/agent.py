@@ -224,6 +224,10 @@ class Rank:
         shown = [cut(line) for line in lines if not line.startswith(RESULT_PREFIX)]
         return shown[-TAIL_LINES:], result
 
+    def told(self, state):
+        """A file that is there once a follower has told how this attempt ended."""
+        return os.path.join(os.path.dirname(self.log), f"told.{state['attempt']}")
+
     def summary(self, state):
         """What callers are told of a rank."""
         ended = state.get("endedAt") or time.time()
@@ -250,10 +254,16 @@ def is_alive(process):
 
 # ---------------------------------------------------------------- launch, supervise, stop
 
+def check_launch(arguments, needed=("runId", "rank", "argv", "directory")):
+    types = {"runId": str, "rank": int, "argv": list, "directory": str, "environment": dict,
+             "maxSeconds": (int, float), "restart": bool}
+    defaults = {"environment": {}, "restart": False}
+    return check(arguments, **{name: (kind, REQUIRED if name in needed else defaults.get(name))
+                               for name, kind in types.items()})
+
+
 def launch(arguments):
-    run_id, rank, argv, directory, environment, max_seconds, restart = check(
-        arguments, runId=(str, REQUIRED), rank=(int, REQUIRED), argv=(list, REQUIRED), directory=(str, REQUIRED),
-        environment=(dict, {}), maxSeconds=((int, float), None), restart=(bool, False))
+    run_id, rank, argv, directory, environment, max_seconds, restart = check_launch(arguments)
     check_strings("argv", argv)
     check_strings("environment", [text for pair in environment.items() for text in pair])
     directory = os.path.expanduser(directory)
@@ -378,7 +388,8 @@ def wait_for_end(rank, watched, max_seconds):
 
 
 def stop(arguments):
-    run_id, rank = check(arguments, runId=(str, REQUIRED), rank=(int, REQUIRED))
+    """Takes the arguments of `launch` too, so that what launched a rank can stop it with the same input."""
+    run_id, rank, *_ = check_launch(arguments, needed=("runId", "rank"))
     this = Rank(run_id, rank)
     state = this.read()
     if state["state"] == "running":
@@ -441,7 +452,11 @@ def follow(arguments):
         arguments, runId=(str, REQUIRED), rank=(int, REQUIRED), fromStart=(bool, True), launch=(dict, None))
     this = Rank(run_id, rank)
     if launch_arguments is not None:
-        launch({**launch_arguments, "runId": run_id, "rank": rank})
+        # A failure of the rank's own is told before another attempt is made.
+        state = this.read()
+        is_news = state["state"] == "failed" and state.get("exitCode") is not None and not os.path.exists(this.told(state))
+        restart = launch_arguments.get("restart", False) and not is_news
+        launch({**launch_arguments, "runId": run_id, "rank": rank, "restart": restart})
     state = this.read()
     if state["state"] == "absent":
         raise AgentError(f"rank {rank} of run {run_id} was never launched on this node; launch it first")
@@ -470,6 +485,7 @@ def follow(arguments):
         how = "was stopped" if state["state"] == "stopped" else "failed" if code is None else f"failed with exit code {code}"
         why = f": {state['reason']}" if state.get("reason") else ""
         print(f"rank {rank} {how}{why}; the whole log is {this.log} on the node", file=sys.stderr)
+        open(this.told(state), "w").close()
     return this.summary(state)
 
 

@@ -19,7 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => cloud.stop());
 
-const stamp = (milliseconds: number): string => new Date(milliseconds).toISOString().replace(/\.\d{3}Z$/, "Z");
+const stamp = (milliseconds: number): string =>
+  new Date(milliseconds).toISOString().replace(/\.\d{3}Z$/, "Z");
 
 test("answers JSON with status 200, its envelope, and exactly application/json", async () => {
   for (const path of ["/iaas", "/iaas/"]) {
@@ -38,24 +39,36 @@ test("answers JSON with status 200, its envelope, and exactly application/json",
   }
   const refused = await client.send({});
   expect(refused.status).toBe(200);
-  expect(await refused.json()).toEqual({ ret_code: 1100, message: "MissingParameter, parameter [action] is missing" });
+  expect(await refused.json()).toEqual({
+    ret_code: 1100,
+    message: "MissingParameter, parameter [action] is missing",
+  });
 });
 
 test("reads a POST form as Python sends it: plus for space, signed as %20", async () => {
-  const parameters = client.signed("AllocateEips", { zone: "gpu1a", bandwidth: "1", eip_name: "a b+c" }, { method: "POST" });
+  const parameters = client.signed(
+    "AllocateEips",
+    { zone: "gpu1a", bandwidth: "1", eip_name: "a b+c" },
+    { method: "POST" },
+  );
   const response = await fetch(`http://127.0.0.1:${client.keys.port}/iaas/`, {
     method: "POST",
     body: new URLSearchParams(parameters).toString(),
     headers: { "Content-Type": "application/x-www-form-urlencoded" },
   });
-  expect(await response.json()).toMatchObject({ ret_code: 0, eips: [expect.stringMatching(/^eip-[a-z0-9]{8}$/)] });
+  expect(await response.json()).toMatchObject({
+    ret_code: 0,
+    eips: [expect.stringMatching(/^eip-[a-z0-9]{8}$/)],
+  });
   const eip = await client.one("DescribeEips", "eip_set", { search_word: "a b+c" });
   expect(eip.eip_name).toBe("a b+c");
 });
 
 test("refuses bodies over 1 MiB, other methods and other paths, and goes on", async () => {
   const url = `http://127.0.0.1:${client.keys.port}`;
-  const large = await fetch(`${url}/iaas/`, { method: "POST", body: "x".repeat(1024 * 1024 + 1) }).catch(() => undefined);
+  const large = await fetch(`${url}/iaas/`, { method: "POST", body: "x".repeat(1024 * 1024 + 1) }).catch(
+    () => undefined,
+  );
   expect(large === undefined || large.status === 413).toBe(true);
   expect((await fetch(`${url}/iaas/`, { method: "PUT" })).status).toBe(405);
   expect((await fetch(`${url}/other`)).status).toBe(404);
@@ -64,7 +77,9 @@ test("refuses bodies over 1 MiB, other methods and other paths, and goes on", as
 
 test("the local cloud's own commands need the token", async () => {
   const response = await fetch(`http://127.0.0.1:${client.keys.port}/_cloud/reset`, { method: "POST" });
-  expect(await response.json()).toEqual({ error: "the token in the home directory of the local cloud is needed" });
+  expect(await response.json()).toEqual({
+    error: "the token in the home directory of the local cloud is needed",
+  });
 });
 
 test("1200 for an unknown key and for a wrong secret", async () => {
@@ -100,9 +115,24 @@ test("1300 for a time stamp more than 60 s off; expires takes its place", async 
 test.each([
   ["AllocateEips", {}, 1100, "MissingParameter, parameter [bandwidth] is missing"],
   ["AllocateEips", { bandwidth: "" }, 1100, "MissingParameter, parameter [bandwidth] is missing"],
-  ["AllocateEips", { bandwidth: "ten" }, 1100, "InvalidParameterFormat, parameter [bandwidth] is [ten], must be an integer"],
-  ["AllocateEips", { bandwidth: "0" }, 1101, "InvalidParameterValue, parameter [bandwidth] is [0], allowed: 1 or more"],
-  ["AllocateEips", { bandwidth: "1001" }, 1101, "InvalidParameterValue, parameter [bandwidth] is [1001], allowed: 1000 or less"],
+  [
+    "AllocateEips",
+    { bandwidth: "ten" },
+    1100,
+    "InvalidParameterFormat, parameter [bandwidth] is [ten], must be an integer",
+  ],
+  [
+    "AllocateEips",
+    { bandwidth: "0" },
+    1101,
+    "InvalidParameterValue, parameter [bandwidth] is [0], allowed: 1 or more",
+  ],
+  [
+    "AllocateEips",
+    { bandwidth: "1001" },
+    1101,
+    "InvalidParameterValue, parameter [bandwidth] is [1001], allowed: 1000 or less",
+  ],
   [
     "AllocateEips",
     { bandwidth: "1", billing_mode: "free" },
@@ -122,8 +152,18 @@ test.each([
     "MissingParameter, parameter [rules.1.priority] is missing",
   ],
   ["ReleaseEips", {}, 1100, "MissingParameter, parameter [eips] is missing"],
-  ["FlyInstances", {}, 1101, `InvalidParameterValue, parameter [action] is [FlyInstances], allowed: one of the ${actionsByName.size} actions of the local cloud`],
-  ["DescribeEips", { zone: "pek3" }, 1101, "InvalidParameterValue, parameter [zone] is [pek3], allowed: gpu1a, gpu2a"],
+  [
+    "FlyInstances",
+    {},
+    1101,
+    `InvalidParameterValue, parameter [action] is [FlyInstances], allowed: one of the ${actionsByName.size} actions of the local cloud`,
+  ],
+  [
+    "DescribeEips",
+    { zone: "pek3" },
+    1101,
+    "InvalidParameterValue, parameter [zone] is [pek3], allowed: gpu1a, gpu2a",
+  ],
   ["DescribeEips", { zone: "" }, 1100, "MissingParameter, parameter [zone] is missing"],
 ])("%s %o: %i", async (action, parameters, ret_code, message) => {
   expect(await client.call(action, parameters)).toEqual({ ret_code, message });
@@ -165,7 +205,13 @@ test("calls.jsonl has every call and no secret", async () => {
   });
   await client.call("Unheard", { password: "Hidden123" });
   const text = readFileSync(join(cloud.home, "calls.jsonl"), "utf8");
-  for (const secret of ["Pr3Shared", "dXNlcmRhdGE", "Hidden123", client.keys.qy_secret_access_key, '"signature"']) {
+  for (const secret of [
+    "Pr3Shared",
+    "dXNlcmRhdGE",
+    "Hidden123",
+    client.keys.qy_secret_access_key,
+    '"signature"',
+  ]) {
     expect(text).not.toContain(secret);
   }
   const lines = text

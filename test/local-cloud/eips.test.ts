@@ -90,7 +90,8 @@ test("attributes change at once, bandwidth by a job, and an empty name clears", 
 
 test("on a router it is inert until UpdateRouters, in both directions", async () => {
   const router = firstId((await client.done("CreateRouters", { vpc_network: "172.16.0.0/16" })).routers);
-  const [eip = "", other = ""] = (await client.ok("AllocateEips", { bandwidth: "5", count: "2" })).eips as string[];
+  const [eip = "", other = ""] = (await client.ok("AllocateEips", { bandwidth: "5", count: "2" }))
+    .eips as string[];
   await client.ok("ModifyRouterAttributes", { router, eip });
   const routerNow = () => client.one("DescribeRouters", "router_set", { "routers.1": router });
   const eipNow = () => client.one("DescribeEips", "eip_set", { "eips.1": eip });

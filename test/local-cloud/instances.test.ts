@@ -33,7 +33,8 @@ const wanted = (more: Readonly<Record<string, string>> = {}) => ({
 });
 const run = async (more: Readonly<Record<string, string>> = {}): Promise<string> =>
   firstId((await client.done("RunInstances", wanted(more))).instances);
-const now = (id: string) => client.one("DescribeInstances", "instance_set", { "instances.1": id, verbose: "1" });
+const now = (id: string) =>
+  client.one("DescribeInstances", "instance_set", { "instances.1": id, verbose: "1" });
 
 test("an instance has what clients read, and its life goes through the documented states", async () => {
   const { vxnet } = await makeNetwork(client);
@@ -47,7 +48,13 @@ test("an instance has what clients read, and its life goes through the documente
     status: "running",
     transition_status: "",
     image: { image_id: "img-deeplearning" },
-    vxnets: [{ vxnet_id: vxnet, private_ip: "192.168.1.7", nic_id: expect.stringMatching(/^52:54(:[0-9a-f]{2}){4}$/) }],
+    vxnets: [
+      {
+        vxnet_id: vxnet,
+        private_ip: "192.168.1.7",
+        nic_id: expect.stringMatching(/^52:54(:[0-9a-f]{2}){4}$/),
+      },
+    ],
     extra: { os_disk_size: 20 },
     keypair_ids: [keypair],
   });
@@ -146,10 +153,18 @@ test.each([
   [{ login_keypair: "kp-none" }, 2100, "ResourceNotFound, key pair [kp-none] does not exist"],
   [{ login_keypair: "" }, 1100, "MissingParameter, parameter [login_keypair] is missing"],
   [{ login_mode: "passwd" }, 1100, "MissingParameter, parameter [login_passwd] is missing"],
-  [{ login_mode: "none" }, 1101, "InvalidParameterValue, parameter [login_mode] is [none], allowed: keypair, passwd"],
+  [
+    { login_mode: "none" },
+    1101,
+    "InvalidParameterValue, parameter [login_mode] is [none], allowed: keypair, passwd",
+  ],
   [{ cpu: "3" }, 1101, "InvalidParameterValue, parameter [cpu] is [3], allowed: 1, 2, 4, 8, 16, 32, 64"],
   [{ cpu: "", memory: "" }, 1100, "MissingParameter, parameter [instance_type] is missing"],
-  [{ os_disk_size: "10" }, 1101, "InvalidParameterValue, parameter [os_disk_size] is [10], allowed: 20 to 100"],
+  [
+    { os_disk_size: "10" },
+    1101,
+    "InvalidParameterValue, parameter [os_disk_size] is [10], allowed: 20 to 100",
+  ],
   [
     { need_userdata: "1", userdata_type: "exec", userdata_value: Buffer.alloc(4097).toString("base64") },
     1101,
@@ -192,9 +207,13 @@ test("GPUs: known shapes, a capacity for each zone, 5200 beyond it and for what 
   const sized = { cpu: "16", memory: "65536", gpu: "1", gpu_class: "0" };
   const id = await run({ ...sized, instance_type: "c1m1" });
   expect(await now(id)).toMatchObject({ instance_type: "g2ntp100.4xlarge.r4", gpu: 1, vcpus_current: 16 });
-  expect(await client.call("RunInstances", wanted({ ...sized, gpu_class: "9" }))).toMatchObject({ ret_code: 1101 });
+  expect(await client.call("RunInstances", wanted({ ...sized, gpu_class: "9" }))).toMatchObject({
+    ret_code: 1101,
+  });
   const types = await client.ok("DescribeInstanceTypes", { "instance_types.1": "g2ntp100.4xlarge.r4" });
-  expect(types.instance_type_set).toMatchObject([{ vcpus_current: 16, memory_current: 65536, status: "available" }]);
+  expect(types.instance_type_set).toMatchObject([
+    { vcpus_current: 16, memory_current: 65536, status: "available" },
+  ]);
 });
 
 test("images: one ready for deep learning and a bare one", async () => {
@@ -225,20 +244,25 @@ test("a registered key reads back as it was given, in both forms", async () => {
   });
 });
 
-test.each(["ssh-rsa", "ecdsa-sha2-nistp521", "ssh-ed25519"])("a %s key of the system is one for OpenSSH", async (encrypt_method) => {
-  const { keypair_id, private_key } = await client.ok("CreateKeyPair", { encrypt_method });
-  const found = await client.one("DescribeKeyPairs", "keypair_set", { "keypairs.1": String(keypair_id) });
-  const folder = mkdtempSync(join(tmpdir(), "key-"));
-  const file = join(folder, "key");
-  writeFileSync(file, String(private_key), { mode: 0o600 });
-  const derived = execFileSync("ssh-keygen", ["-y", "-f", file], { encoding: "utf8" }).trim();
-  expect(derived.split(" ").slice(0, 2).join(" ")).toBe(`${encrypt_method} ${found.pub_key}`);
-  rmSync(folder, { recursive: true });
-});
+test.each(["ssh-rsa", "ecdsa-sha2-nistp521", "ssh-ed25519"])(
+  "a %s key of the system is one for OpenSSH",
+  async (encrypt_method) => {
+    const { keypair_id, private_key } = await client.ok("CreateKeyPair", { encrypt_method });
+    const found = await client.one("DescribeKeyPairs", "keypair_set", { "keypairs.1": String(keypair_id) });
+    const folder = mkdtempSync(join(tmpdir(), "key-"));
+    const file = join(folder, "key");
+    writeFileSync(file, String(private_key), { mode: 0o600 });
+    const derived = execFileSync("ssh-keygen", ["-y", "-f", file], { encoding: "utf8" }).trim();
+    expect(derived.split(" ").slice(0, 2).join(" ")).toBe(`${encrypt_method} ${found.pub_key}`);
+    rmSync(folder, { recursive: true });
+  },
+);
 
 test("key pairs are attached once and detached", async () => {
   const id = await run();
-  const other = String((await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
+  const other = String(
+    (await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id,
+  );
   const both = { "keypairs.1": other, "instances.1": id };
   expect(await client.call("DetachKeyPairs", both)).toEqual({
     ret_code: 1400,

@@ -22,7 +22,12 @@ test("while a job is at work its resource says so and refuses other changes", as
   const router = firstId(routers);
   await new Promise((resolve) => setTimeout(resolve, 50));
   const job = await client.one("DescribeJobs", "job_set", { "jobs.1": String(job_id) });
-  expect(job).toMatchObject({ job_action: "CreateRouters", status: "working", resource_ids: router, error_codes: "" });
+  expect(job).toMatchObject({
+    job_action: "CreateRouters",
+    status: "working",
+    resource_ids: router,
+    error_codes: "",
+  });
   expect(await client.one("DescribeRouters", "router_set", { "routers.1": router })).toMatchObject({
     status: "pending",
     transition_status: "creating",
@@ -73,7 +78,12 @@ test.each([
 function services(dataPlane: Partial<DataPlane>) {
   const store = new Store(":memory:");
   seed(store);
-  const runner = new JobRunner(store, { ...noDataPlane, ...dataPlane }, readDurations("instant"), () => undefined);
+  const runner = new JobRunner(
+    store,
+    { ...noDataPlane, ...dataPlane },
+    readDurations("instant"),
+    () => undefined,
+  );
   const state = (): ZoneState => ({ zone: "gpu1a", store, now: Date.now() });
   const call = <Name extends keyof Handlers>(name: Name, request: Parameters<Handlers[Name]>[0]) => {
     const handler = handlers[name] as (
@@ -83,7 +93,8 @@ function services(dataPlane: Partial<DataPlane>) {
     const context = {
       ...state(),
       leaseDelay: 0,
-      startJob: (...[work, ids]: Parameters<Parameters<Handlers[Name]>[1]["startJob"]>) => runner.start("gpu1a", work, ids),
+      startJob: (...[work, ids]: Parameters<Parameters<Handlers[Name]>[1]["startJob"]>) =>
+        runner.start("gpu1a", work, ids),
     };
     return store.transaction(() => handler(request, context));
   };
@@ -118,10 +129,18 @@ test("a job fails when the data plane can not follow, alone, and leaves its reso
   });
   const { keypair_id } = call("CreateKeyPair", { mode: "user", public_key: publicKey });
   broken.add("bad");
-  const bad = firstId(call("RunInstances", { ...oneInstance, hostname: "bad", login_keypair: keypair_id }).instances);
-  const good = firstId(call("RunInstances", { ...oneInstance, hostname: "good", login_keypair: keypair_id }).instances);
+  const bad = firstId(
+    call("RunInstances", { ...oneInstance, hostname: "bad", login_keypair: keypair_id }).instances,
+  );
+  const good = firstId(
+    call("RunInstances", { ...oneInstance, hostname: "good", login_keypair: keypair_id }).instances,
+  );
   await settle();
-  expect(store.get("instance", "gpu1a", bad)).toMatchObject({ status: "ceased", transition: "", keypairIds: [] });
+  expect(store.get("instance", "gpu1a", bad)).toMatchObject({
+    status: "ceased",
+    transition: "",
+    keypairIds: [],
+  });
   expect(store.get("instance", "gpu1a", good)).toMatchObject({ status: "running", transition: "" });
   const { job_set } = call("DescribeJobs", { offset: 0, limit: 20, verbose: 0 });
   expect(job_set).toMatchObject([
@@ -163,10 +182,18 @@ test("the picture holds what is applied and nothing else", async () => {
     },
   });
   const { keypair_id } = call("CreateKeyPair", { mode: "user", public_key: publicKey });
-  const router = firstId(call("CreateRouters", { vpc_network: "192.168.0.0/16", router_type: 1, count: 1 }).routers);
+  const router = firstId(
+    call("CreateRouters", { vpc_network: "192.168.0.0/16", router_type: 1, count: 1 }).routers,
+  );
   const vxnet = firstId(call("CreateVxnets", { vxnet_type: 1, count: 1 }).vxnets);
   const eip = firstId(
-    call("AllocateEips", { bandwidth: 10, count: 1, billing_mode: "bandwidth", associate_mode: 0, need_icp: 0 }).eips,
+    call("AllocateEips", {
+      bandwidth: 10,
+      count: 1,
+      billing_mode: "bandwidth",
+      associate_mode: 0,
+      need_icp: 0,
+    }).eips,
   );
   await settle();
   call("JoinRouter", { router, vxnet, ip_network: "192.168.1.0/24", features: 1 });
@@ -187,13 +214,21 @@ test("the picture holds what is applied and nothing else", async () => {
     router,
     statics: [
       { static_type: 1, val1: "2222", val2: "192.168.1.2", val3: "22" },
-      { static_type: 7, val1: "198.51.100.10|aes|k3y|", val2: "192.168.1.0/24", val3: "192.168.2.0/24", val4: "aggrmode" },
+      {
+        static_type: 7,
+        val1: "198.51.100.10|aes|k3y|",
+        val2: "192.168.1.0/24",
+        val3: "192.168.2.0/24",
+        val4: "aggrmode",
+      },
     ],
   }).router_statics;
   const group = String(call("CreateSecurityGroup", {}).security_group_id);
   call("AddSecurityGroupRules", {
     security_group: group,
-    rules: [{ protocol: "udp", priority: 1, action: "accept", direction: 0, val1: "500", val3: "198.51.100.10" }],
+    rules: [
+      { protocol: "udp", priority: 1, action: "accept", direction: 0, val1: "500", val3: "198.51.100.10" },
+    ],
   });
   call("ModifyRouterAttributes", { router, security_group: group });
   await settle();
@@ -234,7 +269,9 @@ test("the picture holds what is applied and nothing else", async () => {
       {
         ...bare,
         eip: { id: eip, address: "203.0.113.10", bandwidthMbps: 10 },
-        portForwards: [{ id: forward, protocol: "tcp", port: 2222, targetAddress: "192.168.1.2", targetPort: 22 }],
+        portForwards: [
+          { id: forward, protocol: "tcp", port: 2222, targetAddress: "192.168.1.2", targetPort: 22 },
+        ],
         ipsecTunnels: [
           {
             id: tunnel,

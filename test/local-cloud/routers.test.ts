@@ -46,7 +46,12 @@ test("a new router has what clients read: eip is an object, nothing is pending",
 });
 
 test("a vxnet joins one router, as a free /24 inside its network", async () => {
-  const [router, other, vxnet, second] = [await makeRouter(), await makeRouter(), await makeVxnet(), await makeVxnet()];
+  const [router, other, vxnet, second] = [
+    await makeRouter(),
+    await makeRouter(),
+    await makeVxnet(),
+    await makeVxnet(),
+  ];
   const allowed = `a /24 inside [192.168.0.0/16], the network of router [${router}]`;
   for (const ip_network of ["192.168.1.0/25", "172.16.1.0/24", "192.168.1.1/24", "x"]) {
     expect(await client.call("JoinRouter", { router, vxnet, ip_network })).toEqual({
@@ -55,7 +60,12 @@ test("a vxnet joins one router, as a free /24 inside its network", async () => {
     });
   }
   expect(
-    await client.call("JoinRouter", { router, vxnet, ip_network: "192.168.1.0/24", manager_ip: "192.168.2.1" }),
+    await client.call("JoinRouter", {
+      router,
+      vxnet,
+      ip_network: "192.168.1.0/24",
+      manager_ip: "192.168.2.1",
+    }),
   ).toEqual({
     ret_code: 1101,
     message:
@@ -82,7 +92,9 @@ test("a vxnet joins one router, as a free /24 inside its network", async () => {
     message: `InvalidParameterValue, parameter [ip_network] is [192.168.1.0/24], allowed: a network that does not overlap [192.168.1.0/24] of vxnet [${vxnet}]`,
   });
   const selfManaged = await makeVxnet("0");
-  expect(await client.call("JoinRouter", { router, vxnet: selfManaged, ip_network: "192.168.3.0/24" })).toEqual({
+  expect(
+    await client.call("JoinRouter", { router, vxnet: selfManaged, ip_network: "192.168.3.0/24" }),
+  ).toEqual({
     ret_code: 1400,
     message: `PermissionDenied, vxnet [${selfManaged}] is not managed, can not be joined to router [${router}]`,
   });
@@ -103,13 +115,17 @@ test("a vxnet joins one router, as a free /24 inside its network", async () => {
     message: `PermissionDenied, vxnet [${vxnet}] is not in router [${other}], can not be changed or left`,
   });
   await client.done("LeaveRouter", { router, "vxnets.1": vxnet });
-  expect(await client.one("DescribeVxnets", "vxnet_set", { "vxnets.1": vxnet })).toMatchObject({ vpc_router_id: "" });
+  expect(await client.one("DescribeVxnets", "vxnet_set", { "vxnets.1": vxnet })).toMatchObject({
+    vpc_router_id: "",
+  });
   expect(await client.ok("DeleteVxnets", { "vxnets.1": vxnet })).toMatchObject({ vxnets: [vxnet] });
   await client.done("DeleteRouters", { "routers.1": router });
 });
 
 test("the base network can not be deleted", async () => {
-  expect(await client.one("DescribeVxnets", "vxnet_set", { "vxnets.1": "vxnet-0" })).toMatchObject({ vxnet_type: 2 });
+  expect(await client.one("DescribeVxnets", "vxnet_set", { "vxnets.1": "vxnet-0" })).toMatchObject({
+    vxnet_type: 2,
+  });
   expect(await client.call("DeleteVxnets", { "vxnets.1": "vxnet-0" })).toEqual({
     ret_code: 1400,
     message: "PermissionDenied, vxnet [vxnet-0] is the base network, can not be deleted",
@@ -145,7 +161,8 @@ test("port forwards: checked, unique by port and protocol, inert until UpdateRou
     message: "InvalidParameterValue, parameter [statics.1.val1] is [0], allowed: a port from 1 to 65535",
   });
   expect(await add(router, 1, "22", "10.0.0.1", "22")).toMatchObject({
-    message: "InvalidParameterValue, parameter [statics.1.val2] is [10.0.0.1], allowed: an address inside [192.168.0.0/16]",
+    message:
+      "InvalidParameterValue, parameter [statics.1.val2] is [10.0.0.1], allowed: an address inside [192.168.0.0/16]",
   });
   expect(await add(router, 1, "22", "192.168.1.2")).toMatchObject({
     ret_code: 1100,
@@ -161,13 +178,23 @@ test("port forwards: checked, unique by port and protocol, inert until UpdateRou
   });
   expect(await add(router, 1, "2222", "192.168.1.3", "22", "udp")).toMatchObject({ ret_code: 0 });
   const now = () => client.one("DescribeRouterStatics", "router_static_set", { "router_statics.1": id });
-  expect(await now()).toMatchObject({ val1: "2222", val4: "tcp", is_applied: 0, router_id: router, static_type: 1 });
+  expect(await now()).toMatchObject({
+    val1: "2222",
+    val4: "tcp",
+    is_applied: 0,
+    router_id: router,
+    static_type: 1,
+  });
   await client.done("UpdateRouters", { "routers.1": router });
   expect(await now()).toMatchObject({ is_applied: 1 });
   await client.ok("ModifyRouterStaticAttributes", { router_static: id, val3: "2022" });
   expect(await now()).toMatchObject({ val3: "2022", val2: "192.168.1.2", is_applied: 0 });
-  expect(await client.one("DescribeRouters", "router_set", { "routers.1": router })).toMatchObject({ is_applied: 0 });
-  expect(await client.ok("DeleteRouterStatics", { "router_statics.1": id })).toMatchObject({ router_statics: [id] });
+  expect(await client.one("DescribeRouters", "router_set", { "routers.1": router })).toMatchObject({
+    is_applied: 0,
+  });
+  expect(await client.ok("DeleteRouterStatics", { "router_statics.1": id })).toMatchObject({
+    router_statics: [id],
+  });
   expect(await client.call("DeleteRouterStatics", { "router_statics.1": id })).toEqual({
     ret_code: 2100,
     message: `ResourceNotFound, router static [${id}] does not exist`,
@@ -177,7 +204,9 @@ test("port forwards: checked, unique by port and protocol, inert until UpdateRou
 test("IPSec: four or three parts, target networks apart from the router's own, the key in no message", async () => {
   const { router, vxnet } = await makeNetwork(client);
   const [local, remote] = ["192.168.1.0/24", "192.168.2.0/24"];
-  expect(await add(router, 7, "203.0.113.9|aes|k3y|203.0.113.9", local, remote, "main")).toMatchObject({ ret_code: 0 });
+  expect(await add(router, 7, "203.0.113.9|aes|k3y|203.0.113.9", local, remote, "main")).toMatchObject({
+    ret_code: 0,
+  });
   expect(await add(router, 7, "203.0.113.9|k3y|%any", local, "192.168.4.0/24|192.168.5.0/24")).toMatchObject({
     ret_code: 0,
   });
@@ -199,7 +228,9 @@ test("IPSec: four or three parts, target networks apart from the router's own, t
   const other = await makeVxnet();
   expect(await client.call("JoinRouter", { router, vxnet: other, ip_network: remote })).toMatchObject({
     ret_code: 1101,
-    message: expect.stringMatching(/allowed: a network that does not overlap \[192\.168\.2\.0\/24\], which router static/),
+    message: expect.stringMatching(
+      /allowed: a network that does not overlap \[192\.168\.2\.0\/24\], which router static/,
+    ),
   });
 });
 
@@ -211,8 +242,12 @@ test("GRE: key, addresses of the tunnel, uniqueness", async () => {
     ret_code: 2110,
     message: `ResourceAlreadyExists, router static [${firstId(first.router_statics)}] has the p2p addresses [10.254.1.2, 10.254.1.3]`,
   });
-  expect(await add(router, 6, "203.0.113.8|0|10.254.2.2|10.254.2.4", "192.168.3.0/24")).toMatchObject({ ret_code: 1101 });
-  expect(await add(router, 6, "203.0.113.8|1|10.254.2.2|10.254.3.4", "192.168.3.0/24")).toMatchObject({ ret_code: 1101 });
+  expect(await add(router, 6, "203.0.113.8|0|10.254.2.2|10.254.2.4", "192.168.3.0/24")).toMatchObject({
+    ret_code: 1101,
+  });
+  expect(await add(router, 6, "203.0.113.8|1|10.254.2.2|10.254.3.4", "192.168.3.0/24")).toMatchObject({
+    ret_code: 1101,
+  });
   expect(await add(router, 5, "1.2.3.4")).toEqual({
     ret_code: 1400,
     message: `PermissionDenied, router [${router}] is a VPC, statics of type 5 can not be added`,

@@ -16,7 +16,11 @@ const groupNow = (id: string) =>
 
 test("every zone has a default group: ICMP and SSH in, undeletable", async () => {
   const { security_group_set } = await client.ok("DescribeSecurityGroups");
-  const [group] = security_group_set as { security_group_id: string; is_default: number; is_applied: number }[];
+  const [group] = security_group_set as {
+    security_group_id: string;
+    is_default: number;
+    is_applied: number;
+  }[];
   expect(group).toMatchObject({ is_default: 1, is_applied: 1 });
   const id = group?.security_group_id ?? "";
   const rules = await client.ok("DescribeSecurityGroupRules", { security_group: id });
@@ -78,13 +82,15 @@ test.each([
   [{ protocol: "quic" }, "rules.1.protocol", "quic", "tcp, udp, icmp, gre, esp, ah, ipip"],
 ])("a rule %o is refused", async (rule, parameter, given, allowed) => {
   const security_group = await makeGroup();
-  const parameters = Object.fromEntries(Object.entries(rule).map(([name, value]) => [`rules.1.${name}`, value]));
-  expect(await client.call("AddSecurityGroupRules", { security_group, "rules.1.priority": "1", ...parameters })).toEqual(
-    {
-      ret_code: 1101,
-      message: `InvalidParameterValue, parameter [${parameter}] is [${given}], allowed: ${allowed}`,
-    },
+  const parameters = Object.fromEntries(
+    Object.entries(rule).map(([name, value]) => [`rules.1.${name}`, value]),
   );
+  expect(
+    await client.call("AddSecurityGroupRules", { security_group, "rules.1.priority": "1", ...parameters }),
+  ).toEqual({
+    ret_code: 1101,
+    message: `InvalidParameterValue, parameter [${parameter}] is [${given}], allowed: ${allowed}`,
+  });
 });
 
 test("a group that a router has is not deleted; another one takes its place by ApplySecurityGroup", async () => {
@@ -103,7 +109,9 @@ test("a group that a router has is not deleted; another one takes its place by A
   await client.done("ApplySecurityGroup", { security_group: second });
   expect(await groupNow(second)).toMatchObject({ is_applied: 1 });
   await client.ok("DeleteSecurityGroups", { "security_groups.1": first });
-  expect(await client.call("CreateRouters", { vpc_network: "192.168.0.0/16", security_group: first })).toEqual({
+  expect(
+    await client.call("CreateRouters", { vpc_network: "192.168.0.0/16", security_group: first }),
+  ).toEqual({
     ret_code: 2100,
     message: `ResourceNotFound, security group [${first}] does not exist`,
   });

@@ -19,7 +19,13 @@ interface Vector {
 
 /** Of the official Go SDK's tests, the documentation, and measured with the Python SDK. */
 const vectors: readonly Vector[] = [
-  { method: "GET", path: "/iaas/", secret, canonical: example, signature: "32bseYy39DOlatuewpeuW5vpmW51sD1A/JdGynqSpP8=" },
+  {
+    method: "GET",
+    path: "/iaas/",
+    secret,
+    canonical: example,
+    signature: "32bseYy39DOlatuewpeuW5vpmW51sD1A/JdGynqSpP8=",
+  },
   {
     method: "GET",
     path: "/iaas/",
@@ -35,9 +41,27 @@ const vectors: readonly Vector[] = [
       "access_key_id=ENV_ACCESS_KEY_ID&action=DescribeInstance&instance.0=i-xxxxxxxx&signature_method=HmacSHA256&signature_version=1&time_stamp=0001-01-01T00%3A00%3A00Z&verbose=1",
     signature: "ZHa2iQ8PeyP1ktMF9C+DjOQBl537ti9RnYZ1Qqr6KRg=",
   },
-  { method: "GET", path: "/iaas/", secret, canonical: tunnel, signature: "Y4UFeQ6cQJ9UWrQ+qkvaKRye4YyhX1d9Dobf/oss00Q=" },
-  { method: "GET", path: "/iaas", secret, canonical: tunnel, signature: "V/YmI5Fb34aM/bziSkHS4/RCB2sA9gDMvyJueZQwaI8=" },
-  { method: "POST", path: "/iaas/", secret, canonical: tunnel, signature: "7eEsxr9MK/xOVJfPM4BDsKaq1/2JzfkzlxrJ/fwb7z8=" },
+  {
+    method: "GET",
+    path: "/iaas/",
+    secret,
+    canonical: tunnel,
+    signature: "Y4UFeQ6cQJ9UWrQ+qkvaKRye4YyhX1d9Dobf/oss00Q=",
+  },
+  {
+    method: "GET",
+    path: "/iaas",
+    secret,
+    canonical: tunnel,
+    signature: "V/YmI5Fb34aM/bziSkHS4/RCB2sA9gDMvyJueZQwaI8=",
+  },
+  {
+    method: "POST",
+    path: "/iaas/",
+    secret,
+    canonical: tunnel,
+    signature: "7eEsxr9MK/xOVJfPM4BDsKaq1/2JzfkzlxrJ/fwb7z8=",
+  },
   {
     method: "GET",
     path: "/iaas/",
@@ -56,20 +80,23 @@ const vectors: readonly Vector[] = [
   },
 ];
 
-test.each(vectors.map((vector, index) => [index + 1, vector] as const))("vector %i: signed and accepted", (_, vector) => {
-  const parameters = Object.fromEntries(new URLSearchParams(vector.canonical));
-  expect(canonicalQuery(parameters)).toBe(vector.canonical);
-  expect(sign(vector.method, vector.path, parameters, vector.secret, vector.digest)).toBe(vector.signature);
-  const request = {
-    method: vector.method,
-    path: vector.path,
-    parameters: { ...parameters, signature: vector.signature },
-  };
-  const credentials = { accessKeyId: parameters.access_key_id ?? "", secretAccessKey: vector.secret };
-  const now = Date.parse(parameters.time_stamp ?? "");
-  expect(() => authenticate(request, credentials, now)).not.toThrow();
-  const otherPath = vector.path === "/iaas" ? "/iaas/" : "/iaas";
-  expect(() => authenticate({ ...request, path: otherPath }, credentials, now)).toThrow(
-    `AuthFailure, the signature of access key [${credentials.accessKeyId}] does not match the request [${vector.method} ${otherPath}]`,
-  );
-});
+test.each(vectors.map((vector, index) => [index + 1, vector] as const))(
+  "vector %i: signed and accepted",
+  (_, vector) => {
+    const parameters = Object.fromEntries(new URLSearchParams(vector.canonical));
+    expect(canonicalQuery(parameters)).toBe(vector.canonical);
+    expect(sign(vector.method, vector.path, parameters, vector.secret, vector.digest)).toBe(vector.signature);
+    const request = {
+      method: vector.method,
+      path: vector.path,
+      parameters: { ...parameters, signature: vector.signature },
+    };
+    const credentials = { accessKeyId: parameters.access_key_id ?? "", secretAccessKey: vector.secret };
+    const now = Date.parse(parameters.time_stamp ?? "");
+    expect(() => authenticate(request, credentials, now)).not.toThrow();
+    const otherPath = vector.path === "/iaas" ? "/iaas/" : "/iaas";
+    expect(() => authenticate({ ...request, path: otherPath }, credentials, now)).toThrow(
+      `AuthFailure, the signature of access key [${credentials.accessKeyId}] does not match the request [${vector.method} ${otherPath}]`,
+    );
+  },
+);

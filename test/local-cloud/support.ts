@@ -88,7 +88,11 @@ export class TestClient {
   }
 
   /** The first item of what a Describe action answers. */
-  async one(action: string, set: string, parameters: Readonly<Record<string, string>>): Promise<Record<string, unknown>> {
+  async one(
+    action: string,
+    set: string,
+    parameters: Readonly<Record<string, string>>,
+  ): Promise<Record<string, unknown>> {
     const items = (await this.ok(action, parameters))[set] as Record<string, unknown>[];
     const [item] = items;
     if (item === undefined) throw new Error(`${action} ${JSON.stringify(parameters)} is empty`);
@@ -140,7 +144,9 @@ export async function makeNetwork(
   zone = "gpu1a",
   network = "192.168.1.0/24",
 ): Promise<{ router: string; vxnet: string; eip: string }> {
-  const router = firstId((await client.done("CreateRouters", { zone, vpc_network: "192.168.0.0/16" })).routers);
+  const router = firstId(
+    (await client.done("CreateRouters", { zone, vpc_network: "192.168.0.0/16" })).routers,
+  );
   const vxnet = firstId((await client.ok("CreateVxnets", { zone, vxnet_type: "1" })).vxnets);
   const eip = firstId((await client.ok("AllocateEips", { zone, bandwidth: "10" })).eips);
   await client.done("JoinRouter", { zone, router, vxnet, ip_network: network });

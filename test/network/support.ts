@@ -1,7 +1,7 @@
 /** Pictures, SSH and commands for the tests of the data plane. */
 
 import { execFile } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -169,4 +169,13 @@ function login(client: Client, config: ConnectConfig): Promise<void> {
 function pinned(hostKey: string | undefined): (key: Buffer) => boolean {
   const wanted = hostKey?.split(" ")[1];
   return (key) => wanted === undefined || key.toString("base64") === wanted;
+}
+
+/** Whether a process runs; a zombie does not. */
+export function runs(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
 }

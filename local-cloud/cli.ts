@@ -1,0 +1,65 @@
+/** The options of the local cloud's commands. */
+import { Command, Option } from "commander";
+import { logs, reset, start, status, stop } from "./commands.ts";
+import { Failure } from "./failure.ts";
+
+const program = new Command("cloud").description("a QingCloud-compatible cloud on this machine");
+const home = (): Option =>
+  new Option("--home <dir>", "where its state, keys and logs are").default(".local-cloud");
+const json = (): Option => new Option("--json", "print JSON");
+
+program
+  .command("start")
+  .description("start it and wait until its API answers")
+  .addOption(home())
+  .option(
+    "--port <n>",
+    "port of the API on 127.0.0.1; 0 takes any (default: the home's, or 7080 or the next free)",
+  )
+  .addOption(
+    new Option("--data-plane <kind>", "what stands behind the API")
+      .choices(["linux", "none"])
+      .default("linux"),
+  )
+  .option(
+    "--jobs <setting>",
+    "how long jobs take: instant, realistic or a JSON file {action: seconds}",
+    "instant",
+  )
+  .option("--rate-limit <calls>", "API calls allowed: CALLS (in an hour) or CALLS/SECONDS")
+  .option("--web-root <dir>", "what the web server inside the internet serves (default: scripts/train)")
+  .option("--foreground", "run in this process until it is told to end")
+  .addOption(json())
+  .action(start);
+program
+  .command("stop")
+  .description("stop it and everything it runs")
+  .addOption(home())
+  .addOption(json())
+  .action(stop);
+program
+  .command("status")
+  .description("what it has and whether it runs")
+  .addOption(home())
+  .addOption(json())
+  .action(status);
+program
+  .command("reset")
+  .description("remove all its resources")
+  .addOption(home())
+  .addOption(json())
+  .action(reset);
+program
+  .command("logs")
+  .description("print its log")
+  .addOption(home())
+  .option("-f, --follow", "go on as it grows")
+  .action(logs);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof Failure)) throw error;
+  process.stderr.write(`cloud: ${error.message}\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,78 @@
+/** Child processes of the set-up. */
+import { spawn } from "node:child_process";
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Options {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly stdin?: string;
+  /** Sees every line of standard output as it comes. */
+  onLine?(line: string): void;
+}
+
+const running = new Set<ReturnType<typeof spawn>>();
+
+/** Runs a program to its end and keeps what it says. */
+export function capture(command: string, args: readonly string[], options: Options = {}): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: "pipe" });
+    running.add(child);
+    let stdout = "";
+    let stderr = "";
+    let partial = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+      const lines = (partial + text).split("\n");
+      partial = lines.pop() ?? "";
+      for (const line of lines) options.onLine?.(line);
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+    });
+    child.on("error", (error) => {
+      running.delete(child);
+      reject(new Error(`${command} cannot be started: ${error.message}`));
+    });
+    child.on("close", (code, signal) => {
+      running.delete(child);
+      if (partial !== "") options.onLine?.(partial);
+      resolve({ code: code ?? (signal === "SIGINT" ? 130 : 143), stdout, stderr });
+    });
+    child.stdin.on("error", () => {});
+    child.stdin.end(options.stdin ?? "");
+  });
+}
+
+/** As `capture`, but a failure is an error that ends with the program's own words. */
+export async function succeed(
+  command: string,
+  args: readonly string[],
+  options: Options = {},
+): Promise<Finished> {
+  const finished = await capture(command, args, options);
+  if (finished.code === 0) return finished;
+  const said = `${finished.stdout}\n${finished.stderr}`.trim().split("\n").slice(-15).join("\n");
+  throw new Error(`${command} ${args.slice(0, 3).join(" ")} ended with ${finished.code}:\n${said}`);
+}
+
+/**
+ * Ctrl-C and SIGTERM go to whatever runs, and the caller goes on when it has ended. A terminal's Ctrl-C reaches the
+ * children by itself: a second one would mean "at once" to the Pulumi CLI.
+ * @returns tells whether a signal has come
+ */
+export function forwardSignals(): () => boolean {
+  let interrupted = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      interrupted = true;
+      if (signal === "SIGINT" && process.stdin.isTTY) return;
+      for (const child of running) child.kill("SIGINT");
+    });
+  }
+  return () => interrupted;
+}

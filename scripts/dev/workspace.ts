@@ -1,0 +1,33 @@
+/** Where this checkout keeps what is its own: the CLI's home, the stacks' state, the local cloud. */
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+export interface Workspace {
+  /** The checkout. */
+  readonly root: string;
+  /** Everything of the Pulumi CLI: its home, the state of the stacks, their working configuration. Git-ignored. */
+  readonly pulumi: string;
+  /** Home of the local cloud. Git-ignored. */
+  readonly cloud: string;
+  readonly stack: string;
+}
+
+/** CROSSZONE_DIRECTORY puts both folders elsewhere, so that several runs of one checkout do not meet. */
+export function findWorkspace(environment: NodeJS.ProcessEnv = process.env): Workspace {
+  const root = join(import.meta.dirname, "..", "..");
+  const directory =
+    environment.CROSSZONE_DIRECTORY === undefined ? root : resolve(environment.CROSSZONE_DIRECTORY);
+  const workspace = {
+    root,
+    pulumi: join(directory, ".pulumi"),
+    cloud: join(directory, ".local-cloud"),
+    stack: environment.PULUMI_STACK ?? "dev",
+  };
+  mkdirSync(workspace.pulumi, { recursive: true, mode: 0o700 });
+  return workspace;
+}
+
+/** The user's cache: what takes long to make and is the same for every checkout. */
+export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  return join(environment.XDG_CACHE_HOME ?? join(environment.HOME ?? "/root", ".cache"), "crosszone");
+}

@@ -1,0 +1,198 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { CloudStatus } from "../../local-cloud/status.ts";
+import { firstId, TestClient } from "./support.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const main = join(import.meta.dirname, "..", "..", "local-cloud", "main.ts");
+let home: string;
+beforeEach(() => {
+  home = join(mkdtempSync(join(tmpdir(), "local-cloud-")), "home");
+});
+afterEach(async () => {
+  await cloud("stop");
+  rmSync(join(home, ".."), { recursive: true });
+});
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function cloud(command: string, ...options: string[]): Promise<Outcome> {
+  const argv = ["--disable-warning=ExperimentalWarning", main, command, "--home", home, ...options];
+  try {
+    return { code: 0, ...(await promisify(execFile)(process.execPath, argv)) };
+  } catch (error) {
+    return error as Outcome;
+  }
+}
+
+const start = (...options: string[]) => cloud("start", "--data-plane", "none", "--port", "0", ...options);
+const status = async (): Promise<CloudStatus> =>
+  JSON.parse((await cloud("status", "--json")).stdout) as CloudStatus;
+const pidNow = async (): Promise<number> => (await status()).pid ?? 0;
+
+async function gone(pid: number): Promise<void> {
+  const deadline = Date.now() + 5000;
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    if (Date.now() > deadline) throw new Error(`process ${pid} still lives`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+test("start, start again, status, reset, stop", async () => {
+  const first = await start();
+  expect(first.code).toBe(0);
+  const { qy_secret_access_key: secret, port } = TestClient.ofHome(home).keys;
+  expect(first.stdout).toContain(`http://127.0.0.1:${port}/iaas/`);
+  expect(first.stdout).not.toContain(secret);
+  const again = await start();
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining("is already running") });
+  const client = TestClient.ofHome(home);
+  await client.ok("AllocateEips", { bandwidth: "1", count: "2" });
+  const found = await status();
+  expect(found).toMatchObject({
+    running: true,
+    endpoint: `http://127.0.0.1:${port}/iaas/`,
+    dataPlane: "none",
+    routers: [],
+    nodes: [],
+    zones: [
+      { id: "gpu1a", jobs: 0, resources: { eip: 2, security_group: 0, vxnet: 0 } },
+      { id: "gpu2a", jobs: 0, resources: { eip: 0 } },
+    ],
+  });
+  expect((await cloud("status")).stdout).toContain("gpu1a  2 eips");
+  expect((await cloud("reset")).code).toBe(0);
+  expect(await client.ok("DescribeEips")).toMatchObject({ total_count: 0 });
+  expect(await client.ok("DescribeSecurityGroups")).toMatchObject({ total_count: 1 });
+  expect((await cloud("logs")).stdout).toContain("the API answers at");
+  const stopped = await cloud("stop");
+  expect(stopped.stdout).toBe("The local cloud has stopped.\n");
+  await gone(found.pid ?? 0);
+  expect(await status()).toMatchObject({ running: false, zones: [{ id: "gpu1a" }, { id: "gpu2a" }] });
+  expect((await cloud("stop")).stdout).toBe("The local cloud was not running.\n");
+});
+
+test("the home is private, and its ports and keys are kept", async () => {
+  await start();
+  const before = TestClient.ofHome(home).keys;
+  expect(statSync(home).mode & 0o777).toBe(0o700);
+  for (const name of ["config.yaml", "calls.jsonl", "cloud.json", "settings.json", "log"]) {
+    expect([name, statSync(join(home, name)).mode & 0o777]).toEqual([name, 0o600]);
+  }
+  await cloud("stop");
+  await start();
+  expect(TestClient.ofHome(home).keys).toEqual(before);
+});
+
+test("what was answered survives kill -9, and a stale process record is recognised", async () => {
+  await start();
+  const client = TestClient.ofHome(home);
+  for (let round = 0; round < 3; round += 1) {
+    const eip = firstId(
+      (await client.ok("AllocateEips", { bandwidth: "7", eip_name: `round-${round}` })).eips,
+    );
+    const pid = await pidNow();
+    process.kill(pid, "SIGKILL");
+    await gone(pid);
+    expect(await status()).toMatchObject({ running: false, zones: [{ resources: { eip: round + 1 } }, {}] });
+    await start();
+    expect(await client.one("DescribeEips", "eip_set", { "eips.1": eip })).toMatchObject({
+      bandwidth: 7,
+      eip_name: `round-${round}`,
+    });
+  }
+});
+
+test("reset of a stopped cloud leaves nothing", async () => {
+  await start();
+  await TestClient.ofHome(home).ok("AllocateEips", { bandwidth: "1" });
+  await cloud("stop");
+  expect((await cloud("reset")).code).toBe(0);
+  expect(await status()).toMatchObject({ running: false, zones: [{ resources: { eip: 0 } }, {}] });
+});
+
+test("a port in use, a wrong setting and a foreign state file say what to do, with exit code 2", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const address = other.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  expect(await cloud("start", "--data-plane", "none", "--port", String(port))).toMatchObject({
+    code: 2,
+    stderr: `cloud: port ${port} on 127.0.0.1 is in use by another program: stop that program or give another port with --port\n`,
+  });
+  other.close();
+  rmSync(join(home, "settings.json"));
+  expect(await start("--jobs", "sometimes")).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^cloud: --jobs sometimes: must be instant, realistic or a JSON file/),
+  });
+  expect(await start("--rate-limit", "many")).toMatchObject({
+    code: 2,
+    stderr: "cloud: --rate-limit many: must be CALLS (in an hour) or CALLS/SECONDS, e.g. 2000 or 20/1\n",
+  });
+  expect(await cloud("start", "--port", "99999")).toMatchObject({
+    code: 2,
+    stderr: "cloud: --port 99999: must be a number from 0 to 65535\n",
+  });
+  const state = join(home, "state.db");
+  rmSync(state, { force: true });
+  writeFileSync(state, "not a database, and long enough to be looked at");
+  expect(await start()).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(`${state} can not be read`),
+  });
+  rmSync(state);
+  await start();
+  await cloud("stop");
+  const database = new DatabaseSync(state);
+  database.exec("PRAGMA user_version = 99");
+  database.close();
+  expect(await start()).toMatchObject({
+    code: 2,
+    stderr: `cloud: ${state} has schema version 99, this program reads version 1: use the program that wrote it, or move the file away to start empty\n`,
+  });
+});
+
+test("SIGTERM and SIGINT end a cloud in the foreground cleanly, at any moment", async () => {
+  for (const [signal, delay] of [
+    ["SIGTERM", 1000],
+    ["SIGINT", 120],
+  ] as const) {
+    const argv = ["--disable-warning=ExperimentalWarning", main, "start", "--foreground", "--home", home];
+    const child: ChildProcess = spawn(process.execPath, [...argv, "--data-plane", "none", "--port", "0"], {
+      stdio: "ignore",
+    });
+    const ended = once(child, "exit");
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    child.kill(signal);
+    const [code, by] = await ended;
+    expect(code === 0 || by === signal).toBe(true);
+    expect(await status()).toMatchObject({ running: false });
+  }
+});
+
+test("it idles within 100 MB", async () => {
+  await start();
+  await cloud("stop");
+  await start();
+  const { pid } = await status();
+  const rss = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  expect(Number(rss) / 1024).toBeLessThan(100);
+});
