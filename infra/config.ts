@@ -168,6 +168,17 @@ export function parseConfig(raw: unknown, more: (config: Config) => readonly str
   return parsed.data;
 }
 
+/** Zones that the account does not have. @param zoneIds those that it has */
+export function zoneProblems(config: Config, zoneIds: readonly string[]): string[] {
+  return config.zones.flatMap(({ zoneId }, index) =>
+    zoneIds.includes(zoneId)
+      ? []
+      : [
+          `crosszone:zones[${index}].zoneId: must be an active zone of the account: ${zoneIds.join(", ")} (given: "${zoneId}")`,
+        ],
+  );
+}
+
 function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {
   const key = `crosszone:${issue.path.map((part, index) => (typeof part === "number" ? `[${part}]` : `${index > 0 ? "." : ""}${String(part)}`)).join("")}`;
   if (issue.code === "unrecognized_keys") {

@@ -1,7 +1,7 @@
 /** The local files that a run is made of. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { Config } from "./config.ts";
 
 /** A file for the nodes: from this machine, or from a URL. */
@@ -51,17 +51,22 @@ export function runFiles({ training }: Config): RunFiles {
   };
 }
 
+/** Relative paths start at the project, wherever the program is run from. */
+export function inProject(path: string): string {
+  return resolve(join(import.meta.dirname, ".."), path);
+}
+
 function localFile(path: string): RunFile {
   return {
     name: basename(path),
-    sha256: sha256Of(readFileSync(resolve(path))),
-    from: { path: resolve(path) },
+    sha256: sha256Of(readFileSync(inProject(path))),
+    from: { path: inProject(path) },
   };
 }
 
 function tryRead(path: string): Buffer | undefined {
   try {
-    return readFileSync(resolve(path));
+    return readFileSync(inProject(path));
   } catch {
     return undefined;
   }

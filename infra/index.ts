@@ -1,21 +1,13 @@
 /** The program: configuration, plan, components, outputs. */
-import { Config } from "@pulumi/pulumi";
+import { Config, RunError } from "@pulumi/pulumi";
+import { getZones } from "../provider/index.ts";
 import { Network } from "./components/network.ts";
 import { Training } from "./components/training.ts";
-import { configSchema, parseConfig } from "./config.ts";
+import { ConfigError, configSchema, parseConfig, zoneProblems } from "./config.ts";
 import { fileProblems, runFiles } from "./files.ts";
 import { makePlan } from "./plan/plan.ts";
 
-const stored = new Config("crosszone");
-const config = parseConfig(
-  Object.fromEntries(
-    Object.keys(configSchema.shape).flatMap((key) => {
-      const value = stored.getObject<unknown>(key);
-      return value === undefined ? [] : [[key, value]];
-    }),
-  ),
-  fileProblems,
-);
+const config = await readConfig();
 const plan = makePlan(config);
 
 /** Undefined where nothing will run on the nodes. */
@@ -50,3 +42,21 @@ export const zones = network.zones.map((zone) => zone.output());
 export const tunnels = network.tunnels.map((tunnel) => tunnel.output());
 export const training = run?.output() ?? null;
 export const operatorKey = network.operatorKey.privateKey;
+
+/** All problems are told before anything is made, and without a stack trace: they are the user's, not the program's. */
+async function readConfig() {
+  const stored = new Config("crosszone");
+  const keys = Object.keys(configSchema.shape);
+  const raw = Object.fromEntries(
+    keys.flatMap((key) => {
+      const value = stored.getObject<unknown>(key);
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
+  const { zoneIds } = await getZones();
+  try {
+    return parseConfig(raw, (checked) => [...zoneProblems(checked, zoneIds), ...fileProblems(checked)]);
+  } catch (error) {
+    throw error instanceof ConfigError ? new RunError(error.message) : error;
+  }
+}

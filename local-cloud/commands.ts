@@ -156,7 +156,7 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
   const deadline = Date.now() + startDeadline;
   while (readRunning(home.pid)?.pid !== child.pid || !(await answers(home))) {
     if (child.exitCode !== null || child.signalCode !== null) {
-      const said = readFileSync(home.log, "utf8").slice(logStart).trim();
+      const said = readFileSync(home.log).subarray(logStart).toString("utf8").trim();
       throw new Failure(
         said.replace(/^cloud: /, "") || `the local cloud ended at its start, see ${home.log}`,
       );
@@ -172,12 +172,17 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
   process.off("SIGTERM", abort);
 }
 
+/** Whether this home's own API answers: another program may hold the port, and may never say a word. */
 async function answers(home: Home): Promise<boolean> {
   const record = readRunning(home.pid);
   if (record === undefined) return false;
   try {
-    const response = await fetch(`http://127.0.0.1:${record.port}/_cloud/ping`);
-    return response.ok;
+    const response = await fetch(`http://127.0.0.1:${record.port}/_cloud/ping`, {
+      headers: { Authorization: `Bearer ${record.token}` },
+      signal: AbortSignal.timeout(1000),
+    });
+    const body: unknown = await response.json();
+    return typeof body === "object" && body !== null && "pid" in body && body.pid === record.pid;
   } catch {
     return false;
   }

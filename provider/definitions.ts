@@ -1,5 +1,7 @@
-/** Every resource of the provider. */
+/** Every resource and function of the provider. */
+
 import { eip } from "./cloud/eip.ts";
+import { getZones } from "./cloud/get-zones.ts";
 import { instance } from "./cloud/instance.ts";
 import { ipsecTunnel } from "./cloud/ipsec-tunnel.ts";
 import { keyPair } from "./cloud/key-pair.ts";
@@ -7,6 +9,7 @@ import { portForward } from "./cloud/port-forward.ts";
 import { securityGroup } from "./cloud/security-group.ts";
 import { vpc } from "./cloud/vpc.ts";
 import { vxnet } from "./cloud/vxnet.ts";
+import type { AnyFunction } from "./function.ts";
 import { nodeReady } from "./link/node-ready.ts";
 import { pathCheck } from "./link/path-check.ts";
 import type { AnyResource } from "./resource.ts";
@@ -29,3 +32,5 @@ export const definitions: readonly AnyResource[] = [
   nodeReady,
   pathCheck,
 ];
+
+export const functions: readonly AnyFunction[] = [getZones];

@@ -1,5 +1,8 @@
-/** The provider's resources, for Pulumi programs. */
+/** The provider's resources and functions, for Pulumi programs. */
+import { runtime } from "@pulumi/pulumi";
+import type { z } from "zod";
 import { eip } from "./cloud/eip.ts";
+import { getZones as getZonesFunction } from "./cloud/get-zones.ts";
 import { instance } from "./cloud/instance.ts";
 import { ipsecTunnel } from "./cloud/ipsec-tunnel.ts";
 import { keyPair } from "./cloud/key-pair.ts";
@@ -40,3 +43,8 @@ export const NodeReady = resourceClass(nodeReady);
 export type NodeReady = InstanceType<typeof NodeReady>;
 export const PathCheck = resourceClass(pathCheck);
 export type PathCheck = InstanceType<typeof PathCheck>;
+
+/** The zones that the account can use now. */
+export function getZones(): Promise<z.output<typeof getZonesFunction.result>> {
+  return runtime.invoke(getZonesFunction.token, {});
+}

@@ -1,8 +1,8 @@
 /** The plugin process `pulumi-resource-qingcloud`. */
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
-import { definitions } from "./definitions.ts";
+import { definitions, functions } from "./definitions.ts";
 import { serve } from "./rpc/server.ts";
 import { ProviderService } from "./service.ts";
 
-const service = new ProviderService(definitions, process.argv[2]);
+const service = new ProviderService(definitions, functions, process.argv[2]);
 await serve(providerService.ResourceProviderService, service.handlers());

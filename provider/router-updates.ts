@@ -5,6 +5,7 @@ import { hasRetCode, retCodes } from "../qingcloud/errors.ts";
 import type { Session } from "./session.ts";
 
 const retryPauseMs = 300;
+const refusalsOfIdle = 3;
 
 export class RouterUpdates {
   readonly #session: Session;
@@ -44,21 +45,21 @@ export class RouterUpdates {
     return next.promise;
   }
 
-  /** A router in a transition refuses with 1400: it is asked again when it is idle. */
+  /**
+   * A router in a transition refuses with 1400: it is asked again when it is idle. It may become idle just after the
+   * refusal, so only refusals in a row by an idle router are final.
+   */
   async #run(deadline: number): Promise<void> {
-    for (;;) {
+    for (let refusedWhileIdle = 0; ; ) {
       try {
-        const { job_id } = await this.#session.call(
-          UpdateRouters,
-          this.#zone,
-          { routers: [this.#routerId] },
-          { deadline },
-        );
+        const request = { routers: [this.#routerId] };
+        const { job_id } = await this.#session.call(UpdateRouters, this.#zone, request, { deadline });
         return await this.#session.jobs(this.#zone).wait(job_id, { deadline });
       } catch (error) {
         if (!hasRetCode(error, retCodes.permissionDenied) || Date.now() > deadline) throw error;
-        if (!(await this.#isInTransition())) throw error;
-        await abortableDelay(retryPauseMs);
+        refusedWhileIdle = (await this.#isInTransition()) ? 0 : refusedWhileIdle + 1;
+        if (refusedWhileIdle === refusalsOfIdle) throw error;
+        if (refusedWhileIdle === 0) await abortableDelay(retryPauseMs);
       }
     }
   }

@@ -5,6 +5,7 @@ import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import Empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { checkInputs, type Difference, diffInputs, previewProperties, splitState } from "./checks.ts";
 import { checkConfiguration, configure, packageVersion } from "./configuration.ts";
+import type { AnyFunction } from "./function.ts";
 import { Operations } from "./operations.ts";
 import type { AnyResource } from "./resource.ts";
 import { connectEngine, type EngineLog } from "./rpc/engine.ts";
@@ -19,11 +20,17 @@ type Message<Name extends keyof typeof provider> = (typeof provider)[Name] exten
 
 export class ProviderService {
   readonly #definitions: ReadonlyMap<string, AnyResource>;
+  readonly #functions: ReadonlyMap<string, AnyFunction>;
   readonly #operations = new Operations();
   #engine: EngineLog | undefined;
   #session: Session | undefined;
 
-  constructor(definitions: readonly AnyResource[], engineAddress: string | undefined) {
+  constructor(
+    definitions: readonly AnyResource[],
+    functions: readonly AnyFunction[],
+    engineAddress: string | undefined,
+  ) {
+    this.#functions = new Map(functions.map((each) => [each.token, each]));
     this.#definitions = new Map(definitions.map((definition) => [definition.type, definition]));
     if (engineAddress !== undefined) this.#engine = connectEngine(engineAddress);
   }
@@ -49,6 +56,7 @@ export class ProviderService {
         this.#session = configure(fromStruct(request.getArgs()));
         return new provider.ConfigureResponse().setSupportspreview(true);
       }),
+      invoke: unary((request: Message<"InvokeRequest">) => this.#invoke(request)),
       check: unary((request: Message<"CheckRequest">) => this.#check(request)),
       diff: unary((request: Message<"DiffRequest">) => this.#diff(request)),
       create: unary((request: Message<"CreateRequest">) => this.#create(request)),
@@ -65,6 +73,17 @@ export class ProviderService {
   #checkConfig(request: Message<"CheckRequest">) {
     const news = fromStruct(request.getNews());
     return checkResponse(news, checkConfiguration(news));
+  }
+
+  async #invoke(request: Message<"InvokeRequest">) {
+    const called = this.#functions.get(request.getTok());
+    if (called === undefined) {
+      throw new Error(
+        `"${request.getTok()}" is no function of this provider; there are: ${[...this.#functions.keys()].join(", ")}.`,
+      );
+    }
+    const result = await called.call(this.#ready(), called.arguments.parse(fromStruct(request.getArgs())));
+    return new provider.InvokeResponse().setReturn(toStruct(result));
   }
 
   #check(request: Message<"CheckRequest">) {

@@ -1,6 +1,5 @@
 /** One configured connection to QingCloud: what all resources of a process share. */
 import type { Action, RequestOf, ResponseOf } from "../qingcloud/action.ts";
-import { DescribeZones } from "../qingcloud/actions.ts";
 import { QingCloudClient } from "../qingcloud/client.ts";
 import { JobPoller } from "../qingcloud/jobs.ts";
 import { type ProfileOptions, readProfile } from "../qingcloud/profile.ts";
@@ -10,7 +9,6 @@ export class Session {
   readonly client: QingCloudClient;
   readonly #pollers = new Map<string, JobPoller>();
   readonly #updates = new Map<string, RouterUpdates>();
-  #zones: Promise<readonly string[]> | undefined;
 
   constructor(options: ProfileOptions) {
     this.client = new QingCloudClient(readProfile(options));
@@ -32,24 +30,6 @@ export class Session {
   /** Shared by all resources of a router, so that their changes are applied together. */
   routerUpdates(zone: string, routerId: string): RouterUpdates {
     return entry(this.#updates, `${zone}/${routerId}`, () => new RouterUpdates(this, zone, routerId));
-  }
-
-  /** @throws Error that names the zone and the zones that there are */
-  async checkZone(zone: string): Promise<void> {
-    this.#zones ??= this.client
-      .call(DescribeZones, undefined, {})
-      .then((answer) =>
-        answer.zone_set.filter((found) => found.status === "active").map((found) => found.zone_id),
-      );
-    const zones = await this.#zones.catch((error: unknown) => {
-      this.#zones = undefined;
-      throw error;
-    });
-    if (!zones.includes(zone)) {
-      throw new Error(
-        `Zone "${zone}" is not an active zone of this account; there are: ${zones.join(", ")}.`,
-      );
-    }
   }
 }
 

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { remote } from "@pulumi/command";
 import {
   all,
@@ -11,7 +10,7 @@ import {
 } from "@pulumi/pulumi";
 import { z } from "zod";
 import type { Config } from "../config.ts";
-import type { RunFile, RunFiles } from "../files.ts";
+import { inProject, type RunFile, type RunFiles } from "../files.ts";
 import { rankCommand, runIdOf, type TrainingPlan } from "../plan/plan.ts";
 import type { Node } from "./zone.ts";
 
@@ -83,7 +82,7 @@ export class Training extends ComponentResource {
       `${name}-agent`,
       {
         connection: node.connection,
-        source: new asset.FileAsset(resolve(agent)),
+        source: new asset.FileAsset(inProject(agent)),
         remotePath: `${home}/agent.py`,
       },
       options,

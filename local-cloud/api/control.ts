@@ -17,10 +17,10 @@ export interface Commands {
 export function createControl(token: string, commands: Commands): Control {
   return {
     async answer(command, request) {
-      if (command === "ping") return { answers: true };
       if (!isSameSignature(`Bearer ${token}`, request.headers.authorization ?? "")) {
         return { error: "the token in the home directory of the local cloud is needed" };
       }
+      if (command === "ping") return { pid: process.pid };
       if (command === "status" && request.method === "GET") return await commands.status();
       if (command === "reset" && request.method === "POST") {
         await commands.reset();

@@ -39,12 +39,7 @@ export const debianStep: Step = {
 };
 
 async function missingPackages(): Promise<string[]> {
-  const { stdout } = await capture("dpkg-query", [
-    "-W",
-    "-f",
-    packageFormat,
-    ...packages,
-  ]);
+  const { stdout } = await capture("dpkg-query", ["-W", "-f", packageFormat, ...packages]);
   const installed = new Set(
     stdout.split("\n").flatMap((line) => (line.endsWith(" installed") ? [line.split(" ")[0]] : [])),
   );

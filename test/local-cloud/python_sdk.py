@@ -69,7 +69,7 @@ assert keypair["private_key"].startswith("-----BEGIN RSA PRIVATE KEY-----")
 keypair = keypair["keypair_id"]
 
 vxnet = ok(conn.create_vxnets("net", vxnet_type=1))["vxnets"][0]
-router = done(conn.create_routers(1, "router", 1, vpc_network="192.168.0.0/16", security_group=group))["routers"][0]
+router = done(conn.create_routers(security_group=group, router_name="router", vpc_network="192.168.0.0/16"))["routers"][0]
 done(conn.join_router(vxnet, router, "192.168.1.0/24"))
 ok(conn.modify_router_attributes(router, eip=eip))
 forward = RouterStaticFactory.create(

@@ -1,0 +1,52 @@
+/** `npm run pulumi -- ARGS`: the Pulumi CLI in the project's environment. */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { binDirectory, cliStep, commandPluginStep } from "./pulumi-cli.ts";
+import {
+  clearStaleLock,
+  ensureStack,
+  localCloudSettings,
+  pulumiEnvironment,
+  withWorkingConfig,
+  writeWorkingConfig,
+} from "./stack.ts";
+import { runSteps } from "./steps.ts";
+import { findWorkspace } from "./workspace.ts";
+
+const args = process.argv.slice(2);
+const workspace = stackOf(args);
+if (!existsSync(join(binDirectory(workspace), "pulumi"))) {
+  await runSteps([cliStep(workspace), commandPluginStep(workspace)], (line) =>
+    process.stderr.write(`${line}\n`),
+  );
+}
+const environment = pulumiEnvironment(workspace);
+process.env.PATH = environment.PATH;
+for (const line of clearStaleLock(workspace)) process.stderr.write(`${line}\n`);
+await ensureStack(workspace, environment);
+const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
+const configFile = writeWorkingConfig(workspace, machine);
+
+const child = spawn(
+  join(binDirectory(workspace), "pulumi"),
+  withWorkingConfig(args, configFile, workspace.root),
+  {
+    cwd: workspace.root,
+    env: environment,
+    stdio: "inherit",
+  },
+);
+process.on("SIGINT", () => {
+  if (!process.stdin.isTTY) child.kill("SIGINT");
+});
+process.on("SIGTERM", () => child.kill("SIGINT"));
+child.on("close", (code) => process.exit(code ?? 130));
+
+/** `--stack NAME` or `-s NAME` chooses the stack of this one command, else PULUMI_STACK, else dev. */
+function stackOf(given: readonly string[]) {
+  const found = findWorkspace();
+  const index = given.findIndex((arg) => arg === "--stack" || arg === "-s");
+  const stack = index >= 0 ? given[index + 1] : given.find((arg) => arg.startsWith("--stack="))?.slice(8);
+  return stack === undefined ? found : { ...found, stack };
+}

@@ -1,0 +1,178 @@
+/** The stack of this checkout: its passphrase, its working configuration, its state lock. */
+import { randomBytes } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { parse, stringify } from "yaml";
+import { capture, succeed } from "./process.ts";
+import { binDirectory } from "./pulumi-cli.ts";
+import type { Workspace } from "./workspace.ts";
+
+type Settings = Record<string, unknown>;
+
+/** The environment of every Pulumi command: own home, own state, nothing downloaded. The user's own variables win. */
+export function pulumiEnvironment(workspace: Workspace): NodeJS.ProcessEnv {
+  const passphrase = join(workspace.pulumi, "passphrase");
+  if (!existsSync(passphrase))
+    writeFileSync(passphrase, randomBytes(24).toString("base64url"), { mode: 0o600 });
+  const state = join(workspace.pulumi, "state");
+  mkdirSync(state, { recursive: true });
+  const own = {
+    PULUMI_HOME: join(workspace.pulumi, "home"),
+    PULUMI_BACKEND_URL: `file://${state}`,
+    ...(process.env.PULUMI_CONFIG_PASSPHRASE === undefined && { PULUMI_CONFIG_PASSPHRASE_FILE: passphrase }),
+    PULUMI_STACK: workspace.stack,
+    PULUMI_PARALLEL: "64",
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+  };
+  const path = [binDirectory(workspace), join(workspace.root, "node_modules", ".bin"), process.env.PATH].join(
+    ":",
+  );
+  return { ...own, ...process.env, PULUMI_HOME: own.PULUMI_HOME, PATH: path };
+}
+
+/**
+ * Writes the working configuration, git-ignored because it holds the encryption salt: the committed file of the stack,
+ * what was set by `config set` since, and what `machine` knows.
+ * @returns its path
+ */
+export function writeWorkingConfig(workspace: Workspace, machine: Settings = {}): string {
+  const name = `Pulumi.${workspace.stack}.yaml`;
+  const path = join(workspace.pulumi, name);
+  const base = join(workspace.pulumi, `base.${name}`);
+  const committedText = readIfThere(join(workspace.root, name)) ?? "config: {}\n";
+  const committed = readSettings(committedText);
+  const before = readSettings(readIfThere(base));
+  const working = parse(readIfThere(path) ?? "{}") as { config?: Settings } & Settings;
+  const own = Object.fromEntries(
+    Object.entries(working.config ?? {}).filter(([key, value]) => !isDeepStrictEqual(value, before[key])),
+  );
+  const config = { ...committed, ...own, ...machine };
+  writeFileSync(path, stringify({ ...working, config }), { mode: 0o600 });
+  // What the machine knows is no choice of the user's: it counts as the base, so that it can change.
+  writeFileSync(base, stringify({ config: { ...committed, ...machine } }), { mode: 0o600 });
+  return path;
+}
+
+function readSettings(text: string | undefined): Settings {
+  return ((parse(text ?? "{}") as { config?: Settings } | null)?.config ?? {}) as Settings;
+}
+
+function readIfThere(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+}
+
+/** Makes the stack if there is none; `stack init` would write its salt into the checkout, so it runs elsewhere. */
+export async function ensureStack(workspace: Workspace, environment: NodeJS.ProcessEnv): Promise<void> {
+  if (existsSync(stateFile(workspace))) return;
+  const { PULUMI_STACK: _, ...rest } = environment;
+  const listed = await succeed("pulumi", ["stack", "ls", "--json"], { cwd: workspace.root, env: rest });
+  const stacks = JSON.parse(listed.stdout) as { name: string }[];
+  if (stacks.some(({ name }) => name === workspace.stack)) return;
+  const elsewhere = mkdtempSync(join(tmpdir(), "crosszone-"));
+  try {
+    writeFileSync(join(elsewhere, "Pulumi.yaml"), readFileSync(join(workspace.root, "Pulumi.yaml")));
+    const init = ["stack", "init", workspace.stack, "--secrets-provider", "passphrase", "--no-select"];
+    await succeed("pulumi", init, { cwd: elsewhere, env: rest });
+  } finally {
+    rmSync(elsewhere, { recursive: true, force: true });
+  }
+}
+
+function stateFile({ pulumi, stack }: Workspace): string {
+  return join(pulumi, "state", ".pulumi", "stacks", "crosszone", `${stack}.json`);
+}
+
+/**
+ * Clears the state lock that a killed CLI left: of this host, and its process is dead.
+ * @returns what was cleared, for the user
+ */
+export function clearStaleLock({ pulumi, stack }: Workspace): string[] {
+  const directory = join(pulumi, "state", ".pulumi", "locks", "organization", "crosszone", stack);
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory).flatMap((file) => {
+    const path = join(directory, file);
+    const lock = JSON.parse(readFileSync(path, "utf8")) as {
+      pid?: number;
+      hostname?: string;
+      timestamp?: string;
+    };
+    if (lock.hostname !== hostname() || lock.pid === undefined || isAlive(lock.pid)) return [];
+    rmSync(path, { force: true });
+    return [
+      `cleared the state lock of process ${lock.pid}, which ended at work (${lock.timestamp ?? "time unknown"})`,
+    ];
+  });
+}
+
+/** The pid may be another program's by now: only a Pulumi process keeps the lock. */
+function isAlive(pid: number): boolean {
+  return readIfThere(`/proc/${pid}/comm`)?.trim() === "pulumi";
+}
+
+/** Creates that a killed CLI left as pending have been done again, or adopted, once an `up` has succeeded. */
+export async function clearPendingOperations(
+  workspace: Workspace,
+  environment: NodeJS.ProcessEnv,
+): Promise<void> {
+  const peeked = JSON.parse(readIfThere(stateFile(workspace)) ?? "{}") as {
+    checkpoint?: { latest?: { pending_operations?: unknown[] } };
+  };
+  if ((peeked.checkpoint?.latest?.pending_operations ?? []).length === 0) return;
+  const options = { cwd: workspace.root, env: environment };
+  const exported = JSON.parse((await succeed("pulumi", ["stack", "export"], options)).stdout) as {
+    deployment: { pending_operations?: unknown };
+  };
+  delete exported.deployment.pending_operations;
+  await succeed("pulumi", ["stack", "import"], { ...options, stdin: JSON.stringify(exported) });
+}
+
+/** Commands that read or write the stack's configuration file. */
+const withConfigFile: ReadonlySet<string> = new Set([
+  "config",
+  "destroy",
+  "import",
+  "preview",
+  "refresh",
+  "up",
+  "update",
+  "watch",
+]);
+
+/** The arguments with the working configuration, unless the user names another file. */
+export function withWorkingConfig(args: readonly string[], configFile: string, cwd: string): string[] {
+  const [command] = args;
+  if (command === undefined || !withConfigFile.has(command)) return [...args];
+  if (args.some((arg) => arg.startsWith("--config-file"))) return [...args];
+  return [...args, "--config-file", relative(cwd, configFile)];
+}
+
+/** What the running local cloud adds to the configuration of a stack that lives on it. */
+export async function localCloudSettings(workspace: Workspace): Promise<Settings> {
+  const cli = join(workspace.root, "local-cloud", "main.ts");
+  const { stdout, code } = await capture(process.execPath, [
+    cli,
+    "status",
+    "--home",
+    workspace.cloud,
+    "--json",
+  ]);
+  if (code !== 0) return {};
+  const { bastion } = JSON.parse(stdout) as {
+    bastion?: { host: string; port: number; user: string; hostKey: string };
+  };
+  return {
+    "qingcloud:configFile": join(workspace.cloud, "config.yaml"),
+    ...(bastion === undefined ? {} : { "crosszone:ssh": { proxy: bastion } }),
+  };
+}

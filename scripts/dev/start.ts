@@ -1,0 +1,109 @@
+/** `npm start`: from a fresh clone to a model trained across two zones. */
+import { join } from "node:path";
+import { checkPrerequisites } from "../../local-cloud/network/prerequisites.ts";
+import { capture, forwardSignals, succeed } from "./process.ts";
+import { setUp } from "./setup.ts";
+import {
+  clearPendingOperations,
+  clearStaleLock,
+  ensureStack,
+  localCloudSettings,
+  pulumiEnvironment,
+  withWorkingConfig,
+  writeWorkingConfig,
+} from "./stack.ts";
+import { summarize } from "./summary.ts";
+import { findWorkspace, type Workspace } from "./workspace.ts";
+
+const print = (line: string) => process.stdout.write(`${line}\n`);
+const wasInterrupted = forwardSignals();
+const started = performance.now();
+
+try {
+  process.exitCode = await start(findWorkspace());
+} catch (error) {
+  process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+if (wasInterrupted()) {
+  print("\nStopped in the middle: what was made is kept, and the next `npm start` goes on from there.");
+  process.exitCode = 130;
+}
+
+async function start(workspace: Workspace): Promise<number> {
+  if (process.getuid?.() !== 0) {
+    throw new Error(
+      "The local cloud needs root, for network namespaces; this is another user. Run `sudo npm start`. A stack on a real account needs none: `npm run pulumi -- up --stack prod`.",
+    );
+  }
+  await setUp(workspace, print);
+  const missing = checkPrerequisites();
+  if (missing.length > 0)
+    throw new Error(
+      `This machine cannot run the local cloud:\n${missing.map((line) => `  - ${line}`).join("\n")}`,
+    );
+  if (wasInterrupted()) return 130;
+
+  const cloud = join(workspace.root, "local-cloud", "main.ts");
+  await timed("local cloud", async () => {
+    await succeed(process.execPath, [cloud, "start", "--home", workspace.cloud]);
+    return "running, two zones (npm run cloud -- status)";
+  });
+
+  const environment = pulumiEnvironment(workspace);
+  process.env.PATH = environment.PATH;
+  for (const line of clearStaleLock(workspace)) print(line);
+  await ensureStack(workspace, environment);
+  const configFile = writeWorkingConfig(workspace, await localCloudSettings(workspace));
+  if (wasInterrupted()) return 130;
+
+  const up = withWorkingConfig(
+    ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never", "--suppress-outputs"],
+    configFile,
+    workspace.root,
+  );
+  print(`pulumi up of stack ${workspace.stack}`);
+  const upStarted = performance.now();
+  const { code, stdout, stderr } = await capture("pulumi", up, {
+    cwd: workspace.root,
+    env: environment,
+    onLine: showProgress(),
+  });
+  if (stderr.trim() !== "") process.stderr.write(`${stderr.trimEnd()}\n`);
+  print(`pulumi up: ended with ${code} (${seconds(upStarted)} s)`);
+  if (code !== 0) return code;
+  await clearPendingOperations(workspace, environment);
+  if (!/^ {4}[+~-]+ ?\d+ /m.test(stdout))
+    print("\nNothing has changed since the last run: no resource was touched.");
+
+  const { stdout: outputs } = await succeed("pulumi", ["stack", "output", "--json"], {
+    cwd: workspace.root,
+    env: environment,
+  });
+  print("");
+  for (const line of summarize(JSON.parse(outputs))) print(line);
+  print(`\nDone in ${seconds(started)} s. Remove everything: npm run pulumi -- destroy --yes`);
+  return 0;
+}
+
+/** Lines of a rank stand alone; the CLI repeats all messages under "Diagnostics", where those of ranks are left out. */
+function showProgress(): (line: string) => void {
+  let isRepeated = false;
+  return (line) => {
+    if (line.startsWith("Diagnostics:")) isRepeated = true;
+    const [rank] = /rank \d+ \|.*$/.exec(line) ?? [];
+    if (rank === undefined) {
+      if (line.trim() !== "" && !/^@ /.test(line)) print(line.replace(/ \{"runId".*$/, ""));
+    } else if (!isRepeated) print(rank);
+  };
+}
+
+async function timed(name: string, work: () => Promise<string>): Promise<void> {
+  const began = performance.now();
+  const result = await work();
+  print(`${name}: ${result} (${seconds(began)} s)`);
+}
+
+function seconds(since: number): string {
+  return ((performance.now() - since) / 1000).toFixed(1);
+}
