@@ -250,7 +250,7 @@ function describeRunning(found: CloudStatus, home: Home, ranBefore: boolean): st
   ];
   if (found.bastion !== undefined) {
     lines.push(
-      `  bastion   ssh -J ${found.bastion.user}@${found.bastion.host}:${found.bastion.port} root@EIP -p PORT`,
+      `  bastion   ssh -J ${found.bastion.user}@${found.bastion.host}:${found.bastion.port} -p PORT root@EIP`,
     );
   }
   lines.push(

@@ -61,9 +61,12 @@ export class Home {
     const apiPort = asked ?? before?.apiPort ?? (await freePort(defaultPort));
     const bastionPort = before?.bastionPort ?? (await freePort(0));
     const hash = createHash("sha256").update(this.path).digest("hex").slice(0, 4);
-    const settings = { apiPort, bastionPort, prefix: `cz${hash}`, dataPlane };
+    return { apiPort, bastionPort, prefix: `cz${hash}`, dataPlane };
+  }
+
+  /** Keeps settings that have worked. */
+  saveSettings(settings: Settings): void {
     writeFileSync(this.settings, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
-    return settings;
   }
 
   /** The account's credentials, made at the first start; written where the official clients read them. */

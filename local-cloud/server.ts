@@ -82,6 +82,7 @@ export async function startCloud(options: ServerOptions): Promise<RunningCloud> 
       },
     );
     undo.push(() => close(server));
+    home.saveSettings(settings);
     const pruning = setInterval(() => runner.prune(), pruneInterval);
     const inspection = setInterval(() => runner.inspect(), inspectInterval);
     undo.push(() => [pruning, inspection].forEach(clearInterval));

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -138,7 +138,7 @@ test("a port in use, a wrong setting and a foreign state file say what to do, wi
     stderr: `cloud: port ${port} on 127.0.0.1 is in use by another program: stop that program or give another port with --port\n`,
   });
   other.close();
-  rmSync(join(home, "settings.json"));
+  expect(existsSync(join(home, "settings.json"))).toBe(false);
   expect(await start("--jobs", "sometimes")).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(/^cloud: --jobs sometimes: must be instant, realistic or a JSON file/),

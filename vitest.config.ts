@@ -1,0 +1,31 @@
+import { defineConfig } from "vitest/config";
+
+/** Rooms of tests that share the machine's two cores with real network stacks run one file at a time. */
+const oneByOne = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 120_000 };
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 10_000 } },
+      { test: { name: "local-cloud", include: ["test/local-cloud/**/*.test.ts"], ...oneByOne } },
+      {
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts", "test/command/**/*.test.ts"],
+          ...oneByOne,
+        },
+      },
+      { test: { name: "train", include: ["test/train/**/*.test.ts"], ...oneByOne } },
+      { test: { name: "network", include: ["test/network/**/*.test.ts"], ...oneByOne } },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          ...oneByOne,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
