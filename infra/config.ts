@@ -24,7 +24,7 @@ const zone = z.strictObject({
   network: network24,
   nodes: z.number().int().min(1).max(200).default(1),
   shape: shape.default({ instanceType: "g2ntp100.4xlarge.r4" }),
-  imageId: z.string().min(1),
+  imageId: z.string().min(1, { error: "must be the id of an image of the zone" }),
   bandwidthMbps: z.number().int().min(1).max(1000).default(100),
 });
 
@@ -48,7 +48,7 @@ const script = z
     error: "source url needs url and sha256",
   });
 
-const training = z.strictObject({
+export const trainingSchema = z.strictObject({
   mode: z.enum(["cross-zone", "none"]).default("cross-zone"),
   script: script.prefault({}),
   data: z.string().default("scripts/train/data/digits.npz"),
@@ -81,7 +81,7 @@ export const configSchema = z
       .prefault({}),
     operatorCidrs: z
       .array(z.cidrv4().refine((cidr) => cidr !== "0.0.0.0/0", { error: "must not be the whole world" }))
-      .min(1),
+      .min(1, { error: "must name who may log in by SSH, e.g. 198.51.100.7/32" }),
     ssh: z
       .strictObject({
         user: z.string().default("ubuntu"),
@@ -95,7 +95,7 @@ export const configSchema = z
           .optional(),
       })
       .prefault({}),
-    training: training.prefault({}),
+    training: trainingSchema.prefault({}),
   })
   .superRefine((config, context) => {
     const problem = (path: (string | number)[], message: string, input: unknown) =>
@@ -156,27 +156,25 @@ export class ConfigError extends Error {
 /**
  * Checks a configuration.
  * @param raw the namespace's keys with their values parsed from JSON
- * @param more problems found outside the schema, e.g. a missing file: told together with the others
+ * @param otherProblems found outside the schema, e.g. a missing file: told together with the schema's
  * @throws ConfigError
  */
-export function parseConfig(raw: unknown, more: (config: Config) => readonly string[] = () => []): Config {
-  const parsed = configSchema.safeParse(raw, { reportInput: true });
-  if (!parsed.success)
-    throw new ConfigError(parsed.error.issues.flatMap((issue) => describeIssue(issue, raw)));
-  const problems = more(parsed.data);
-  if (problems.length > 0) throw new ConfigError(problems);
+export function parseConfig(raw: unknown, otherProblems: readonly string[] = []): Config {
+  const parsed = configSchema.safeParse(raw);
+  const problems = (parsed.error?.issues ?? []).flatMap((issue) => describeIssue(issue, raw));
+  if (!parsed.success || otherProblems.length > 0) throw new ConfigError([...problems, ...otherProblems]);
   return parsed.data;
 }
 
 /** Zones that the account does not have. @param zoneIds those that it has */
-export function zoneProblems(config: Config, zoneIds: readonly string[]): string[] {
-  return config.zones.flatMap(({ zoneId }, index) =>
-    zoneIds.includes(zoneId)
-      ? []
-      : [
-          `crosszone:zones[${index}].zoneId: must be an active zone of the account: ${zoneIds.join(", ")} (given: "${zoneId}")`,
-        ],
-  );
+export function zoneProblems(raw: unknown, zoneIds: readonly string[]): string[] {
+  const zones = valueAt(raw, ["zones"]);
+  return (Array.isArray(zones) ? zones : []).flatMap((each: unknown, index) => {
+    const zoneId = valueAt(each, ["zoneId"]);
+    if (typeof zoneId !== "string" || zoneId === "" || zoneIds.includes(zoneId)) return [];
+    const allowed = `must be an active zone of the account: ${zoneIds.join(", ")}`;
+    return [`crosszone:zones[${index}].zoneId: ${allowed} (given: "${zoneId}")`];
+  });
 }
 
 function describeIssue(issue: z.core.$ZodIssue, raw: unknown): string[] {

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import type { Config } from "./config.ts";
+import { type Config, trainingSchema } from "./config.ts";
 
 /** A file for the nodes: from this machine, or from a URL. */
 export interface RunFile {
@@ -16,9 +16,14 @@ export interface RunFiles {
   readonly data: RunFile;
 }
 
-/** What is wrong with the files that the configuration names; nothing if they can be used. */
-export function fileProblems({ training }: Config): string[] {
-  if (training.mode === "none") return [];
+/**
+ * What is wrong with the files that the configuration names; nothing if they can be used, or if it is not known yet
+ * which they are.
+ * @param raw the configuration's `training`
+ */
+export function fileProblems(raw: unknown): string[] {
+  const { data: training } = trainingSchema.safeParse(raw ?? {});
+  if (training === undefined || training.mode === "none") return [];
   const problems: string[] = [];
   const { script } = training;
   if (script.source === "upload") {

@@ -46,17 +46,23 @@ export const operatorKey = network.operatorKey.privateKey;
 /** All problems are told before anything is made, and without a stack trace: they are the user's, not the program's. */
 async function readConfig() {
   const stored = new Config("crosszone");
-  const keys = Object.keys(configSchema.shape);
-  const raw = Object.fromEntries(
-    keys.flatMap((key) => {
-      const value = stored.getObject<unknown>(key);
-      return value === undefined ? [] : [[key, value]];
-    }),
-  );
-  const { zoneIds } = await getZones();
+  const raw: Record<string, unknown> = {};
+  for (const key of Object.keys(configSchema.shape)) {
+    const text = stored.get(key);
+    // The engine hands lists and objects over as JSON, and strings as they are.
+    if (text !== undefined) raw[key] = /^[[{]/.test(text) ? JSON.parse(text) : text;
+  }
+  // Asked while the rest is checked: a missing key file must not hide what else is wrong.
+  const zones = await getZones().catch((error: Error) => error);
+  const problems = [
+    ...(zones instanceof Error ? [] : zoneProblems(raw, zones.zoneIds)),
+    ...fileProblems(raw.training),
+  ];
   try {
-    return parseConfig(raw, (checked) => [...zoneProblems(checked, zoneIds), ...fileProblems(checked)]);
+    const checked = parseConfig(raw, problems);
+    if (!(zones instanceof Error)) return checked;
   } catch (error) {
     throw error instanceof ConfigError ? new RunError(error.message) : error;
   }
+  throw new RunError(zones.message.replace(/^invocation of \S+ returned an error: /, ""));
 }
