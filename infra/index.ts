@@ -4,6 +4,7 @@ import { getZones } from "../provider/index.ts";
 import { Network } from "./components/network.ts";
 import { Training } from "./components/training.ts";
 import { ConfigError, configSchema, parseConfig, zoneProblems } from "./config.ts";
+import { costOf } from "./cost.ts";
 import { fileProblems, runFiles } from "./files.ts";
 import { makePlan } from "./plan/plan.ts";
 
@@ -41,6 +42,8 @@ const run =
 export const zones = network.zones.map((zone) => zone.output());
 export const tunnels = network.tunnels.map((tunnel) => tunnel.output());
 export const training = run?.output() ?? null;
+export const cost = costOf(network.zones);
+/** For logging in by hand: `npm run pulumi -- stack output --show-secrets operatorKey`. */
 export const operatorKey = network.operatorKey.privateKey;
 
 /** All problems are told before anything is made, and without a stack trace: they are the user's, not the program's. */

@@ -1,6 +1,7 @@
 /** Every resource and function of the provider. */
 
 import { eip } from "./cloud/eip.ts";
+import { getPrices } from "./cloud/get-prices.ts";
 import { getZones } from "./cloud/get-zones.ts";
 import { instance } from "./cloud/instance.ts";
 import { ipsecTunnel } from "./cloud/ipsec-tunnel.ts";
@@ -33,4 +34,4 @@ export const definitions: readonly AnyResource[] = [
   pathCheck,
 ];
 
-export const functions: readonly AnyFunction[] = [getZones];
+export const functions: readonly AnyFunction[] = [getPrices, getZones];

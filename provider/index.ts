@@ -2,6 +2,7 @@
 import { runtime } from "@pulumi/pulumi";
 import type { z } from "zod";
 import { eip } from "./cloud/eip.ts";
+import { getPrices as getPricesFunction } from "./cloud/get-prices.ts";
 import { getZones as getZonesFunction } from "./cloud/get-zones.ts";
 import { instance } from "./cloud/instance.ts";
 import { ipsecTunnel } from "./cloud/ipsec-tunnel.ts";
@@ -47,4 +48,11 @@ export type PathCheck = InstanceType<typeof PathCheck>;
 /** The zones that the account can use now. */
 export function getZones(): Promise<z.output<typeof getZonesFunction.result>> {
   return runtime.invoke(getZonesFunction.token, {});
+}
+
+/** What resources cost an hour, in their order; null where the API names no price. */
+export function getPrices(
+  given: z.input<typeof getPricesFunction.arguments>,
+): Promise<z.output<typeof getPricesFunction.result>> {
+  return runtime.invoke(getPricesFunction.token, given);
 }

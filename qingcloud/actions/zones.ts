@@ -42,7 +42,10 @@ export const GetLeaseInfo = action(
     lease_info: z.looseObject({
       resource_id: text.optional(),
       status: text.optional(),
-      contract: z.looseObject({ price: text.optional(), duration: text.optional() }).optional(),
+      /** The price is a number or a number's text. */
+      contract: z
+        .looseObject({ price: z.union([text, z.number()]).optional(), duration: text.optional() })
+        .optional(),
     }),
   },
 );
