@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { runChecks } from "./check.ts";
+import { testPackages } from "./debian.ts";
 import { setUp } from "./setup.ts";
 import { pulumiEnvironment } from "./stack.ts";
 import { findWorkspace } from "./workspace.ts";
@@ -18,7 +19,7 @@ const report = z.object({
 
 const workspace = findWorkspace();
 const print = (line: string) => process.stdout.write(`${line}\n`);
-await setUp(workspace, print);
+await setUp(workspace, print, testPackages);
 
 const checks = await runChecks();
 for (const { name, passed, said } of checks)
