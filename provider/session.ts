@@ -10,6 +10,8 @@ export class Session {
   readonly #pollers = new Map<string, JobPoller>();
   readonly #updates = new Map<string, RouterUpdates>();
 
+  readonly #underWay = new Map<string, Promise<unknown>>();
+
   constructor(options: ProfileOptions) {
     this.client = new QingCloudClient(readProfile(options));
   }
@@ -21,6 +23,16 @@ export class Session {
     options: { signal?: AbortSignal; deadline?: number } = {},
   ): Promise<ResponseOf<A>> {
     return this.client.call(action, zone, request, options);
+  }
+
+  /** Callers that ask the same while it is under way share one answer; nothing is kept after it. */
+  shared<Answer>(key: string, ask: () => Promise<Answer>): Promise<Answer> {
+    return entry(this.#underWay, key, () => {
+      const asked = ask();
+      const forget = () => this.#underWay.delete(key);
+      asked.then(forget, forget);
+      return asked;
+    }) as Promise<Answer>;
   }
 
   jobs(zone: string): JobPoller {

@@ -1,5 +1,6 @@
 /** What the statics of a router have in common: added, changed and deleted, then applied together. */
 import { z } from "zod";
+import type { ResponseOf } from "../../qingcloud/action.ts";
 import {
   AddRouterStatics,
   DeleteRouterStatics,
@@ -41,13 +42,11 @@ export async function createStatic(
   const { id, adopted } = await createOnce(
     context,
     `${what} "${name}" of ${vpcId}`,
-    async () => {
-      const request = { router: vpcId, static_type: type, limit: 100 };
-      const answer = await session.call(DescribeRouterStatics, zone, request, context);
-      return answer.router_static_set
+    async () =>
+      // Statics of a router are made at the same time: one look serves all of them.
+      (await session.shared(`statics of ${vpcId}`, () => describeAll(context, zone, vpcId)))
         .filter((found) => found.router_static_name === name)
-        .map((found) => found.router_static_id);
-    },
+        .map((found) => found.router_static_id),
     async () => {
       const statics = [{ static_type: type, router_static_name: name, ...values }];
       return (await session.call(AddRouterStatics, zone, { router: vpcId, statics }, context))
@@ -59,6 +58,16 @@ export async function createStatic(
   }
   await session.routerUpdates(zone, vpcId).apply(context.deadline);
   return { id, outputs: { name } };
+}
+
+async function describeAll(context: Context, zone: string, vpcId: string) {
+  const all: ResponseOf<typeof DescribeRouterStatics>["router_static_set"] = [];
+  for (;;) {
+    const request = { router: vpcId, limit: 100, offset: all.length };
+    const answer = await context.session.call(DescribeRouterStatics, zone, request, context);
+    all.push(...answer.router_static_set);
+    if (answer.router_static_set.length === 0 || all.length >= answer.total_count) return all;
+  }
 }
 
 /** Undefined where the static, or its router, is gone. */
