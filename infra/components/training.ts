@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { remote } from "@pulumi/command";
 import {
   all,
@@ -77,36 +78,30 @@ export class Training extends ComponentResource {
   #launch(rank: number, node: Node, argv: readonly string[]): remote.Command {
     const { files } = this.#args;
     const name = node.plan.name;
-    const options = { parent: this, dependsOn: [node.ready ?? node.instance], deletedWith: node.instance };
-    const agentUploaded = new remote.CopyToRemote(
-      `${name}-agent`,
-      {
-        connection: node.connection,
-        source: new asset.FileAsset(inProject(agent)),
-        remotePath: `${home}/agent.py`,
-      },
-      options,
-    );
-    const uploads = Object.values(files).flatMap((file: RunFile) => {
-      const { from } = file;
-      if ("url" in from) return [];
-      const source = new asset.FileAsset(from.path);
-      const remotePath = `${home}/${file.name}`;
-      return [
-        new remote.CopyToRemote(
-          `${name}-${file.name}`,
-          { connection: node.connection, source, remotePath },
-          options,
-        ),
-      ];
-    });
+    const upload = (what: string, path: string) =>
+      new remote.CopyToRemote(
+        `${name}-${what}`,
+        {
+          connection: node.connection,
+          source: new asset.FileAsset(path),
+          remotePath: `${home}/${basename(path)}`,
+          triggers: [node.instance.id],
+        },
+        { parent: this, dependsOn: [node.ready ?? node.instance], deletedWith: node.instance },
+      );
+    const uploads = [
+      upload("agent", inProject(agent)),
+      ...Object.values(files).flatMap(({ name: file, from }: RunFile) =>
+        "path" in from ? upload(file, from.path) : [],
+      ),
+    ];
     const fetched = this.#agent(
       `${name}-fetch`,
       node,
       "fetch",
       { directory: this.#directory, files: this.#fetches() },
       {
-        dependsOn: [agentUploaded, ...uploads],
+        dependsOn: uploads,
       },
     );
     return this.#agent(`${name}-rank-${rank}`, node, "launch", this.#launchArguments(rank, argv), {
@@ -148,8 +143,9 @@ export class Training extends ComponentResource {
       {
         connection: node.connection,
         create: `python3 ${home}/agent.py ${subcommand}`,
-        stdin: JSON.stringify(stdin),
-        triggers: [this.runId, node.instance.id],
+        // Another run, or another instance, is an update: replacing would stop the old rank over the old connection,
+        // which may lead nowhere by then.
+        stdin: node.instance.id.apply((instance) => JSON.stringify({ ...stdin, instance })),
         addPreviousOutputInEnv: false,
         logging,
         ...rest,
@@ -157,7 +153,6 @@ export class Training extends ComponentResource {
       {
         parent: this,
         dependsOn: [node.ready ?? node.instance, ...dependsOn],
-        deleteBeforeReplace: true,
         deletedWith: node.instance,
       },
     );

@@ -58,7 +58,16 @@ async function start(workspace: Workspace): Promise<number> {
   if (wasInterrupted()) return 130;
 
   const up = withWorkingConfig(
-    ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never", "--suppress-outputs"],
+    [
+      "up",
+      "--yes",
+      "--refresh",
+      "--skip-preview",
+      "--non-interactive",
+      "--color",
+      "never",
+      "--suppress-outputs",
+    ],
     configFile,
     workspace.root,
   );

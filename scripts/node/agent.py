@@ -18,6 +18,7 @@ Only Python's standard library is used, from 3.8 on.
 import contextlib
 import ctypes
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -164,6 +165,10 @@ def sha256_of(path):
 
 # ---------------------------------------------------------------- the state of a rank
 
+def runs_directory():
+    return os.path.join(os.path.expanduser("~"), ".crosszone", "runs")
+
+
 class Rank:
     """A rank's folder, and its state as the files and processes say it is now."""
 
@@ -173,7 +178,7 @@ class Rank:
         if rank < 0:
             raise AgentError(f"rank is {rank}; it must be 0 or more")
         self.run_id, self.rank = run_id, rank
-        self.directory = os.path.join(os.path.expanduser("~"), ".crosszone", "runs", run_id, f"rank-{rank}")
+        self.directory = os.path.join(runs_directory(), run_id, f"rank-{rank}")
         self.log = os.path.join(self.directory, "log")
         self.state_file = os.path.join(self.directory, "state.json")
 
@@ -274,6 +279,7 @@ def launch(arguments):
     if max_seconds is not None and max_seconds <= 0:
         raise AgentError(f"maxSeconds is {max_seconds}; it must be more than 0")
 
+    stop_other_runs(run_id)
     this = Rank(run_id, rank)
     with this.locked() as lock:
         state = this.read()
@@ -283,6 +289,14 @@ def launch(arguments):
     if state["state"] == "failed" and state.get("pid") is None:
         raise AgentError(state["reason"])
     return {key: state[key] for key in ("runId", "rank", "attempt", "state", "pid")}
+
+
+def stop_other_runs(run_id):
+    """A node works on one run: the ranks of others are ended."""
+    for folder in glob.glob(os.path.join(glob.escape(runs_directory()), "*", "rank-*")):
+        other, rank = folder.split(os.sep)[-2:]
+        if other != run_id:
+            stop({"runId": other, "rank": int(rank[len("rank-"):])})
 
 
 def start(this, attempt, argv, directory, environment, max_seconds, lock):
@@ -504,6 +518,8 @@ def main():
             arguments = json.load(sys.stdin)
         except ValueError as error:
             raise AgentError(f"stdin is not JSON ({error}); give the arguments as one JSON object") from error
+        if isinstance(arguments, dict):
+            arguments.pop("instance", None)  # the caller's: arguments that name the node differ for a new node
         answer = SUBCOMMANDS[name](arguments)
         print(json.dumps(answer), flush=True)
         return 0 if name != "follow" or answer["state"] == "succeeded" else 1

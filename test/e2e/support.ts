@@ -201,6 +201,20 @@ export async function waitForText(running: Running, pattern: RegExp, seconds = 9
   );
 }
 
+/** What is awaited, if it comes within the seconds. @throws Error with `what` where it does not */
+export async function within<T>(what: string, awaited: Promise<T>, seconds: number): Promise<T> {
+  const deadline = new AbortController();
+  const late = sleep(seconds * 1000, undefined, { signal: deadline.signal }).then(() => {
+    throw new Error(`waited ${seconds} s in vain for ${what}`);
+  });
+  try {
+    return await Promise.race([awaited, late]);
+  } finally {
+    late.catch(() => {});
+    deadline.abort();
+  }
+}
+
 /** Runs a program of this machine; what it printed. */
 export function command(program: string, ...args: string[]): string {
   return execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });

@@ -137,6 +137,37 @@ describe("launch", () => {
   });
 });
 
+describe("one run at a time", () => {
+  test("launching another run ends the rank of the one before", async () => {
+    const { pid } = await ask("launch", shell("before", "sleep 60"));
+    expect(await ask("launch", shell("after", "true"))).toMatchObject({ runId: "after", attempt: 1 });
+    expect(await isRunning(Number(pid))).toBe(false);
+    expect(await ask("status", { runId: "before", rank: 0 })).toMatchObject({
+      state: "stopped",
+      exitCode: 143,
+    });
+  });
+
+  test("stop takes what launch took, with the instance that it is for", async () => {
+    const given = { ...shell("same", "sleep 60"), instance: "i-1" };
+    await ask("launch", given);
+    expect(await ask("stop", given)).toMatchObject({ runId: "same", state: "stopped" });
+  });
+
+  test("a follower tells of a failure before it makes another attempt", async () => {
+    const { runId, rank, ...launch } = shell("told", "exit 3", { restart: true });
+    await ask("launch", { runId, rank, ...launch });
+    await expect.poll(async () => (await ask("status", { runId, rank })).state).toBe("failed");
+    const attempts = [];
+    for (const code of [1, 1]) {
+      const ended = await begin("follow", { runId, rank, launch }).ended;
+      expect(ended.code).toBe(code);
+      attempts.push(JSON.parse(ended.stdout.trimEnd().split("\n").at(-1) ?? "").attempt);
+    }
+    expect(attempts).toEqual([1, 2]);
+  });
+});
+
 describe("stop", () => {
   test("ends a rank and all that it started, and is fine with a second time", async () => {
     const { pid } = await ask("launch", shell("stopped", "sleep 60 & sleep 60; true"));

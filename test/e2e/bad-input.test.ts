@@ -1,0 +1,104 @@
+/** What a user can get wrong: everything is told at once, and nothing has been made. */
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { changesAmong, type Ended, Place, root } from "./support.ts";
+
+let place: Place;
+
+beforeAll(async () => {
+  place = new Place();
+  await place.cloudOk("start", "--data-plane", "none", "--port", "0");
+});
+
+afterEach(() => {
+  expect(changesAmong(place.calls())).toEqual([]);
+});
+
+afterAll(() => place.remove());
+
+async function refusedPreview(): Promise<Ended> {
+  const ended = await place.pulumi(["preview", "--non-interactive", "--color", "never"]);
+  expect(ended.code, ended.text).not.toBe(0);
+  return ended;
+}
+
+/** The problems that the message lists, each without its bullet. */
+function problemsIn({ text }: Ended): string[] {
+  const [, ...lines] = text.slice(text.lastIndexOf("The configuration has")).split("\n");
+  return lines.filter((line) => /^\s+- /.test(line)).map((line) => line.replace(/^\s+- /, ""));
+}
+
+test("all problems of a configuration stand in one message, each with its key and the value given", async () => {
+  await place.configure("zones[0].bandwidthMbps", "0");
+  await place.configure("zones[1].bandwidthMbps", "1001");
+  await place.configure("zones[1].network", "192.168.1.0/24");
+  await place.configure("zones[1].zoneId", "gpu9z");
+  await place.configure("training.script.path", "scripts/train/nowhere.py");
+  const problems = problemsIn(await refusedPreview());
+  const keys = problems.map((problem) => problem.split(": ")[0]).sort();
+  expect(keys).toEqual([
+    "crosszone:training.script.path",
+    "crosszone:zones[0].bandwidthMbps",
+    "crosszone:zones[1].bandwidthMbps",
+    "crosszone:zones[1].network",
+    "crosszone:zones[1].zoneId",
+  ]);
+  const given = [
+    "(given: 0)",
+    "(given: 1001)",
+    '"192.168.1.0/24")',
+    '"gpu9z")',
+    '"scripts/train/nowhere.py")',
+  ];
+  for (const value of given) {
+    expect(problems.filter((problem) => problem.includes(value)).length, value).toBe(1);
+  }
+  expect(problems.find((problem) => problem.includes("gpu9z"))).toContain("gpu1a, gpu2a");
+});
+
+test("one zone for cross-zone, and a script that is not the one of the SHA-256", async () => {
+  const wrong = "0123456789abcdef".repeat(4);
+  const script = join(root, "scripts", "train", "pytorch_mnist_dist.py");
+  const actual = createHash("sha256").update(readFileSync(script)).digest("hex");
+  await place.configure("zones[0].bandwidthMbps", "20");
+  await place.unset("zones[1]");
+  await place.unset("training.script.path");
+  await place.configure("training.script.sha256", wrong);
+  const problems = problemsIn(await refusedPreview());
+  expect(problems.map((problem) => problem.split(": ")[0]).sort()).toEqual([
+    "crosszone:training.script.sha256",
+    "crosszone:zones",
+  ]);
+  expect(problems.find((problem) => problem.includes("sha256"))).toContain(actual);
+  expect(problems.find((problem) => problem.includes("sha256"))).toContain(wrong);
+});
+
+test("a wrong secret key is told as what it is, with the cloud's code and where the key came from", async () => {
+  const file = join(place.cloudHome, "config.yaml");
+  const right = readFileSync(file, "utf8");
+  try {
+    writeFileSync(
+      file,
+      right.replace(/^(qy_secret_access_key): .*$/m, "$1: 'wrongwrongwrongwrongwrongwrongwrongwrong'"),
+    );
+    await place.pulumiOk("config", "rm", "crosszone:zones");
+    await place.pulumiOk("config", "rm", "crosszone:training");
+    const { text } = await refusedPreview();
+    expect(text).toContain("1200");
+    expect(text).toContain(file);
+    expect(text).not.toContain("wrongwrong");
+    expect(text).not.toMatch(/^\s+at .*\.ts:\d+/m);
+  } finally {
+    writeFileSync(file, right);
+  }
+});
+
+test("a cloud that is not running is told with its address", async () => {
+  const { endpoint } = await place.status();
+  await place.cloudOk("stop");
+  const { text } = await refusedPreview();
+  expect(text).toContain(new URL(endpoint ?? "").host);
+  expect(text).not.toMatch(/^\s+at .*\.ts:\d+/m);
+});

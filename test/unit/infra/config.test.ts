@@ -1,0 +1,281 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ConfigError, parseConfig, zoneProblems } from "../../../infra/config.ts";
+import { fileProblems, inProject, runFiles } from "../../../infra/files.ts";
+import { plain, validSettings, zoneOf } from "./configurations.ts";
+
+let directory: string;
+let script: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "config-"));
+  script = join(directory, "train.py");
+  writeFileSync(script, "print(1)\n");
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+const sha256 = createHash("sha256").update("print(1)\n").digest("hex");
+const otherSha256 = "0".repeat(64);
+
+/** The problems that a configuration is refused with, one line each; none if it is accepted. */
+function problemsOf(raw: unknown, more?: Parameters<typeof parseConfig>[1]): string[] {
+  try {
+    parseConfig(raw, more);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const lines = error.message.split("\n");
+    expect(lines[0]).toMatch(/^The configuration has (a problem|\d+ problems); nothing was made:$/);
+    expect(lines.at(-1)).toBe(
+      "Change them in the stack's configuration file, or by `npm run pulumi -- config set --path KEY VALUE`.",
+    );
+    return lines.slice(1, -1).map((line) => line.replace(/^ {2}- /, ""));
+  }
+}
+
+describe("defaults", () => {
+  test("are those of the design", () => {
+    const config = parseConfig(plain);
+    expect(config.zones[0]).toEqual({
+      ...plain.zones[0],
+      nodes: 1,
+      shape: { instanceType: "g2ntp100.4xlarge.r4" },
+      bandwidthMbps: 100,
+    });
+    expect({ ...config, zones: undefined }).toEqual({
+      zones: undefined,
+      vpcNetwork: "192.168.0.0/16",
+      tunnel: { kind: "ipsec", check: "quick" },
+      operatorCidrs: ["203.0.113.1/32"],
+      ssh: { user: "ubuntu" },
+      training: {
+        mode: "cross-zone",
+        script: { source: "upload", path: "scripts/train/pytorch_mnist_dist.py", args: [], env: {} },
+        data: "scripts/train/data/digits.npz",
+        epochs: 10,
+        batchSize: 64,
+        lr: 0.01,
+        momentum: 0.5,
+        seed: 1,
+        masterPort: 29500,
+        requireGpu: false,
+        wait: false,
+        maxDuration: 86_400,
+      },
+    });
+  });
+
+  test("fill in any valid configuration, and what is filled in is valid", () => {
+    fc.assert(
+      fc.property(validSettings, (settings) => {
+        const config = parseConfig(settings);
+        expect(parseConfig(config)).toEqual(config);
+      }),
+    );
+  });
+});
+
+const zones = (first: object, ...more: object[]) => ({
+  ...plain,
+  zones: [zoneOf("beijing", 1, first), zoneOf("shanghai", 2), ...more],
+});
+
+describe("bad input is told with key, what is allowed and what was given", () => {
+  test.each<[string, unknown, string[]]>([
+    [
+      "overlapping networks",
+      zones({}, zoneOf("third", 1)),
+      [
+        'crosszone:zones[2].network: overlaps zone "beijing" (192.168.1.0/24): every zone needs a /24 of its own (given: "192.168.1.0/24")',
+      ],
+    ],
+    [
+      "a network outside the VPC's",
+      zones({ network: "10.0.1.0/24" }),
+      ['crosszone:zones[0].network: must lie inside vpcNetwork 192.168.0.0/16 (given: "10.0.1.0/24")'],
+    ],
+    [
+      "bandwidth 0",
+      zones({ bandwidthMbps: 0 }),
+      ["crosszone:zones[0].bandwidthMbps: Too small: expected number to be >=1 (given: 0)"],
+    ],
+    [
+      "bandwidth 1001",
+      zones({ bandwidthMbps: 1001 }),
+      ["crosszone:zones[0].bandwidthMbps: Too big: expected number to be <=1000 (given: 1001)"],
+    ],
+    [
+      "one zone for cross-zone",
+      { ...plain, zones: [zoneOf("beijing", 1)] },
+      [
+        "crosszone:zones: mode cross-zone needs at least two zones; add one, or set training.mode: none (given: [",
+      ],
+    ],
+    [
+      "no zone",
+      { ...plain, zones: [], training: { mode: "none" } },
+      ["crosszone:zones: Too small: expected array to have >=1 items (given: [])"],
+    ],
+    [
+      "cross-zone without a tunnel",
+      { ...plain, tunnel: { kind: "none" } },
+      ['crosszone:tunnel.kind: mode cross-zone needs a tunnel; allowed: ipsec (given: "none")'],
+    ],
+    [
+      "another kind of tunnel",
+      { ...plain, tunnel: { kind: "wireguard" } },
+      ['crosszone:tunnel.kind: Invalid option: expected one of "ipsec"|"none" (given: "wireguard")'],
+    ],
+    [
+      "a name twice",
+      zones({ name: "shanghai" }),
+      ['crosszone:zones[1].name: is used twice (given: "shanghai")'],
+    ],
+    [
+      "a bad name",
+      zones({ name: "Beijing 1" }),
+      ['crosszone:zones[0].name: must be 1 to 16 of a-z, 0-9 and -, a letter first (given: "Beijing 1")'],
+    ],
+    [
+      "SSH for the whole world",
+      { ...plain, operatorCidrs: ["0.0.0.0/0"] },
+      ['crosszone:operatorCidrs[0]: must not be the whole world (given: "0.0.0.0/0")'],
+    ],
+    [
+      "nobody who may log in",
+      { ...plain, operatorCidrs: [] },
+      ["crosszone:operatorCidrs: Too small: expected array to have >=1 items (given: [])"],
+    ],
+    [
+      "another world size",
+      { ...plain, training: { worldSize: 3 } },
+      ["crosszone:training.worldSize: must be the number of nodes, 2, or be left out (given: 3)"],
+    ],
+    [
+      "another VPC network",
+      { ...plain, vpcNetwork: "10.0.0.0/16" },
+      [
+        'crosszone:vpcNetwork: must be 192.168.0.0/16 or one of 172.16.0.0/16 to 172.31.0.0/16 (given: "10.0.0.0/16")',
+      ],
+    ],
+    [
+      "a script by URL without its hash",
+      { ...plain, training: { script: { source: "url", url: "http://198.18.0.1/x.py" } } },
+      ["crosszone:training.script: source url needs url and sha256 (given: {"],
+    ],
+    [
+      "a host key that is none",
+      { ...plain, ssh: { proxy: { host: "127.0.0.1", port: 22, user: "root", hostKey: "nonsense" } } },
+      ["crosszone:ssh.proxy.hostKey: must be a public key in OpenSSH's form, e.g. `ssh-ed25519 AAAA…`"],
+    ],
+    [
+      "unknown keys",
+      { ...zones({ bandwith: 5 }), trainig: {}, training: { epoch: 3 } },
+      [
+        "crosszone:zones[0].bandwith: is not a setting",
+        "crosszone:training.epoch: is not a setting",
+        "crosszone:trainig: is not a setting",
+      ],
+    ],
+  ])("%s", (_, raw, expected) => {
+    const problems = problemsOf(raw);
+    expect(problems).toHaveLength(expected.length);
+    for (const [index, start] of expected.entries())
+      expect(problems[index]?.startsWith(start), problems[index]).toBe(true);
+  });
+
+  test("nothing at all: every key that has no default", () => {
+    expect(problemsOf({}).map((problem) => problem.split(":")[1])).toEqual(["zones", "operatorCidrs"]);
+    expect(problemsOf({}).every((problem) => problem.endsWith("(given: nothing)"))).toBe(true);
+  });
+
+  test("a shape that is neither a type nor a size: what it may be", () => {
+    const [problem = "", ...more] = problemsOf(zones({ shape: { cpu: 4 } }));
+    expect(more).toEqual([]);
+    expect(problem).toMatch(/^crosszone:zones\[0\]\.shape.*(instanceType|memoryGiB)/);
+    expect(problem).not.toContain("Invalid input (given");
+  });
+});
+
+test("all problems come in one message: of the schema, between settings, of the account and of the files", () => {
+  const raw = {
+    ...plain,
+    zones: [zoneOf("beijing", 1, { bandwidthMbps: 5_000, zoneId: "pek9" }), zoneOf("shanghai", 1)],
+    operatorCidrs: ["0.0.0.0/0"],
+    training: { epochs: 0, script: { path: "none.py" } },
+  };
+  const told = problemsOf(raw, (config) => [
+    ...zoneProblems(config, ["shanghai1a"]),
+    ...fileProblems(config),
+  ]);
+  const keys = told.map((problem) => problem.slice("crosszone:".length).split(": ")[0]);
+  expect(keys).toEqual(
+    expect.arrayContaining([
+      "zones[0].bandwidthMbps",
+      "zones[1].network",
+      "operatorCidrs[0]",
+      "training.epochs",
+      "zones[0].zoneId",
+      "training.script.path",
+    ]),
+  );
+});
+
+test("an unknown zone is told with those that the account has", () => {
+  expect(zoneProblems(parseConfig(plain), ["pek3a", "shanghai1a"])).toEqual([
+    'crosszone:zones[0].zoneId: must be an active zone of the account: pek3a, shanghai1a (given: "beijing1a")',
+  ]);
+  expect(zoneProblems(parseConfig(plain), ["beijing1a", "shanghai1a"])).toEqual([]);
+});
+
+describe("the files of a run", () => {
+  const withScript = (settings: object, training: object = {}) =>
+    parseConfig({ ...plain, training: { data: script, ...training, script: { path: script, ...settings } } });
+
+  test("that are there and have the hash are used with it", () => {
+    const config = withScript({ sha256 });
+    expect(fileProblems(config)).toEqual([]);
+    expect(runFiles(config)).toEqual({
+      script: { name: "train.py", sha256, from: { path: script } },
+      data: { name: "train.py", sha256, from: { path: script } },
+    });
+  });
+
+  test("that are missing are told, both at once", () => {
+    const config = withScript({ path: "no/such.py" }, { data: "no/such.npz" });
+    expect(fileProblems(config)).toEqual([
+      'crosszone:training.script.path: no such file (given: "no/such.py"); relative paths start at the project',
+      'crosszone:training.data: no such file (given: "no/such.npz"); `npm start` writes the default one',
+    ]);
+  });
+
+  test("with another hash are told with both hashes", () => {
+    expect(fileProblems(withScript({ sha256: otherSha256 }))).toEqual([
+      `crosszone:training.script.sha256: ${script} has ${sha256} (given: "${otherSha256}"); correct it, or take the file that was meant`,
+    ]);
+  });
+
+  test("by URL are named by it and fetched with the hash that was given", () => {
+    const url = "http://198.18.0.1/dir/pytorch_mnist_dist.py?v=2";
+    const config = withScript({ source: "url", url, sha256: otherSha256 });
+    expect(fileProblems(config)).toEqual([]);
+    expect(runFiles(config).script).toEqual({
+      name: "pytorch_mnist_dist.py",
+      sha256: otherSha256,
+      from: { url },
+    });
+  });
+
+  test("are not looked for where nothing is run", () => {
+    expect(fileProblems(withScript({ path: "no/such.py" }, { mode: "none" }))).toEqual([]);
+  });
+
+  test("start at the project where their path is relative", () => {
+    expect(inProject("infra/files.ts")).toBe(
+      join(import.meta.dirname, "..", "..", "..", "infra", "files.ts"),
+    );
+    expect(inProject("/tmp/x")).toBe("/tmp/x");
+  });
+});

@@ -1,0 +1,55 @@
+/** Configurations for tests: a plain one, and random valid ones. */
+import fc, { type Arbitrary } from "fast-check";
+import { type Config, parseConfig } from "../../../infra/config.ts";
+
+export const zoneOf = (name: string, third: number, more: object = {}) => ({
+  name,
+  zoneId: `${name}1a`,
+  network: `192.168.${third}.0/24`,
+  imageId: "img-1",
+  ...more,
+});
+
+/** Two zones and nothing but what has no default. */
+export const plain = {
+  zones: [zoneOf("beijing", 1), zoneOf("shanghai", 2)],
+  operatorCidrs: ["203.0.113.1/32"],
+};
+
+const zoneName = fc.stringMatching(/^[a-z][a-z0-9-]{0,15}$/);
+const cidr = fc
+  .tuple(fc.nat(223), fc.nat(255), fc.nat(255), fc.nat(255))
+  .map(([a, b, c, d]) => `${a}.${b}.${c}.${d}/32`);
+
+/** What a user might write, valid as a whole. */
+export const validSettings: Arbitrary<{
+  zones: { name: string }[];
+  operatorCidrs: string[];
+  training: object;
+}> = fc
+  .record({
+    names: fc.uniqueArray(zoneName, { minLength: 2, maxLength: 6 }),
+    thirds: fc.uniqueArray(fc.nat(255), { minLength: 6, maxLength: 6 }),
+    nodes: fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 6, maxLength: 6 }),
+    vpc: fc.oneof(
+      fc.constant("192.168"),
+      fc.integer({ min: 16, max: 31 }).map((second) => `172.${second}`),
+    ),
+    bandwidthMbps: fc.integer({ min: 1, max: 1000 }),
+    operatorCidrs: fc.uniqueArray(cidr, { minLength: 1, maxLength: 4 }),
+    mode: fc.constantFrom("cross-zone", "none"),
+    masterPort: fc.integer({ min: 1024, max: 65535 }),
+  })
+  .map(({ names, thirds, nodes, vpc, bandwidthMbps, operatorCidrs, mode, masterPort }) => ({
+    zones: names.map((name, index) => ({
+      ...zoneOf(name, 0),
+      network: `${vpc}.${thirds[index]}.0/24`,
+      nodes: nodes[index],
+      bandwidthMbps,
+    })),
+    vpcNetwork: `${vpc}.0.0/16`,
+    operatorCidrs,
+    training: { mode, masterPort },
+  }));
+
+export const validConfig: Arbitrary<Config> = validSettings.map((settings) => parseConfig(settings));

@@ -1,0 +1,175 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parseConfig } from "../../../infra/config.ts";
+import { overlaps } from "../../../infra/plan/networks.ts";
+import { makePlan, rankCommand, runIdOf } from "../../../infra/plan/plan.ts";
+import { plain, validConfig } from "./configurations.ts";
+
+const check = (claim: (plan: ReturnType<typeof makePlan>, config: Parameters<typeof makePlan>[0]) => void) =>
+  fc.assert(
+    fc.property(validConfig, (config) => claim(makePlan(config), config)),
+    { numRuns: 50 },
+  );
+const isUnique = (items: readonly unknown[]) => expect(new Set(items).size).toBe(items.length);
+
+describe("the plan of any valid configuration", () => {
+  test("gives every node an address of its own, inside its zone's network and not the gateway's", () =>
+    check(({ zones }) => {
+      isUnique(zones.flatMap((zone) => [zone.gateway, ...zone.nodes.map((node) => node.privateIp)]));
+      for (const zone of zones) {
+        for (const address of [zone.gateway, ...zone.nodes.map((node) => node.privateIp)]) {
+          expect(overlaps(`${address}/32`, zone.network)).toBe(true);
+          expect(address).not.toMatch(/\.(0|255)$/);
+        }
+      }
+    }));
+
+  test("gives as many nodes as were asked for, each a name and, in its zone, an SSH port of its own", () =>
+    check(({ zones }, config) => {
+      expect(zones.map((zone) => zone.nodes.length)).toEqual(config.zones.map((zone) => zone.nodes));
+      isUnique(zones.flatMap((zone) => zone.nodes.map((node) => node.name)));
+      for (const { nodes } of zones) isUnique(nodes.map((node) => node.sshPort));
+      for (const { sshPort } of zones.flatMap((zone) => zone.nodes)) expect(sshPort).toBeLessThan(65536);
+    }));
+
+  test("connects every pair of zones by exactly one tunnel, with a name of its own", () =>
+    check(({ zones, tunnels }) => {
+      const names = zones.map((zone) => zone.name);
+      const pairs = names.flatMap((a, i) => names.slice(i + 1).map((b) => [a, b].sort().join()));
+      expect(tunnels.map((tunnel) => [...tunnel.zones].sort().join()).sort()).toEqual(pairs.sort());
+      isUnique(tunnels.map((tunnel) => tunnel.name));
+    }));
+
+  test("routes every zone to all others, and never to itself, with the MTU of the tunnel", () =>
+    check(({ zones, tunnels }) => {
+      for (const zone of zones) {
+        const others = zones.filter((other) => other !== zone).map((other) => other.network);
+        expect(zone.routes.map((route) => route.network)).toEqual(others);
+        expect(new Set(zone.routes.map((route) => route.mtu))).toEqual(
+          new Set(tunnels.map(({ mtu }) => mtu)),
+        );
+      }
+    }));
+
+  test("gives the ranks 0 to n-1 once each, one to a node, and the master is rank 0's address", () =>
+    check(({ zones, training }, config) => {
+      if (config.training.mode === "none") return expect(training).toBeUndefined();
+      const nodes = zones.flatMap((zone) => zone.nodes);
+      expect(training?.ranks.map(({ rank }) => rank)).toEqual(nodes.map((_, index) => index));
+      expect(training?.ranks.map(({ node }) => node)).toEqual(nodes.map((node) => node.name));
+      expect(training?.worldSize).toBe(nodes.length);
+      expect(training?.masterAddr).toBe(nodes[0]?.privateIp);
+      expect(training?.masterPort).toBe(config.training.masterPort);
+    }));
+
+  test("lets SSH in only from operatorCidrs, and only to the ports of nodes", () =>
+    check(({ zones }, config) => {
+      for (const { nodes, rules } of zones) {
+        const tcp = rules.filter((rule) => rule.protocol === "tcp");
+        expect(tcp.map((rule) => rule.from)).toEqual(config.operatorCidrs.map((cidr) => ({ cidr })));
+        const ports = nodes.map((node) => node.sshPort);
+        for (const { fromPort, toPort } of tcp) {
+          expect([fromPort, toPort]).toEqual([Math.min(...ports), Math.max(...ports)]);
+        }
+      }
+    }));
+
+  test("lets IPSec in only from the peers' zones: UDP 500, UDP 4500 and ESP of each", () =>
+    check(({ zones }) => {
+      for (const { name, rules } of zones) {
+        const ipsec = rules.filter((rule) => rule.protocol !== "tcp");
+        const peers = zones.map((zone) => zone.name).filter((other) => other !== name);
+        expect(ipsec).toEqual(
+          peers.flatMap((zone) => [
+            { protocol: "udp", fromPort: 500, toPort: 500, from: { zone } },
+            { protocol: "udp", fromPort: 4500, toPort: 4500, from: { zone } },
+            { protocol: "esp", from: { zone } },
+          ]),
+        );
+      }
+    }));
+});
+
+test("without tunnels there is no route and no rule but SSH's", () => {
+  const { zones, tunnels } = makePlan(
+    parseConfig({ ...plain, tunnel: { kind: "none" }, training: { mode: "none" } }),
+  );
+  expect(tunnels).toEqual([]);
+  for (const zone of zones) {
+    expect(zone.routes).toEqual([]);
+    expect(zone.rules.map((rule) => rule.protocol)).toEqual(["tcp"]);
+  }
+});
+
+describe("the command of a rank", () => {
+  const files = { script: "pytorch_mnist_dist.py", data: "digits.npz" };
+  const commandsOf = (training: object = {}) => {
+    const config = parseConfig({ ...plain, training });
+    const plan = makePlan(config).training;
+    if (plan === undefined) throw new Error("nothing is trained");
+    return plan.ranks.map(({ rank }) => rankCommand(plan, config.training, rank, files));
+  };
+
+  test("starts as in the guide and goes on with every setting", () => {
+    expect(commandsOf({ script: { args: ["--log-interval", "5"] } }).map((words) => words.join(" "))).toEqual(
+      [0, 1].map(
+        (rank) =>
+          `python pytorch_mnist_dist.py --master-addr 192.168.1.2 --rank ${rank} --world-size 2 --master-port 29500 --data digits.npz --epochs 10 --batch-size 64 --lr 0.01 --momentum 0.5 --seed 1 --log-interval 5`,
+      ),
+    );
+  });
+
+  test("holds each argument as one word, whatever is in it", () => {
+    const args = ["--note", "a b; rm -rf / $(x) 'y'"];
+    expect(commandsOf({ script: { args } })[0]?.slice(-2)).toEqual(args);
+  });
+
+  test("changes with every training setting that it shows", () => {
+    const settings = [
+      { epochs: 3 },
+      { batchSize: 3 },
+      { lr: 0.3 },
+      { momentum: 0.3 },
+      { seed: 3 },
+      { masterPort: 3333 },
+      { script: { args: ["--no-cuda"] } },
+    ];
+    isUnique([{}, ...settings].map((training) => JSON.stringify(commandsOf(training))));
+  });
+});
+
+describe("the id of a run", () => {
+  const words = fc.array(fc.array(fc.string(), { maxLength: 4 }), { minLength: 1, maxLength: 3 });
+  const env = fc.dictionary(fc.constantFrom("A", "B", "C"), fc.string());
+  const hashes = fc.tuple(fc.hash(), fc.hash());
+
+  test("is 12 hexadecimal digits and the same for the same run", () => {
+    fc.assert(
+      fc.property(words, env, hashes, (commands, environment, sha256) => {
+        const id = runIdOf(commands, environment, sha256);
+        expect(id).toMatch(/^[0-9a-f]{12}$/);
+        expect(runIdOf(structuredClone(commands), { ...environment }, [...sha256])).toBe(id);
+      }),
+    );
+  });
+
+  test("changes when and only when a command, the environment or a file changes", () => {
+    const inputs = fc.tuple(words, env, hashes);
+    fc.assert(
+      fc.property(inputs, inputs, (one, other) => {
+        const isSame = JSON.stringify(one) === JSON.stringify(other);
+        expect(runIdOf(...one) === runIdOf(...other)).toBe(isSame);
+      }),
+    );
+    const base = [[["a", "b"]], { A: "1" }, ["x", "y"]] as const;
+    const changed = [
+      [[["a b"]], base[1], base[2]],
+      [[["a"], ["b"]], base[1], base[2]],
+      [base[0], { A: "2" }, base[2]],
+      [base[0], { B: "1" }, base[2]],
+      [base[0], base[1], ["y", "x"]],
+      [base[0], base[1], ["xy"]],
+    ] as const;
+    isUnique([base, ...changed].map((each) => runIdOf(...each)));
+  });
+});
