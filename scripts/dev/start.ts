@@ -102,7 +102,7 @@ function showProgress(): (line: string) => void {
     if (line.startsWith("Diagnostics:")) isRepeated = true;
     const [rank] = /rank \d+ \|.*$/.exec(line) ?? [];
     if (rank === undefined) {
-      if (line.trim() !== "" && !/^@ /.test(line)) print(line.replace(/ \{"runId".*$/, ""));
+      if (line.trim() !== "" && !/^@ | refresh(ing)? \(/.test(line)) print(line.replace(/ \{"runId".*$/, ""));
     } else if (!isRepeated) print(rank);
   };
 }
