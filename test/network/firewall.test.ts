@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { firewall } from "../../local-cloud/network/firewall.ts";
 import type { RulePicture } from "../../local-cloud/network/picture.ts";
+import { requireDataPlane } from "../machine-requirements.ts";
 import { output, router } from "./support.ts";
 
 const text = (changes: Parameters<typeof router>[1] = {}) => firewall(router(1, changes), { clampMss: true });
@@ -64,7 +65,8 @@ describe("firewall of a router", () => {
     expect(firewall(router(1), { clampMss: false })).not.toContain("maxseg");
   });
 
-  test.skipIf(process.getuid?.() !== 0)("nft takes the document", async () => {
+  test("nft takes the document", async () => {
+    requireDataPlane();
     const rules = (["tcp", "udp", "icmp", "gre", "esp", "ah", "ipip"] as const).map((protocol, priority) => ({
       protocol,
       priority,

@@ -4,16 +4,19 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { checkPrerequisites, createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import type { Picture } from "../../local-cloud/network/picture.ts";
 import { processesIn, until } from "../../local-cloud/network/shell.ts";
+import { requireDataPlane } from "../machine-requirements.ts";
 import { keyPair, node, output, ownPrefix, router, runs, sshRun, temporaryFolder } from "./support.ts";
 
 const key = keyPair();
 const ssh = { address: "203.0.113.10", port: 2201, user: "ubuntu", privateKey: key.private };
 
-describe.skipIf(checkPrerequisites().length > 0)("a cloud that was killed", { timeout: 30_000 }, () => {
+describe("a cloud that was killed", { timeout: 30_000 }, () => {
+  beforeAll(requireDataPlane);
+
   test("leaves things that the next start clears; disks and the bastion's key are kept", async () => {
     const options = {
       home: temporaryFolder(),

@@ -5,9 +5,10 @@ import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { checkPrerequisites, createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import type { DataPlane, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
 import { processesIn, until } from "../../local-cloud/network/shell.ts";
+import { requireDataPlane } from "../machine-requirements.ts";
 import {
   keyPair,
   node,
@@ -19,9 +20,6 @@ import {
   sshRun,
   temporaryFolder,
 } from "./support.ts";
-
-const problems = checkPrerequisites();
-if (problems.length > 0) console.warn(`the data plane is not tested here: ${problems.join("; ")}`);
 
 const home = temporaryFolder();
 const prefix = ownPrefix("z");
@@ -72,11 +70,12 @@ async function machine(): Promise<string> {
   ].join("\n");
 }
 
-describe.skipIf(problems.length > 0)("two zones", { timeout: 30_000 }, () => {
+describe("two zones", { timeout: 30_000 }, () => {
   let plane: DataPlane;
   let before: string;
 
   beforeAll(async () => {
+    requireDataPlane();
     before = await machine();
     writeFileSync(join(webRoot, "hello.txt"), "hello from the internet");
     plane = await createLinuxDataPlane({ home, prefix, bastionPort: 0, webRoot, log: () => {} });

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { requireDataPlane } from "../machine-requirements.ts";
 import { freePort, Python } from "./python.ts";
 
 const source = await readFile(new URL("../../scripts/node/path_check.py", import.meta.url), "utf8");
@@ -83,12 +84,13 @@ describe("on loopback", () => {
   });
 });
 
-describe.skipIf(process.getuid?.() !== 0)("between two network namespaces", () => {
+describe("between two network namespaces", () => {
   const [near, far] = [`pathcheck-${process.pid}-a`, `pathcheck-${process.pid}-b`];
   const peer = "192.168.2.2";
   const ip = (...args: string[]) => run("ip", args);
 
   beforeAll(async () => {
+    requireDataPlane();
     await ip("netns", "add", near);
     await ip("netns", "add", far);
     await ip(

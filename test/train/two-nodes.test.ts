@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { requireDataPlane } from "../machine-requirements.ts";
 import { Python } from "./python.ts";
 
 const script = new URL("../../scripts/train/pytorch_mnist_dist.py", import.meta.url).pathname;
@@ -12,12 +13,13 @@ const writeDigits = new URL("../../scripts/train/write_digits.py", import.meta.u
 const slow = 60_000; // importing PyTorch for the first time takes 12 s
 const ip = (...args: string[]) => promisify(execFile)("ip", args);
 
-describe.skipIf(process.getuid?.() !== 0)("two nodes", () => {
+describe("two nodes", () => {
   const nodes = [`training-${process.pid}-0`, `training-${process.pid}-1`] as const;
   const started: Python[] = [];
   let folder: string;
 
   beforeAll(async () => {
+    requireDataPlane();
     folder = await mkdtemp(join(tmpdir(), "nodes-"));
     expect((await new Python(writeDigits, ["--output", join(folder, "digits.npz")]).ended).code).toBe(0);
     for (const node of nodes) await ip("netns", "add", node);
