@@ -88,7 +88,7 @@ describe("two zones", { timeout: 30_000 }, () => {
 
   test("routers, nodes and the tunnel come up without waiting for anybody", async () => {
     await plane.converge(picture);
-    await until("the tunnel", () => tunnelsUp(plane), 5000);
+    await until("the tunnel", () => tunnelsUp(plane), 15_000);
     const { nodes } = await plane.observe();
     expect(nodes.map(({ id }) => id)).toEqual(["i-00000001", "i-00000002"]);
     expect(nodes.every(({ pid }) => existsSync(`/proc/${pid}`))).toBe(true);
@@ -258,7 +258,7 @@ describe("two zones", { timeout: 30_000 }, () => {
       /router rtr-00000001 .*192\.0\.2\.1.*203\.0\.113\.0\/24/,
     );
     await plane.converge(picture);
-    await until("the tunnel", () => tunnelsUp(plane), 5000);
+    await until("the tunnel", () => tunnelsUp(plane), 15_000);
   });
 
   test("an empty picture and a stop leave nothing, and the machine is as before", async () => {
