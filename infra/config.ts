@@ -6,15 +6,18 @@ const network24 = z.cidrv4().refine((text) => parseNetwork(text)?.prefix === 24,
   error: "must be a /24 with host bits 0, e.g. 192.168.1.0/24",
 });
 
-const shape = z.union([
-  z.strictObject({ instanceType: z.string().min(1) }),
-  z.strictObject({
-    cpu: z.number().int().min(1),
-    memoryGiB: z.number().int().min(1),
-    gpus: z.number().int().min(0).default(0),
-    gpuClass: z.number().int().min(0).optional(),
-  }),
-]);
+const shape = z.union(
+  [
+    z.strictObject({ instanceType: z.string().min(1) }),
+    z.strictObject({
+      cpu: z.number().int().min(1),
+      memoryGiB: z.number().int().min(1),
+      gpus: z.number().int().min(0).default(0),
+      gpuClass: z.number().int().min(0).optional(),
+    }),
+  ],
+  { error: "must be {instanceType} or {cpu, memoryGiB, gpus?, gpuClass?}, all numbers whole" },
+);
 
 const zone = z.strictObject({
   name: z

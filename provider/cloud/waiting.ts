@@ -6,6 +6,7 @@ import type { Context } from "../resource.ts";
 
 const firstPauseMs = 200;
 const longestPauseMs = 3_000;
+const tracesMs = 60_000;
 
 /**
  * Looks until `look` answers something.
@@ -67,16 +68,18 @@ export async function whenIdle(context: Context, what: string, work: () => Promi
 
 /**
  * Deletes: waits while the cloud says that something depends on the resource (1400, 5400) and counts what is already
- * gone (2100) as deleted. After the deadline the cloud's own words say what still depends.
+ * gone (2100) as deleted. What depended in this stack is deleted already, so only its last traces are waited for; then
+ * the cloud's own words say what still depends.
  */
 export async function deleteWhenFree(context: Context, remove: () => Promise<void>): Promise<void> {
+  const deadline = Math.min(context.deadline, Date.now() + tracesMs);
   for (let pause = firstPauseMs; ; pause = Math.min(longestPauseMs, pause * 1.5)) {
     try {
       return await remove();
     } catch (error) {
       if (hasRetCode(error, retCodes.notFound)) return;
       if (!hasRetCode(error, retCodes.permissionDenied, retCodes.dependencyExists)) throw error;
-      if (Date.now() + pause > context.deadline) throw error;
+      if (Date.now() + pause > deadline) throw error;
       context.progress(error.message);
       await abortableDelay(pause, context.signal);
     }

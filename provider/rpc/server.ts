@@ -7,11 +7,13 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
+const parentLookMs = 500;
 const unlimited = { "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 };
 
 /**
  * Serves until a signal ends the process. The engine reads the port from the first line of standard output; it ends
- * plugins with SIGINT and waits 5 s for one that does not exit, so both signals exit at once.
+ * plugins with SIGINT and waits 5 s for one that does not exit, so both signals exit at once. With the engine gone
+ * a plugin ends too: nothing would end it later, and it must not work on while the next run does the same.
  */
 export async function serve(
   service: ServiceDefinition,
@@ -25,6 +27,9 @@ export async function serve(
     );
   });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
+  // A killed engine tells nobody, and its plugins are in process groups of their own.
+  const engine = process.ppid;
+  setInterval(() => process.ppid !== engine && process.exit(0), parentLookMs).unref();
   process.stdout.write(`${port}\n`);
 }
 

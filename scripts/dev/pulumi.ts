@@ -6,7 +6,9 @@ import { binDirectory, cliStep, commandPluginStep } from "./pulumi-cli.ts";
 import {
   clearStaleLock,
   ensureStack,
+  finishPendingCreates,
   localCloudSettings,
+  pendingCreates,
   pulumiEnvironment,
   withWorkingConfig,
   writeWorkingConfig,
@@ -27,6 +29,10 @@ for (const line of clearStaleLock(workspace)) process.stderr.write(`${line}\n`);
 await ensureStack(workspace, environment);
 const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
 const configFile = writeWorkingConfig(workspace, machine);
+if (args[0] === "destroy" && pendingCreates(workspace).length > 0) {
+  process.stderr.write("finishing what a killed run was creating, so that destroy finds it …\n");
+  await finishPendingCreates(workspace, environment, configFile);
+}
 
 const child = spawn(
   join(binDirectory(workspace), "pulumi"),

@@ -100,7 +100,8 @@ function stateFile({ pulumi, stack }: Workspace): string {
 export function clearStaleLock({ pulumi, stack }: Workspace): string[] {
   const directory = join(pulumi, "state", ".pulumi", "locks", "organization", "crosszone", stack);
   if (!existsSync(directory)) return [];
-  return readdirSync(directory).flatMap((file) => {
+  const locks = readdirSync(directory).filter((file) => file.endsWith(".json"));
+  return locks.flatMap((file) => {
     const path = join(directory, file);
     const lock = JSON.parse(readFileSync(path, "utf8")) as {
       pid?: number;
@@ -108,33 +109,61 @@ export function clearStaleLock({ pulumi, stack }: Workspace): string[] {
       timestamp?: string;
     };
     if (lock.hostname !== hostname() || lock.pid === undefined || isAlive(lock.pid)) return [];
-    rmSync(path, { force: true });
+    for (const each of [path, `${path}.attrs`]) rmSync(each, { force: true });
     return [
       `cleared the state lock of process ${lock.pid}, which ended at work (${lock.timestamp ?? "time unknown"})`,
     ];
   });
 }
 
-/** The pid may be another program's by now: only a Pulumi process keeps the lock. */
+/** The pid may be another program's by now, or a zombie: only a Pulumi process that lives keeps the lock. */
 function isAlive(pid: number): boolean {
-  return readIfThere(`/proc/${pid}/comm`)?.trim() === "pulumi";
+  const stat = readIfThere(`/proc/${pid}/stat`);
+  return stat !== undefined && /^\d+ \(pulumi\) [^ZX]/.test(stat);
 }
 
-/** Creates that a killed CLI left as pending have been done again, or adopted, once an `up` has succeeded. */
-export async function clearPendingOperations(
+/** URNs of creates that a killed CLI left unfinished: the cloud may have made them, and the state knows no id. */
+export function pendingCreates(workspace: Workspace): string[] {
+  const state = JSON.parse(readIfThere(stateFile(workspace)) ?? "{}") as {
+    checkpoint?: { latest?: { pending_operations?: { type: string; resource: { urn: string } }[] } };
+  };
+  return (state.checkpoint?.latest?.pending_operations ?? [])
+    .filter(({ type }) => type === "creating")
+    .map(({ resource }) => resource.urn);
+}
+
+/** Once an `up` has succeeded, pending creates have been done again or adopted: the state need not remember them. */
+export async function clearPendingCreates(
   workspace: Workspace,
   environment: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const peeked = JSON.parse(readIfThere(stateFile(workspace)) ?? "{}") as {
-    checkpoint?: { latest?: { pending_operations?: unknown[] } };
-  };
-  if ((peeked.checkpoint?.latest?.pending_operations ?? []).length === 0) return;
+  if (pendingCreates(workspace).length === 0) return;
   const options = { cwd: workspace.root, env: environment };
   const exported = JSON.parse((await succeed("pulumi", ["stack", "export"], options)).stdout) as {
     deployment: { pending_operations?: unknown };
   };
   delete exported.deployment.pending_operations;
   await succeed("pulumi", ["stack", "import"], { ...options, stdin: JSON.stringify(exported) });
+}
+
+/**
+ * Before a destroy: what a killed CLI was creating is finished, that is adopted where the cloud has made it, so that
+ * the destroy knows its id and leaves nothing behind.
+ */
+export async function finishPendingCreates(
+  workspace: Workspace,
+  environment: NodeJS.ProcessEnv,
+  configFile: string,
+): Promise<void> {
+  const urns = pendingCreates(workspace);
+  if (urns.length === 0) return;
+  const targets = urns.flatMap((urn) => ["--target", urn]);
+  const up = ["up", "--yes", "--skip-preview", "--non-interactive", ...targets];
+  await succeed("pulumi", withWorkingConfig(up, configFile, workspace.root), {
+    cwd: workspace.root,
+    env: environment,
+  });
+  await clearPendingCreates(workspace, environment);
 }
 
 /** Commands that read or write the stack's configuration file. */

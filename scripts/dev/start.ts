@@ -4,7 +4,7 @@ import { checkPrerequisites } from "../../local-cloud/network/prerequisites.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
 import { setUp } from "./setup.ts";
 import {
-  clearPendingOperations,
+  clearPendingCreates,
   clearStaleLock,
   ensureStack,
   localCloudSettings,
@@ -81,7 +81,7 @@ async function start(workspace: Workspace): Promise<number> {
   if (stderr.trim() !== "") process.stderr.write(`${stderr.trimEnd()}\n`);
   print(`pulumi up: ended with ${code} (${seconds(upStarted)} s)`);
   if (code !== 0) return code;
-  await clearPendingOperations(workspace, environment);
+  await clearPendingCreates(workspace, environment);
   if (!/^ {4}[+~-]+ ?\d+ /m.test(stdout))
     print("\nNothing has changed since the last run: no resource was touched.");
 

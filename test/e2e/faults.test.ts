@@ -95,7 +95,7 @@ test("a path that loses full-size packets, on which training would hang, fails t
   }
 });
 
-test("a pre-shared key that someone changed at one side fails the path check; a refresh finds and mends it", async () => {
+test("a pre-shared key that someone changed at one side fails the path check; the next start mends it", async () => {
   const client = TestClient.ofHome(place.cloudHome);
   const { resources } = await exportOf(place);
   const [tunnel = ""] = resources
@@ -112,12 +112,12 @@ test("a pre-shared key that someone changed at one side fails the path check; a 
   await client.ok("ModifyRouterStaticAttributes", { zone, router_static: tunnel, val1: wrong });
   await client.done("UpdateRouters", { zone, "routers.1": String(router) });
 
-  const failed = await place.start();
+  // Without the refresh of `npm start`; the check is still due, since the test before this one.
+  const failed = await place.pulumi(["up", "--yes", "--skip-preview", "--non-interactive"]);
   expect(failed.code, failed.text).not.toBe(0);
   expect(failed.text).toMatch(/The path from 192\.168\.\d\.2 to 192\.168\.\d\.2 does not carry training: /);
   expect(failed.text).toContain("pre-shared key");
 
-  await place.pulumiOk("refresh", "--yes", "--non-interactive");
   const changes = await place.changesBy(async () => {
     const mended = await place.start();
     expect(mended.code, mended.text).toBe(0);
