@@ -78,8 +78,8 @@ export const eip = defineResource({
   },
 
   async delete(context, id, { inputs: { zone } }) {
-    await untilLeased(context, zone, id);
     await deleteWhenFree(context, async () => {
+      await untilLeased(context, zone, id);
       const { job_id } = await context.session.call(ReleaseEips, zone, { eips: [id] }, context);
       await untilJob(context, zone, job_id);
     });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { binDirectory, cliStep, commandPluginStep } from "./pulumi-cli.ts";
 import {
   clearStaleLock,
+  commandOf,
   ensureStack,
   finishPendingCreates,
   localCloudSettings,
@@ -29,7 +30,7 @@ for (const line of clearStaleLock(workspace)) process.stderr.write(`${line}\n`);
 await ensureStack(workspace, environment);
 const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
 const configFile = writeWorkingConfig(workspace, machine);
-if (args[0] === "destroy" && pendingCreates(workspace).length > 0) {
+if (["destroy", "down", "dn"].includes(commandOf(args) ?? "") && pendingCreates(workspace).length > 0) {
   process.stderr.write("finishing what a killed run was creating, so that destroy finds it …\n");
   await finishPendingCreates(workspace, environment, configFile);
 }

@@ -170,7 +170,10 @@ export async function finishPendingCreates(
 const withConfigFile: ReadonlySet<string> = new Set([
   "config",
   "destroy",
+  "dn",
+  "down",
   "import",
+  "pre",
   "preview",
   "refresh",
   "up",
@@ -178,10 +181,25 @@ const withConfigFile: ReadonlySet<string> = new Set([
   "watch",
 ]);
 
+/** Flags that may stand before the command, with their value as a word of its own. */
+const flagsWithValue: ReadonlySet<string> = new Set([
+  "--stack",
+  "-s",
+  "--cwd",
+  "-C",
+  "--color",
+  "--verbose",
+  "-v",
+]);
+
+/** The command among the arguments, e.g. `up` of `--stack prod up --yes`. */
+export function commandOf(args: readonly string[]): string | undefined {
+  return args.find((arg, index) => !arg.startsWith("-") && !flagsWithValue.has(args[index - 1] ?? ""));
+}
+
 /** The arguments with the working configuration, unless the user names another file. */
 export function withWorkingConfig(args: readonly string[], configFile: string, cwd: string): string[] {
-  const [command] = args;
-  if (command === undefined || !withConfigFile.has(command)) return [...args];
+  if (!withConfigFile.has(commandOf(args) ?? "")) return [...args];
   if (args.some((arg) => arg.startsWith("--config-file"))) return [...args];
   return [...args, "--config-file", relative(cwd, configFile)];
 }

@@ -16,7 +16,8 @@ export const plain = {
   operatorCidrs: ["203.0.113.1/32"],
 };
 
-const zoneName = fc.stringMatching(/^[a-z][a-z0-9-]{0,15}$/);
+/** Without hyphens: with them, two pairs of zones may give one tunnel name, which is refused. */
+const zoneName = fc.stringMatching(/^[a-z][a-z0-9]{0,15}$/);
 const cidr = fc
   .tuple(fc.nat(223), fc.nat(255), fc.nat(255), fc.nat(255))
   .map(([a, b, c, d]) => `${a}.${b}.${c}.${d}/32`);

@@ -1,0 +1,95 @@
+/** A local cloud without a data plane, in a process of its own, and the log of the calls that it got. */
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { TestClient } from "../local-cloud/support.ts";
+
+export const root = join(import.meta.dirname, "..", "..");
+const main = join(root, "local-cloud", "main.ts");
+
+/** One line of calls.jsonl. */
+export interface Call {
+  readonly zone: string;
+  readonly action: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly ret_code: number;
+}
+
+/** A call that changes something, as tests write it down. */
+export type Change = readonly [action: string, parameters: object];
+
+export class Cloud {
+  /** Holds the cloud's home and whatever else the test keeps. */
+  readonly directory: string;
+  readonly home: string;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.home = join(directory, ".local-cloud");
+  }
+
+  /** @param jobs `instant`, or a file with the seconds of each action */
+  static async start(jobs = "instant"): Promise<Cloud> {
+    const cloud = new Cloud(mkdtempSync(join(tmpdir(), "crosszone-integration-")));
+    try {
+      await cloud.run("start", "--data-plane", "none", "--port", "0", "--jobs", jobs);
+    } catch (error) {
+      await cloud.remove();
+      throw error;
+    }
+    return cloud;
+  }
+
+  get configFile(): string {
+    return join(this.home, "config.yaml");
+  }
+
+  get client(): TestClient {
+    return TestClient.ofHome(this.home);
+  }
+
+  /** Starts it again with other job times; what it holds stays. */
+  async restart(jobs: string): Promise<void> {
+    await this.run("stop");
+    await this.run("start", "--data-plane", "none", "--port", "0", "--jobs", jobs);
+  }
+
+  calls(): Call[] {
+    const path = join(this.home, "calls.jsonl");
+    if (!existsSync(path)) return [];
+    // The last line may still be written.
+    const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as Call);
+  }
+
+  /** The changes that `work` had made: actions with their parameters, without those that were refused. */
+  async changesBy(work: () => Promise<unknown>): Promise<Change[]> {
+    const before = this.calls().length;
+    await work();
+    return this.calls()
+      .slice(before)
+      .filter(({ action, ret_code }) => ret_code === 0 && !/^(Describe|Get)/.test(action))
+      .map(({ action, parameters }) => [action, parameters]);
+  }
+
+  /** Stops it and removes everything; also when it never ran. */
+  async remove(): Promise<void> {
+    await this.run("stop");
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  private async run(command: string, ...options: string[]): Promise<void> {
+    const argv = [
+      "--disable-warning=ExperimentalWarning",
+      main,
+      command,
+      "--home",
+      this.home,
+      "--json",
+      ...options,
+    ];
+    await promisify(execFile)(process.execPath, argv);
+  }
+}

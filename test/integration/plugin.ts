@@ -1,0 +1,192 @@
+/** The provider's real executable, started as the engine does and called by gRPC. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { credentials, type ServiceError } from "@grpc/grpc-js";
+import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import rpc from "@pulumi/pulumi/proto/provider_pb.js";
+import statusMessages from "@pulumi/pulumi/proto/status_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import type structs from "google-protobuf/google/protobuf/struct_pb.js";
+import { fromStruct, type Properties, toStruct } from "../../provider/rpc/values.ts";
+import { root } from "./cloud.ts";
+
+/** What state holds of a resource. */
+export interface Resource {
+  readonly urn: string;
+  readonly id: string;
+  readonly inputs: Properties;
+  /** Inputs and outputs. */
+  readonly properties: Properties;
+}
+
+/** The half-made resource that an interrupted or failed create leaves in state. */
+export class HalfMade extends Error {
+  override readonly name = "HalfMade";
+  readonly resource: Resource;
+  constructor(message: string, resource: Resource) {
+    super(message);
+    this.resource = resource;
+  }
+}
+
+type Done<Response> = (error: ServiceError | null, response: Response) => void;
+type Call<Response> = (done: Done<Response>) => unknown;
+
+export class Plugin {
+  readonly #process: ChildProcess;
+  readonly #client: providerService.ResourceProviderClient;
+  /** What it wrote to standard error. */
+  stderr = "";
+
+  private constructor(child: ChildProcess, port: string) {
+    this.#process = child;
+    this.#client = new providerService.ResourceProviderClient(
+      `127.0.0.1:${port}`,
+      credentials.createInsecure(),
+    );
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.stderr += text;
+    });
+  }
+
+  /** @param configFile absent: it is not configured */
+  static async start(configFile?: string): Promise<Plugin> {
+    const child = spawn(join(root, "provider", "pulumi-resource-qingcloud"), [], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { PATH: process.env.PATH, HOME: "/nonexistent" },
+    });
+    const [port] = (await once(createInterface(child.stdout), "line")) as [string];
+    const plugin = new Plugin(child, port);
+    if (configFile !== undefined) await plugin.configure({ configFile });
+    return plugin;
+  }
+
+  async stop(): Promise<void> {
+    this.#client.close();
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = once(this.#process, "exit");
+    this.#process.kill("SIGKILL");
+    await ended;
+  }
+
+  async configure(args: Properties): Promise<void> {
+    const request = new rpc.ConfigureRequest().setArgs(toStruct(args));
+    await call<rpc.ConfigureResponse>((done) => this.#client.configure(request, done));
+  }
+
+  async invoke(token: string, args: Properties): Promise<Properties> {
+    const request = new rpc.InvokeRequest().setTok(token).setArgs(toStruct(args));
+    return fromStruct(
+      (await call<rpc.InvokeResponse>((done) => this.#client.invoke(request, done))).getReturn(),
+    );
+  }
+
+  /** The inputs with defaults. @throws Error with all failures */
+  async check(urn: string, news: Properties): Promise<Properties> {
+    const request = new rpc.CheckRequest().setUrn(urn).setNews(toStruct(news));
+    const response = await call<rpc.CheckResponse>((done) => this.#client.check(request, done));
+    const failures = response.getFailuresList().map((each) => `${each.getProperty()}: ${each.getReason()}`);
+    if (failures.length > 0) throw new Error(failures.join("\n"));
+    return fromStruct(response.getInputs());
+  }
+
+  /** Checks and creates. @throws HalfMade where the cloud made it and it is not finished */
+  async create(urn: string, news: Properties, { preview = false, timeout = 60 } = {}): Promise<Resource> {
+    const inputs = await this.check(urn, news);
+    const request = new rpc.CreateRequest().setUrn(urn).setProperties(toStruct(inputs));
+    request.setPreview(preview).setTimeout(timeout);
+    const response = await call<rpc.CreateResponse>((done) => this.#client.create(request, done), urn);
+    return { urn, id: response.getId(), inputs, properties: fromStruct(response.getProperties()) };
+  }
+
+  /** What the cloud has of a resource in state; undefined where it is gone. */
+  async read({ urn, id, inputs, properties }: Resource): Promise<Resource | undefined> {
+    const request = new rpc.ReadRequest().setUrn(urn).setId(id);
+    return await this.#read(urn, request.setInputs(toStruct(inputs)).setProperties(toStruct(properties)));
+  }
+
+  /** @param id `zone/id` */
+  async import(urn: string, id: string): Promise<Resource | undefined> {
+    return await this.#read(urn, new rpc.ReadRequest().setUrn(urn).setId(id));
+  }
+
+  async #read(urn: string, request: rpc.ReadRequest): Promise<Resource | undefined> {
+    const response = await call<rpc.ReadResponse>((done) => this.#client.read(request, done));
+    if (response.getId() === "") return undefined;
+    const [inputs, properties] = [fromStruct(response.getInputs()), fromStruct(response.getProperties())];
+    return { urn, id: response.getId(), inputs, properties };
+  }
+
+  /** Kinds of change by property; empty where nothing differs. */
+  async diff({ urn, id, inputs, properties }: Resource, news: Properties): Promise<Record<string, string>> {
+    const request = new rpc.DiffRequest().setUrn(urn).setId(id).setOlds(toStruct(properties));
+    request.setOldInputs(toStruct(inputs)).setNews(toStruct(await this.check(urn, news)));
+    const response = await call<rpc.DiffResponse>((done) => this.#client.diff(request, done));
+    const { DIFF_NONE } = rpc.DiffResponse.DiffChanges;
+    const kinds = Object.entries(rpc.PropertyDiff.Kind);
+    const found: Record<string, string> = {};
+    response.getDetaileddiffMap().forEach((detail, name) => {
+      found[name] = kinds.find(([, value]) => value === detail.getKind())?.[0] ?? "";
+    });
+    if ((response.getChanges() === DIFF_NONE) !== (Object.keys(found).length === 0)) {
+      throw new Error(`changes ${response.getChanges()} and details ${JSON.stringify(found)} disagree`);
+    }
+    return found;
+  }
+
+  async update({ urn, id, inputs, properties }: Resource, news: Properties): Promise<Resource> {
+    const checked = await this.check(urn, news);
+    const request = new rpc.UpdateRequest()
+      .setUrn(urn)
+      .setId(id)
+      .setOlds(toStruct(properties))
+      .setTimeout(60);
+    request.setOldInputs(toStruct(inputs)).setNews(toStruct(checked));
+    const response = await call<rpc.UpdateResponse>((done) => this.#client.update(request, done), urn);
+    return { urn, id, inputs: checked, properties: fromStruct(response.getProperties()) };
+  }
+
+  async delete({ urn, id, inputs, properties }: Resource): Promise<void> {
+    const request = new rpc.DeleteRequest().setUrn(urn).setId(id).setTimeout(60);
+    request.setOldInputs(toStruct(inputs)).setProperties(toStruct(properties));
+    await call<empty.Empty>((done) => this.#client.delete(request, done));
+  }
+
+  async cancel(): Promise<void> {
+    await call<empty.Empty>((done) => this.#client.cancel(new empty.Empty(), done));
+  }
+
+  /** The response of a create as it is on the wire, with the marks of secrets. */
+  async rawCreate(urn: string, news: Properties): Promise<structs.Struct | undefined> {
+    const request = new rpc.CreateRequest().setUrn(urn).setProperties(toStruct(await this.check(urn, news)));
+    return (await call<rpc.CreateResponse>((done) => this.#client.create(request, done))).getProperties();
+  }
+}
+
+export function urnOf(type: string, name: string): string {
+  return `urn:pulumi:test::crosszone::crosszone:network:Network$qingcloud:${type}::${name}`;
+}
+
+function call<Response>(start: Call<Response>, urn = ""): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    start((error, response) =>
+      error ? reject(halfMade(error, urn) ?? new Error(error.details)) : resolve(response),
+    );
+  });
+}
+
+/** The structured error that grpc-go reads from this trailer. */
+function halfMade(error: ServiceError, urn: string): HalfMade | undefined {
+  const [trailer] = error.metadata?.get("grpc-status-details-bin") ?? [];
+  if (!(trailer instanceof Buffer)) return undefined;
+  const [detail] = statusMessages.Status.deserializeBinary(trailer).getDetailsList();
+  const failed = detail?.unpack(
+    rpc.ErrorResourceInitFailed.deserializeBinary,
+    "pulumirpc.ErrorResourceInitFailed",
+  );
+  if (failed == null) return undefined;
+  const [inputs, properties] = [fromStruct(failed.getInputs()), fromStruct(failed.getProperties())];
+  return new HalfMade(error.details, { urn, id: failed.getId(), inputs, properties });
+}

@@ -1,0 +1,202 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { checkInputs, diffInputs, previewProperties, splitState } from "../../../provider/checks.ts";
+import { definitions } from "../../../provider/definitions.ts";
+import type { AnyResource } from "../../../provider/resource.ts";
+import { unknownValue } from "../../../provider/rpc/values.ts";
+
+const definitionOf = (type: string): AnyResource => {
+  const found = definitions.find((each) => each.type === `qingcloud:${type}`);
+  if (found === undefined) throw new Error(`no definition of ${type}`);
+  return found;
+};
+const eip = definitionOf("cloud:Eip");
+const tunnel = definitionOf("cloud:IpsecTunnel");
+const instance = definitionOf("cloud:Instance");
+
+const side = {
+  zone: "pek3a",
+  vpcId: "rtr-1",
+  remoteAddress: "203.0.113.9",
+  presharedKey: "a-very-secret-key",
+  localNetworks: ["192.168.1.0/24"],
+  targetNetworks: ["192.168.2.0/24"],
+};
+
+describe("checkInputs", () => {
+  test("tells all problems at once, each at its property", () => {
+    const { failures } = checkInputs(eip, { bandwidth: 5_000, billingMode: "gift", nmae: "x" });
+    expect(failures.map(({ property }) => property).sort()).toEqual([
+      "bandwidth",
+      "billingMode",
+      "nmae",
+      "zone",
+    ]);
+  });
+
+  test("says what is allowed and what was given", () => {
+    const [failure] = checkInputs(eip, { zone: "pek3a", bandwidth: 5_000 }).failures;
+    expect(failure?.reason).toBe("bandwidth: Too big: expected number to be <=1000 (given: 5000)");
+    const [unknown] = checkInputs(eip, { zone: "pek3a", bandwidth: 5, nmae: "x" }).failures;
+    expect(unknown?.reason).toBe(
+      '"nmae" is not a property; allowed: zone, name, mark, bandwidth, billingMode',
+    );
+  });
+
+  test("names the place inside a list", () => {
+    const rules = [{ protocol: "tcp" }, { protocol: "smtp" }];
+    const { failures } = checkInputs(definitionOf("cloud:SecurityGroup"), { zone: "pek3a", rules });
+    expect(failures).toHaveLength(1);
+    expect(failures[0]?.property).toBe("rules");
+    expect(failures[0]?.reason).toMatch(/^rules\.1\.protocol: /);
+  });
+
+  test("fills in defaults, also inside lists, and leaves out what is absent", () => {
+    expect(checkInputs(eip, { zone: "pek3a", bandwidth: 5, name: null })).toEqual({
+      inputs: { zone: "pek3a", bandwidth: 5, billingMode: "bandwidth" },
+      failures: [],
+    });
+    const rules = [{ protocol: "esp" }];
+    expect(checkInputs(definitionOf("cloud:SecurityGroup"), { zone: "pek3a", rules }).inputs.rules).toEqual([
+      { protocol: "esp", priority: 0, action: "accept", direction: 0 },
+    ]);
+  });
+
+  test("passes over what is not known yet, and still tells what is wrong beside it", () => {
+    const { inputs, failures } = checkInputs(eip, { zone: unknownValue, bandwidth: 0 });
+    expect(inputs.zone).toBe(unknownValue);
+    expect(failures.map(({ property }) => property)).toEqual(["bandwidth"]);
+  });
+
+  test("passes over a list that holds something unknown", () => {
+    const { inputs, failures } = checkInputs(tunnel, { ...side, targetNetworks: [unknownValue] });
+    expect(failures).toEqual([]);
+    expect(inputs.targetNetworks).toEqual([unknownValue]);
+  });
+
+  test("looks at properties together only when all are known", () => {
+    const overlapping = { ...side, targetNetworks: side.localNetworks };
+    expect(checkInputs(tunnel, overlapping).failures).toEqual([
+      { property: "targetNetworks", reason: "192.168.1.0/24 is at both sides of the tunnel" },
+    ]);
+    expect(checkInputs(tunnel, { ...overlapping, presharedKey: unknownValue }).failures).toEqual([]);
+  });
+
+  test.each<[string, object, string[]]>([
+    ["a type and a size", { instanceType: "x", cpu: 1 }, ["instanceType"]],
+    ["neither type nor size", {}, ["instanceType"]],
+    ["half a size", { cpu: 1 }, ["instanceType"]],
+    ["a type", { instanceType: "x" }, []],
+    ["a size", { cpu: 1, memoryGiB: 1, gpus: 1 }, []],
+  ])("of an instance with %s", (_, shape, expected) => {
+    const base = { zone: "z", imageId: "i", vxnetId: "v", privateIp: "192.168.1.2", keypairId: "k" };
+    expect(checkInputs(instance, { ...base, ...shape }).failures.map(({ property }) => property)).toEqual(
+      expected,
+    );
+  });
+
+  test("shows no secret in a failure", () => {
+    const secret = "hush|hush-hush";
+    const told = JSON.stringify(checkInputs(tunnel, { ...side, presharedKey: secret }).failures);
+    expect(told).toContain("must not contain `|`");
+    expect(told).not.toContain("hush");
+    const long = `SECRET${"x".repeat(5000)}`;
+    expect(JSON.stringify(checkInputs(instance, { zone: "z", userData: long }).failures)).not.toContain(
+      "SECRET",
+    );
+  });
+
+  test.each(["link:NodeReady", "link:PathCheck"])("shows no private key of %s in a failure", (type) => {
+    const connection = { host: "", port: 0, user: "u", privateKey: "PRIVATE", hostKey: "" };
+    const news = { connection, from: { connection }, to: { connection }, needs: ["PRIVACY"] };
+    expect(checkInputs(definitionOf(type), news).failures.length).toBeGreaterThan(0);
+    expect(JSON.stringify(checkInputs(definitionOf(type), news).failures)).not.toContain("PRIVATE");
+  });
+});
+
+test("checking what was checked changes nothing, for every resource", () => {
+  const checked = checkInputs(tunnel, side).inputs;
+  expect(checkInputs(tunnel, checked)).toEqual({ inputs: checked, failures: [] });
+});
+
+describe("diffInputs", () => {
+  const before = { zone: "pek3a", bandwidth: 20, billingMode: "bandwidth", mark: "m" };
+
+  test("finds nothing where nothing changed", () => {
+    expect(diffInputs(eip, before, { ...before })).toEqual([]);
+    const rules = [{ protocol: "tcp", fromPort: 1 }];
+    expect(
+      diffInputs(definitionOf("cloud:SecurityGroup"), { rules }, { rules: structuredClone(rules) }),
+    ).toEqual([]);
+  });
+
+  test("tells what is updated, added and deleted, and what makes it anew", () => {
+    const { mark: _, ...rest } = before;
+    expect(diffInputs(eip, before, { ...rest, zone: "sh1a", bandwidth: 50, name: "n" })).toEqual([
+      { property: "zone", kind: "update", replace: true },
+      { property: "name", kind: "add", replace: false },
+      { property: "mark", kind: "delete", replace: false },
+      { property: "bandwidth", kind: "update", replace: false },
+    ]);
+  });
+
+  test("replaces for any change of a resource that has no update", () => {
+    const key = definitionOf("state:PresharedKey");
+    expect(diffInputs(key, { bytes: 16 }, { bytes: 32 })).toEqual([
+      { property: "bytes", kind: "update", replace: true },
+    ]);
+  });
+
+  test("finds exactly the properties that differ", () => {
+    const values = fc.record({
+      zone: fc.constantFrom("a", "b"),
+      bandwidth: fc.integer({ min: 1, max: 3 }),
+      billingMode: fc.constantFrom("bandwidth", "traffic"),
+      name: fc.option(fc.constantFrom("n", "m"), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(values, values, (olds, news) => {
+        const expected = (["zone", "name", "bandwidth", "billingMode"] as const).filter(
+          (name) => olds[name] !== news[name],
+        );
+        expect(diffInputs(eip, olds, news).map(({ property }) => property)).toEqual(expected);
+      }),
+    );
+  });
+});
+
+describe("every definition", () => {
+  test.each(definitions.map((each) => [each.type, each] as const))(
+    "%s: describes all properties, and names only its own in replaceOn and secrets",
+    (_, { inputs, outputs, replaceOn, secrets = [], description }) => {
+      expect(description.length).toBeGreaterThan(20);
+      const all = { ...inputs.shape, ...outputs.shape } as Record<string, z.ZodType>;
+      for (const [name, type] of Object.entries(all)) expect(type.description, name).toMatch(/.{3,}/);
+      for (const name of replaceOn) expect(Object.keys(inputs.shape)).toContain(name);
+      for (const name of secrets) expect(Object.keys(all)).toContain(name);
+      expect(inputs.def.catchall).toBeInstanceOf(z.ZodNever);
+    },
+  );
+
+  test("has a type of its own", () => {
+    expect(new Set(definitions.map(({ type }) => type)).size).toBe(definitions.length);
+  });
+});
+
+test("a preview knows the inputs and none of the outputs", () => {
+  expect(previewProperties(eip, { zone: "pek3a", bandwidth: 5 })).toEqual({
+    zone: "pek3a",
+    bandwidth: 5,
+    name: unknownValue,
+    address: unknownValue,
+  });
+});
+
+test("state is split into inputs and outputs, without nulls", () => {
+  const state = { zone: "pek3a", bandwidth: 5, mark: null, name: "n", address: "203.0.113.5", other: 1 };
+  expect(splitState(eip, state)).toEqual({
+    inputs: { zone: "pek3a", bandwidth: 5, name: "n" },
+    outputs: { name: "n", address: "203.0.113.5" },
+  });
+});

@@ -1,0 +1,28 @@
+/** A context for life-cycle functions in tests, that keeps what it was told. */
+import type { Context } from "../../../provider/resource.ts";
+import type { Session } from "../../../provider/session.ts";
+
+export interface TestContext extends Context {
+  readonly made: Context["made"];
+  readonly ids: readonly string[];
+  readonly told: readonly string[];
+}
+
+export function contextOf(more: Partial<Context> = {}): TestContext {
+  const ids: string[] = [];
+  const told: string[] = [];
+  return {
+    session: {} as Session,
+    urn: "urn:pulumi:dev::crosszone::crosszone:network:Network$qingcloud:cloud:Eip::beijing",
+    signal: new AbortController().signal,
+    deadline: Date.now() + 600_000,
+    halfMadeId: undefined,
+    importZone: () => "pek3a",
+    progress: (message) => told.push(message),
+    warn: (message) => told.push(message),
+    made: (id) => ids.push(id),
+    ids,
+    told,
+    ...more,
+  };
+}

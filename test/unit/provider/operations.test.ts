@@ -1,0 +1,98 @@
+import { describe, expect, test, vi } from "vitest";
+import { checkConfiguration } from "../../../provider/configuration.ts";
+import { Operations } from "../../../provider/operations.ts";
+import type { Context } from "../../../provider/resource.ts";
+import type { Session } from "../../../provider/session.ts";
+
+const sessionWith = (zone: string | undefined) => ({ client: { profile: { zone } } }) as unknown as Session;
+const never = () => new Promise<never>(() => {});
+
+describe("cancel", () => {
+  test("ends every running operation at once, also one that does not listen", async () => {
+    const operations = new Operations();
+    const running = ["a", "b"].map((urn) => operations.begin(urn, 0, sessionWith("z"), undefined).run(never));
+    operations.cancel();
+    const outcomes = await Promise.allSettled(running);
+    for (const outcome of outcomes) {
+      expect(outcome).toMatchObject({
+        status: "rejected",
+        reason: { message: "cancelled; the next run finishes what was begun" },
+      });
+    }
+  });
+
+  test("keeps the id of what was made", async () => {
+    const operations = new Operations();
+    const operation = operations.begin("urn", 0, sessionWith("z"), undefined);
+    const running = operation.run((context) => {
+      context.made("rtr-1");
+      return never();
+    });
+    expect(operation.madeId).toBe("rtr-1");
+    operations.cancel();
+    await expect(running).rejects.toThrow("cancelled");
+    expect(operation.madeId).toBe("rtr-1");
+  });
+
+  test("tells the function by its signal, and lets nothing new succeed", async () => {
+    const operations = new Operations();
+    let signal: AbortSignal | undefined;
+    const running = operations.begin("urn", 0, sessionWith("z"), undefined).run((context) => {
+      signal = context.signal;
+      return never();
+    });
+    operations.cancel();
+    await expect(running).rejects.toThrow("cancelled");
+    expect(signal?.aborted).toBe(true);
+    const next = operations.begin("urn", 0, sessionWith("z"), undefined);
+    await expect(next.run(async () => "done")).rejects.toThrow("cancelled");
+  });
+});
+
+const contextOf = async (...more: [timeout: number, zone: string | undefined, importZone?: string]) => {
+  const [timeout, zone, importZone] = more;
+  const operation = new Operations().begin(
+    "urn",
+    timeout,
+    sessionWith(zone),
+    undefined,
+    undefined,
+    importZone,
+  );
+  return await operation.run(async (context: Context) => context);
+};
+
+test("the deadline is that of customTimeouts, else ten minutes", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    expect((await contextOf(5, "z")).deadline).toBe(Date.now() + 5_000);
+    expect((await contextOf(0, "z")).deadline).toBe(Date.now() + 600_000);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("the zone of an import is that of its id, else the profile's, else it is asked for", async () => {
+  expect((await contextOf(0, "pek3a", "sh1a")).importZone()).toBe("sh1a");
+  expect((await contextOf(0, "pek3a")).importZone()).toBe("pek3a");
+  const context = await contextOf(0, undefined);
+  expect(() => context.importZone()).toThrow(
+    "The zone is not known. Import with the id `zone/id`, e.g. `pek3a/eip-1234abcd`.",
+  );
+});
+
+describe("the provider's configuration", () => {
+  test("takes names only: a key in it is refused, with where keys belong, and its value is not shown", () => {
+    const problems = checkConfiguration({ accessKeyId: "AK", secretAccessKey: "hush", configFile: "x" });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.reason).toContain("Credentials are never configuration");
+    expect(problems[0]?.reason).toContain("allowed: configFile, profile, endpoint");
+    expect(JSON.stringify(problems)).not.toContain("hush");
+  });
+
+  test("ignores what the engine adds", () => {
+    expect(
+      checkConfiguration({ version: "0.1.0", pluginDownloadURL: "x", __internal: {}, profile: "p" }),
+    ).toEqual([]);
+  });
+});

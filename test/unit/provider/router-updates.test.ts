@@ -1,0 +1,174 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { RouterUpdates } from "../../../provider/router-updates.ts";
+import type { Session } from "../../../provider/session.ts";
+import { QingCloudError } from "../../../qingcloud/errors.ts";
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] }));
+afterEach(() => void vi.useRealTimers());
+
+const inTransition = () =>
+  new QingCloudError("PermissionDenied", { action: "UpdateRouters", retCode: 1400, outcome: "refused" });
+
+/** A router whose UpdateRouters the test refuses, or lets end. */
+function routerOf({
+  refuse = () => undefined,
+  transition = () => "",
+}: {
+  refuse?: () => unknown;
+  transition?: () => string;
+} = {}) {
+  const calls: string[] = [];
+  const jobs: { end(): void; fail(error: Error): void }[] = [];
+  const deadlines: number[] = [];
+  const session = {
+    async call(
+      action: { name: string },
+      zone: string,
+      request: { routers: string[] },
+      options?: { deadline: number },
+    ) {
+      expect([zone, request.routers]).toEqual(["pek3a", ["rtr-1"]]);
+      calls.push(action.name);
+      if (action.name === "DescribeRouters") {
+        return { router_set: [{ status: "active", transition_status: transition() }] };
+      }
+      deadlines.push(options?.deadline ?? 0);
+      const error = refuse();
+      if (error !== undefined) throw error;
+      return { job_id: `j-${calls.length}` };
+    },
+    jobs: () => ({
+      wait: () => new Promise<void>((resolve, reject) => jobs.push({ end: resolve, fail: reject })),
+    }),
+  };
+  return {
+    updates: new RouterUpdates(session as unknown as Session, "pek3a", "rtr-1"),
+    calls,
+    jobs,
+    deadlines,
+  };
+}
+
+const later = () => Date.now() + 600_000;
+const jobCount = (jobs: readonly unknown[], count: number) =>
+  vi.waitFor(() => expect(jobs).toHaveLength(count), { timeout: 2_000, interval: 1 });
+
+test("changes made at the same time are applied by one UpdateRouters", async () => {
+  const { updates, calls, jobs } = routerOf();
+  const applied = Array.from({ length: 50 }, () => updates.apply(later()));
+  await jobCount(jobs, 1);
+  jobs[0]?.end();
+  await Promise.all(applied);
+  expect(calls).toEqual(["UpdateRouters"]);
+});
+
+test("whoever comes while one is running is applied by a later one, all together: two in all", async () => {
+  const { updates, calls, jobs } = routerOf();
+  let isFirstDone = false;
+  const first = updates.apply(later()).then(() => {
+    isFirstDone = true;
+  });
+  await jobCount(jobs, 1);
+  let laterDone = 0;
+  const joined = Array.from({ length: 50 }, () =>
+    updates.apply(later()).then(() => {
+      laterDone += 1;
+    }),
+  );
+  expect(calls).toEqual(["UpdateRouters"]);
+  jobs[0]?.end();
+  await first;
+  await jobCount(jobs, 2);
+  expect([isFirstDone, laterDone]).toEqual([true, 0]);
+  jobs[1]?.end();
+  await Promise.all(joined);
+  expect(calls).toEqual(["UpdateRouters", "UpdateRouters"]);
+});
+
+test("one is in flight at a time, however many come", async () => {
+  const { updates, calls, jobs } = routerOf();
+  const all: Promise<void>[] = [];
+  for (let round = 1; round <= 4; round++) {
+    all.push(updates.apply(later()));
+    await jobCount(jobs, round);
+    all.push(updates.apply(later()), updates.apply(later()));
+    expect(calls).toHaveLength(round);
+    jobs[round - 1]?.end();
+    await all[all.length - 3];
+  }
+  await jobCount(jobs, 5);
+  jobs[4]?.end();
+  await Promise.all(all);
+  expect(calls).toHaveLength(5);
+});
+
+test("a router in a transition is asked again when it is idle", async () => {
+  let left = 5;
+  const { updates, calls, jobs } = routerOf({
+    refuse: () => (left-- > 0 ? inTransition() : undefined),
+    transition: () => "updating",
+  });
+  const applied = updates.apply(later());
+  await vi.waitFor(async () => {
+    await vi.advanceTimersByTimeAsync(300);
+    expect(jobs).toHaveLength(1);
+  });
+  jobs[0]?.end();
+  await applied;
+  expect(calls.filter((name) => name === "UpdateRouters")).toHaveLength(6);
+});
+
+test("an idle router that refuses three times in a row has a reason, which is told", async () => {
+  const { updates, calls } = routerOf({ refuse: inTransition });
+  await expect(updates.apply(later())).rejects.toMatchObject({ retCode: 1400 });
+  expect(calls.filter((name) => name === "UpdateRouters")).toHaveLength(3);
+});
+
+test("a router that stays in its transition is given up at the deadline", async () => {
+  const { updates } = routerOf({ refuse: inTransition, transition: () => "updating" });
+  const told = expect(updates.apply(Date.now() + 3_000)).rejects.toMatchObject({ retCode: 1400 });
+  for (let i = 0; i < 20; i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    await vi.advanceTimersByTimeAsync(300);
+  }
+  await told;
+});
+
+test("another refusal reaches everyone who shares the call, and the next change is applied anew", async () => {
+  let error: unknown = new QingCloudError("no", {
+    action: "UpdateRouters",
+    retCode: 2100,
+    outcome: "refused",
+  });
+  const { updates, jobs, calls } = routerOf({ refuse: () => error });
+  const outcomes = await Promise.allSettled([updates.apply(later()), updates.apply(later())]);
+  expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+  expect(calls).toHaveLength(1);
+  error = undefined;
+  const next = updates.apply(later());
+  await jobCount(jobs, 1);
+  jobs[0]?.end();
+  await next;
+});
+
+test("a job that fails reaches those who shared it, not those who wait for the next", async () => {
+  const { updates, jobs } = routerOf();
+  const first = expect(updates.apply(later())).rejects.toThrow("job failed");
+  await jobCount(jobs, 1);
+  const second = updates.apply(later());
+  jobs[0]?.fail(new Error("job failed"));
+  await first;
+  await jobCount(jobs, 2);
+  jobs[1]?.end();
+  await second;
+});
+
+test("a shared call has the latest deadline of those who share it", async () => {
+  const { updates, jobs, deadlines } = routerOf();
+  const [early, late] = [Date.now() + 1_000, Date.now() + 9_000];
+  const all = [updates.apply(early), updates.apply(late), updates.apply(early)];
+  await jobCount(jobs, 1);
+  jobs[0]?.end();
+  await Promise.all(all);
+  expect(deadlines).toEqual([late]);
+});
