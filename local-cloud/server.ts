@@ -40,8 +40,30 @@ const pruneInterval = 3_600_000;
 /** How often the data plane is looked at for what has died. */
 const inspectInterval = 10_000;
 
-/** Starts a local cloud. The data plane becomes what the state says in the background: the API answers at once. */
+/** A free port may be taken by a cloud that starts at the same moment: another is chosen, this many times. */
+const portChoices = 8;
+
+/**
+ * Starts a local cloud. The data plane becomes what the state says in the background: the API answers at once.
+ * @throws Failure for what its user can mend
+ */
 export async function startCloud(options: ServerOptions): Promise<RunningCloud> {
+  for (let choice = 1; ; choice++) {
+    try {
+      return await startOnPorts(options);
+    } catch (error) {
+      const isOurs = !options.port && new Home(options.home).readSettings() === undefined;
+      if (!isOurs || !isPortTaken(error) || choice === portChoices) throw error;
+    }
+  }
+}
+
+function isPortTaken(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ("code" in error && error.code === "EADDRINUSE") || isPortTaken(error.cause);
+}
+
+async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
   const { log } = options;
   const durations = readSetting(() => readDurations(options.jobs));
   const rateLimit = readSetting(() => new RateLimit(options.rateLimit));

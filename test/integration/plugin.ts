@@ -181,7 +181,7 @@ function call<Response>(start: Call<Response>, urn = ""): Promise<Response> {
 function halfMade(error: ServiceError, urn: string): HalfMade | undefined {
   const [trailer] = error.metadata?.get("grpc-status-details-bin") ?? [];
   if (!(trailer instanceof Buffer)) return undefined;
-  const [detail] = statusMessages.Status.deserializeBinary(trailer).getDetailsList();
+  const [detail] = statusMessages.Status.deserializeBinary(new Uint8Array(trailer)).getDetailsList();
   const failed = detail?.unpack(
     rpc.ErrorResourceInitFailed.deserializeBinary,
     "pulumirpc.ErrorResourceInitFailed",

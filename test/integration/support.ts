@@ -145,7 +145,7 @@ function found(id: string, struct: Struct | undefined): Found {
 export function initFailedOf(error: ServiceError) {
   const [trailer] = error.metadata.get("grpc-status-details-bin");
   if (!(trailer instanceof Buffer)) throw error;
-  const [detail] = statusMessages.Status.deserializeBinary(trailer).getDetailsList();
+  const [detail] = statusMessages.Status.deserializeBinary(new Uint8Array(trailer)).getDetailsList();
   const typeName = detail?.getTypeName();
   if (detail === undefined || typeName !== "pulumirpc.ErrorResourceInitFailed") throw error;
   const failed = rpc.ErrorResourceInitFailed.deserializeBinary(detail.getValue_asU8());
