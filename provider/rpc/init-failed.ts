@@ -22,7 +22,9 @@ export class InitFailedError extends Error {
       .setReasonsList([reason]);
     const detail = new anyMessages.Any();
     detail.pack(failed.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
-    const answer = new statusMessages.Status().setCode(status.UNKNOWN).setMessage(reason).addDetails(detail);
+    const answer = new statusMessages.Status().setCode(status.UNKNOWN).setMessage(reason);
+    // Apart: `addDetails` returns the detail, not the status.
+    answer.addDetails(detail);
     // grpc-go reads structured errors from this trailer.
     this.metadata.add("grpc-status-details-bin", Buffer.from(answer.serializeBinary()));
   }

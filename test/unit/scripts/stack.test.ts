@@ -161,12 +161,18 @@ describe("the state lock", () => {
   });
 
   test("of a process that is dead and not yet buried is cleared", async () => {
-    symlinkSync("/bin/true", join(workspace.root, "pulumi"));
-    const script = `"${join(workspace.root, "pulumi")}" & echo $!; exec sleep 600`;
+    symlinkSync("/bin/sleep", join(workspace.root, "pulumi"));
+    // The shell becomes a program that buries no children.
+    const script = `"${join(workspace.root, "pulumi")}" 600 & echo $!; exec sleep 600`;
     const parent = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore"] });
     children.push(parent);
     const [said] = (await once(parent.stdout, "data")) as [Buffer];
     const pid = Number(said.toString());
+    const nameOf = (id: number) => readFileSync(`/proc/${id}/comm`, "utf8").trim();
+    await vi.waitFor(() => expect([nameOf(parent.pid ?? 0), nameOf(pid)]).toEqual(["sleep", "pulumi"]), {
+      timeout: 5_000,
+    });
+    process.kill(pid, "SIGKILL");
     await vi.waitFor(() => expect(stateOf(pid)).toBe("Z"), { timeout: 5_000 });
     write(pid);
     expect(clearStaleLock(workspace)).toHaveLength(1);
