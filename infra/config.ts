@@ -35,6 +35,13 @@ const hostKey = z.string().regex(/^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-
   error: "must be a public key in OpenSSH's form, e.g. `ssh-ed25519 AAAA…`",
 });
 
+/** `pulumi config set` keeps a number with a point as text, and a whole number in a list of texts as a number. */
+const decimal = z.preprocess(
+  (value) => (typeof value === "string" && /^-?\d*\.?\d+(e-?\d+)?$/i.test(value) ? Number(value) : value),
+  z.number(),
+);
+const argument = z.preprocess((value) => (typeof value === "number" ? String(value) : value), z.string());
+
 const script = z
   .strictObject({
     source: z.enum(["upload", "url"]).default("upload"),
@@ -44,7 +51,7 @@ const script = z
       .string()
       .regex(/^[0-9a-f]{64}$/, { error: "must be 64 hexadecimal digits in lower case" })
       .optional(),
-    args: z.array(z.string()).default([]),
+    args: z.array(argument).default([]),
     env: z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.string()).default({}),
   })
   .refine(({ source, url, sha256 }) => source === "upload" || (url !== undefined && sha256 !== undefined), {
@@ -57,8 +64,8 @@ export const trainingSchema = z.strictObject({
   data: z.string().default("scripts/train/data/digits.npz"),
   epochs: z.number().int().min(1).default(10),
   batchSize: z.number().int().min(1).default(64),
-  lr: z.number().positive().default(0.01),
-  momentum: z.number().min(0).lt(1).default(0.5),
+  lr: decimal.pipe(z.number().positive()).default(0.01),
+  momentum: decimal.pipe(z.number().min(0).lt(1)).default(0.5),
   seed: z.number().int().min(0).default(1),
   masterPort: z.number().int().min(1024).max(65535).default(29500),
   worldSize: z.number().int().min(1).optional(),

@@ -126,8 +126,17 @@ export class ProviderService {
     } catch (error) {
       const id = operation.madeId ?? halfMadeId;
       if (id === undefined) throw error;
-      const properties = toStruct(inputs, secretsOf(definition));
-      throw new InitFailedError(id, properties, properties, messageOf(error));
+      const secrets = secretsOf(definition);
+      // Without its outputs, so that the next run sees an unfinished one: a given `name` is an input and an output.
+      const properties = Object.fromEntries(
+        Object.entries(inputs).filter(([name]) => !(name in definition.outputs.shape)),
+      );
+      throw new InitFailedError(
+        id,
+        toStruct(properties, secrets),
+        toStruct(inputs, secrets),
+        messageOf(error),
+      );
     }
   }
 

@@ -24,8 +24,8 @@ export interface CharonOptions {
   /** The daemon's log. */
   readonly logFile: string;
   readonly log: (line: string) => void;
-  /** Called after the daemon came up, first or again: what its peers hold of it is worthless then. */
-  readonly onStart: () => void;
+  /** Called after the daemon came up, first or again: what its peers hold of it is worthless then. Awaited before anyone calls a peer: a reset that comes later would end the new call. */
+  readonly onStart: () => Promise<void>;
 }
 
 export class Charon {
@@ -132,7 +132,7 @@ export class Charon {
     await session.listen("ike-updown", wakeAll);
     await this.#load(session);
     this.#session = session;
-    onStart();
+    await onStart();
   }
 
   #spawn(): ChildProcess {

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { initiateChild, installedChildren, terminate } from "./associations.ts";
 import { childNames, type TunnelPlan } from "./ipsec.ts";
 
-const attemptMs = 10_000;
+const attemptMs = 5_000;
 const retryPausesMs = [250, 500, 1000, 2000, 5000, 10_000];
 /** The daemon reports what changes; this look is for a report that was lost. */
 const lookMs = 15_000;

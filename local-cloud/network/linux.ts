@@ -202,10 +202,11 @@ class LinuxDataPlane implements DataPlane {
       strongswanConfiguration: join(home, "strongswan.conf"),
       logs: join(home, "logs"),
       log,
-      onIkeStart: (address) => {
-        for (const router of this.#routers.values()) {
-          router.charon.reset(address).catch((error) => log(`router ${router.id}: ${String(error)}`));
-        }
+      onIkeStart: async (address) => {
+        const resets = [...this.#routers.values()].map((router) =>
+          router.charon.reset(address).catch((error) => log(`router ${router.id}: ${String(error)}`)),
+        );
+        await Promise.all(resets);
       },
     });
   }

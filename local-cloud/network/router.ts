@@ -25,7 +25,7 @@ export interface RouterSurroundings {
   readonly logs: string;
   readonly log: (line: string) => void;
   /** Called with the EIP when the router's IKE daemon came up. */
-  readonly onIkeStart: (address: string) => void;
+  readonly onIkeStart: (address: string) => Promise<void>;
 }
 
 interface Port {
@@ -56,7 +56,9 @@ export class Router {
       configuration: around.strongswanConfiguration,
       logFile: join(around.logs, `charon-${id}.log`),
       log: around.log,
-      onStart: () => this.#uplink && around.onIkeStart(this.#uplink.address),
+      onStart: async () => {
+        if (this.#uplink) await around.onIkeStart(this.#uplink.address);
+      },
     });
   }
 

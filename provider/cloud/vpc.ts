@@ -154,8 +154,12 @@ async function change(
 ): Promise<void> {
   const { session } = context;
   if (from.eipId !== to.eipId) {
-    await session.call(ModifyRouterAttributes, zone, { router: id, eip: to.eipId ?? "" }, context);
-    await session.routerUpdates(zone, id).apply(context.deadline);
+    // A router has one EIP: the old one goes, applied, before the new one comes.
+    const steps = [from.eipId === undefined ? undefined : "", to.eipId].filter((eip) => eip !== undefined);
+    for (const eip of steps) {
+      await session.call(ModifyRouterAttributes, zone, { router: id, eip }, context);
+      await session.routerUpdates(zone, id).apply(context.deadline);
+    }
   }
   if (to.securityGroupId !== undefined && from.securityGroupId !== to.securityGroupId) {
     const group = to.securityGroupId;

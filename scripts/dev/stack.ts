@@ -201,7 +201,9 @@ export function commandOf(args: readonly string[]): string | undefined {
 export function withWorkingConfig(args: readonly string[], configFile: string, cwd: string): string[] {
   if (!withConfigFile.has(commandOf(args) ?? "")) return [...args];
   if (args.some((arg) => arg.startsWith("--config-file"))) return [...args];
-  return [...args, "--config-file", relative(cwd, configFile)];
+  // Behind "--" everything is a value.
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  return [...args.slice(0, end), "--config-file", relative(cwd, configFile), ...args.slice(end)];
 }
 
 /** What the running local cloud adds to the configuration of a stack that lives on it. */
