@@ -11,6 +11,8 @@ import { bastionView } from "./bastion.ts";
 import { configure, createNamespaces, deleteNamespaces, forwardingSysctl } from "./namespaces.ts";
 import { environment, namespacePath, until } from "./shell.ts";
 
+const gatewayMac = "02:00:00:00:00:01";
+
 export const internetBridge = "internet";
 
 export interface InternetOptions {
@@ -67,7 +69,9 @@ export class Internet {
       sysctl: forwardingSysctl,
       ip: [
         "link set lo up",
-        `link add ${internetBridge} type bridge mcast_snooping 0`,
+        // Without an address of its own it would take a port's, another one when routers come and go, and their
+        // ARP entries for the gateway would lead nowhere.
+        `link add ${internetBridge} address ${gatewayMac} type bridge mcast_snooping 0`,
         `link set ${internetBridge} up`,
         ...gateways,
         `addr add ${webServerAddress}/32 dev lo`,
