@@ -74,13 +74,18 @@ export class Cloud {
       .map(({ action, parameters }) => [action, parameters]);
   }
 
+  /** What `cloud status --json` says. */
+  async status(): Promise<string> {
+    return await this.run("status");
+  }
+
   /** Stops it and removes everything; also when it never ran. */
   async remove(): Promise<void> {
     await this.run("stop");
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  private async run(command: string, ...options: string[]): Promise<void> {
+  private async run(command: string, ...options: string[]): Promise<string> {
     const argv = [
       "--disable-warning=ExperimentalWarning",
       main,
@@ -90,6 +95,6 @@ export class Cloud {
       "--json",
       ...options,
     ];
-    await promisify(execFile)(process.execPath, argv);
+    return (await promisify(execFile)(process.execPath, argv)).stdout;
   }
 }

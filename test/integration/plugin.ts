@@ -170,10 +170,10 @@ export function urnOf(type: string, name: string): string {
 }
 
 function call<Response>(start: Call<Response>, urn = ""): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    start((error, response) =>
-      error ? reject(halfMade(error, urn) ?? new Error(error.details)) : resolve(response),
-    );
+  return new Promise<Response>((resolve, reject) => {
+    start((error, response) => (error ? reject(error) : resolve(response)));
+  }).catch((error: ServiceError) => {
+    throw halfMade(error, urn) ?? new Error(error.details);
   });
 }
 

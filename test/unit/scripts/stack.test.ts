@@ -94,6 +94,9 @@ describe("the working configuration", () => {
     expect(read().config).toEqual({ "qingcloud:configFile": "/y", "crosszone:ssh": { proxy: { port: 2 } } });
     writeWorkingConfig(workspace, { "qingcloud:configFile": "/y" });
     expect(read().config).toEqual({ "qingcloud:configFile": "/y" });
+    edit(({ config }) => Object.assign(config, { "qingcloud:configFile": "/mine" }));
+    writeWorkingConfig(workspace, { "qingcloud:configFile": "/z" });
+    expect(read().config).toEqual({ "qingcloud:configFile": "/z" });
   });
 
   test("keeps the encryption salt, and is for its owner only", () => {

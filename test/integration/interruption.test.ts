@@ -1,0 +1,114 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { descendantsOf, Stack, up } from "./stack.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
+
+/** A router takes this long, so that an interruption comes while both are being made. */
+const routerSeconds = 15;
+/** Far less than the routers take, and far more than an end takes. */
+const endSeconds = 10;
+
+let stack: Stack;
+beforeEach(async () => {
+  stack = await Stack.start();
+  const jobs = join(stack.cloud.directory, "jobs.json");
+  writeFileSync(jobs, JSON.stringify({ CreateRouters: routerSeconds }));
+  await stack.cloud.restart(jobs);
+});
+afterEach(async () => await stack?.remove());
+
+const count = (action: string) =>
+  stack.cloud.calls().filter((call) => call.action === action && call.ret_code === 0).length;
+
+/** Starts an up and waits until the provider has the ids of both routers and waits for them. */
+async function upUntilRoutersAreBeingMade() {
+  const running = stack.start(...up);
+  const isAskedFor = (zone: string) =>
+    stack.cloud.calls().some((call) => call.zone === zone && "routers.1" in call.parameters);
+  await vi.waitFor(() => expect([isAskedFor("gpu1a"), isAskedFor("gpu2a")]).toEqual([true, true]), {
+    timeout: 90_000,
+    interval: 50,
+  });
+  return running;
+}
+
+/** In each zone exactly one of each kind, and the state has the same ids. */
+async function expectOneOfEach(): Promise<void> {
+  for (const zone of ["gpu1a", "gpu2a"]) {
+    for (const [type, action, set, id] of [
+      ["Vpc", "DescribeRouters", "router_set", "router_id"],
+      ["Eip", "DescribeEips", "eip_set", "eip_id"],
+      ["Instance", "DescribeInstances", "instance_set", "instance_id"],
+      ["KeyPair", "DescribeKeyPairs", "keypair_set", "keypair_id"],
+    ] as const) {
+      const found = (await stack.cloud.client.ok(action, { zone }))[set] as Record<string, string>[];
+      const stored = (await stack.resources(`:${type}`)).filter(({ inputs }) => inputs?.zone === zone);
+      expect([zone, type, found.map((each) => each[id])]).toEqual([
+        zone,
+        type,
+        stored.map((each) => each.id),
+      ]);
+      expect(found).toHaveLength(1);
+    }
+  }
+}
+
+test("Ctrl-C in the middle of an up ends it soon, keeps what is half-made, and the next up finishes it", async () => {
+  const running = await upUntilRoutersAreBeingMade();
+  const interruptedAt = Date.now();
+  running.child.kill("SIGINT");
+  const { code, text } = await running.ended;
+  expect(Date.now() - interruptedAt).toBeLessThan(endSeconds * 1000);
+  expect(code).not.toBe(0);
+  expect(text).toContain("cancelled; the next run finishes what was begun");
+
+  const made = await Promise.all(
+    ["gpu1a", "gpu2a"].map(async (zone) => {
+      const { router_set } = await stack.cloud.client.ok("DescribeRouters", { zone });
+      return (router_set as { router_id: string; status: string }[]).map(({ router_id }) => router_id);
+    }),
+  );
+  const halfMade = await stack.resources(":Vpc");
+  expect(halfMade.map(({ id }) => id).sort()).toEqual(made.flat().sort());
+  for (const { initErrors } of halfMade) expect(initErrors).toHaveLength(1);
+
+  await stack.ok(...up);
+  expect(count("CreateRouters")).toBe(2);
+  await expectOneOfEach();
+  for (const { initErrors } of await stack.resources()) expect(initErrors ?? []).toEqual([]);
+  await stack.ok("preview", "--expect-no-changes");
+  await stack.ok("destroy", "--yes", "--skip-preview");
+});
+
+test("after a kill -9 in the middle of a create the next up adopts by name, and nothing is there twice", async () => {
+  const running = await upUntilRoutersAreBeingMade();
+  const all = descendantsOf(running.child.pid ?? 0);
+  expect(all.length).toBeGreaterThanOrEqual(4);
+  await stack.kill(running);
+  await vi.waitFor(() => expect(all.filter((pid) => existsSync(`/proc/${pid}/exe`))).toEqual([]), {
+    timeout: 20_000,
+  });
+  expect(count("CreateRouters")).toBe(2);
+  // Any command clears the lock first.
+  expect((await stack.run("stack", "export")).text).toMatch(
+    /^cleared the state lock of process \d+, which ended at work/m,
+  );
+  expect(await stack.resources(":Vpc")).toEqual([]);
+
+  const { code, text } = await stack.run(...up);
+  expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
+  expect(count("CreateRouters")).toBe(2);
+  for (const action of [
+    "AllocateEips",
+    "RunInstances",
+    "CreateKeyPair",
+    "CreateSecurityGroup",
+    "CreateVxnets",
+  ]) {
+    expect([action, count(action)]).toEqual([action, 2]);
+  }
+  await expectOneOfEach();
+  await stack.ok("destroy", "--yes", "--skip-preview");
+});
