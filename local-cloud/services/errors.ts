@@ -37,6 +37,9 @@ export const expired = (reason: string): ApiError =>
 export const denied = (reason: string): ApiError =>
   new ApiError(retCodes.permissionDenied, `PermissionDenied, ${reason}`);
 
+/** What a message says in place of a value that is a secret, or may be one in the wrong place. */
+export const secret = "[secret]";
+
 export const notFound = (kind: string, id: string): ApiError =>
   new ApiError(retCodes.notFound, `ResourceNotFound, ${kind} [${id}] does not exist`);
 

@@ -3,7 +3,7 @@ import type { ParsedRequestOf } from "../../qingcloud/action.ts";
 import type * as actions from "../../qingcloud/actions.ts";
 import type { Instance } from "../store/resources.ts";
 import { type Context, distinct, type Handler, type Handlers, need, newId } from "./context.ts";
-import { badValue, denied, missing, notFound } from "./errors.ts";
+import { badValue, denied, missing, notFound, secret } from "./errors.ts";
 import { needImage } from "./images.ts";
 import { needCapacity, readShape } from "./instance-shapes.ts";
 import { checkDisk } from "./instances.ts";
@@ -82,10 +82,10 @@ function readUserdata(request: Request): Instance["userdata"] {
   if (request.userdata_type === undefined) throw missing("userdata_type");
   const base64 = request.userdata_value;
   if (base64 === undefined) throw missing("userdata_value");
-  if (request.userdata_type === "tar") throw notFound("user data attachment", base64);
+  if (request.userdata_type === "tar") throw notFound("user data attachment", secret);
   const allowed = `base64 of 1 to ${maximumUserdata} bytes`;
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || base64.length % 4 !== 0) {
-    throw badValue("userdata_value", "[secret]", allowed);
+    throw badValue("userdata_value", secret, allowed);
   }
   const { length } = Buffer.from(base64, "base64");
   if (length > maximumUserdata) throw badValue("userdata_value", `${length} bytes`, allowed);

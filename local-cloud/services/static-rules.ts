@@ -2,7 +2,7 @@
 import type { RouterStatic, StaticValues } from "../store/resources.ts";
 import { isInside, overlap, parseAddress, parseNetwork } from "./addresses.ts";
 import { need, type ZoneState } from "./context.ts";
-import { alreadyExists, badValue, denied } from "./errors.ts";
+import { alreadyExists, badValue, denied, notFound, secret } from "./errors.ts";
 import { readGre, readIpsec, readPort, readPortForward, required, targetNetworks } from "./static-values.ts";
 
 type Candidate = Pick<RouterStatic, "id" | "routerId" | "staticType" | "values">;
@@ -24,13 +24,13 @@ export function checkStatic(state: ZoneState, candidate: Candidate, prefix: stri
     case 2: {
       const kind = required(values, "val1", prefix);
       if (!["openvpn", "pptp", "l2tp"].includes(kind)) {
-        throw badValue(`${prefix}val1`, kind, "openvpn, pptp, l2tp");
+        throw badValue(`${prefix}val1`, secret, "openvpn, pptp, l2tp");
       }
       if (kind === "openvpn" && values.val2 !== undefined) readPort(values.val2, `${prefix}val2`);
       return;
     }
     case 3:
-      need(state, "instance", required(values, "val1", prefix));
+      needInstance(state, required(values, "val1", prefix));
       required(values, "val2", prefix);
       return;
     case 4:
@@ -107,11 +107,21 @@ function checkTargets(state: ZoneState, candidate: Candidate, parameter: string)
   }
 }
 
+/** What is no id may be a secret of another type of static: it is not repeated. */
+function needInstance(state: ZoneState, id: string): void {
+  if (!/^i-[a-z0-9]{1,16}$/.test(id)) throw notFound("instance", secret);
+  need(state, "instance", id);
+}
+
 function checkDns(values: StaticValues, prefix: string): void {
   required(values, "val1", prefix);
   for (const address of required(values, "val2", prefix).split(";")) {
     if (parseAddress(address) === undefined) {
-      throw badValue(`${prefix}val2`, address, "IPv4 addresses joined by ;");
+      throw badValue(
+        `${prefix}val2`,
+        /^[\d.]+$/.test(address) ? address : secret,
+        "IPv4 addresses joined by ;",
+      );
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { IpsecTunnelPicture, PortForwardPicture } from "../network/picture.ts";
 import type { RouterStatic, StaticValues } from "../store/resources.ts";
 import { type NetworkRange, parseAddress, parseNetwork } from "./addresses.ts";
-import { badValue, missing } from "./errors.ts";
+import { badValue, missing, secret } from "./errors.ts";
 
 export interface NamedRange {
   readonly text: string;
@@ -16,9 +16,10 @@ export function required(values: StaticValues, name: keyof StaticValues, prefix:
   return value;
 }
 
+/** Only numbers are repeated: with a wrong static_type a key or a password may stand where a port belongs. */
 export function readPort(text: string, parameter: string): number {
   if (!/^[1-9]\d{0,4}$/.test(text) || Number(text) > 65535) {
-    throw badValue(parameter, text, "a port from 1 to 65535");
+    throw badValue(parameter, /^-?\d{1,7}$/.test(text) ? text : secret, "a port from 1 to 65535");
   }
   return Number(text);
 }
@@ -54,18 +55,18 @@ export function readNetworks(text: string, parameter: string): NamedRange[] {
 export function readIpsec(values: StaticValues, prefix: string): Omit<IpsecTunnelPicture, "id"> {
   const parts = required(values, "val1", prefix).split("|");
   const format = "remote_ip|alg|psk|remote_device_id";
-  if (parts.length !== 3 && parts.length !== 4) throw badValue(`${prefix}val1`, "[secret]", format);
+  if (parts.length !== 3 && parts.length !== 4) throw badValue(`${prefix}val1`, secret, format);
   const [remoteAddress = "", presharedKey = "", remoteId = ""] =
     parts.length === 4 ? [parts[0], parts[2], parts[3]] : parts;
   const isRemote = parseAddress(remoteAddress) !== undefined || /^rtr-[a-z0-9]{8}$/.test(remoteAddress);
   if (!isRemote) {
     throw badValue(
       `${prefix}val1`,
-      "[secret]",
+      secret,
       `${format} with an IPv4 address or the id of a router of the zone`,
     );
   }
-  if (presharedKey === "") throw badValue(`${prefix}val1`, "[secret]", `${format} with a key`);
+  if (presharedKey === "") throw badValue(`${prefix}val1`, secret, `${format} with a key`);
   const local = readNetworks(required(values, "val2", prefix), `${prefix}val2`);
   const remote = readNetworks(required(values, "val3", prefix), `${prefix}val3`);
   const mode = values.val4 ?? "main";
@@ -88,7 +89,7 @@ export interface GreTunnel {
   readonly remoteNetworks: readonly string[];
 }
 
-/** Type 6: val1 `remote|key|local p2p address|peer p2p address`, val2 target networks. */
+/** Type 6: val1 `remote|key|local p2p address|peer p2p address`, val2 target networks. Messages never repeat val1. */
 export function readGre(values: StaticValues, prefix: string): GreTunnel {
   const val1 = required(values, "val1", prefix);
   const [remoteAddress = "", key = "", localAddress = "", peerAddress = "", ...rest] = val1.split("|");
@@ -99,7 +100,7 @@ export function readGre(values: StaticValues, prefix: string): GreTunnel {
   if (rest.length > 0 || !isRemote || !isKey || !isPair) {
     throw badValue(
       `${prefix}val1`,
-      val1,
+      secret,
       "remote_ip|key|local_p2p_ip|peer_p2p_ip with a key from 1 to 4294967295 or none and two addresses of one subnet",
     );
   }

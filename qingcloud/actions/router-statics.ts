@@ -13,7 +13,9 @@ const values = {
   val6: text.optional(),
 };
 
-/** Statics are inert until UpdateRouters. Type 7's val1 holds the pre-shared key. */
+/**
+ * Statics are inert until UpdateRouters. Type 7's val1 and type 2's val3 hold a pre-shared key, type 2's val2 a password.
+ */
 export const AddRouterStatics = action(
   "AddRouterStatics",
   {
@@ -60,7 +62,7 @@ export const ModifyRouterStaticAttributes = action(
   "ModifyRouterStaticAttributes",
   { router_static: text, router_static_name: text.optional(), ...values, disabled: flag.optional() },
   { router_static_id: text.optional() },
-  ["val1", "val2"],
+  ["val1", "val2", "val3"],
 );
 
 export const DeleteRouterStatics = action(

@@ -48,7 +48,7 @@ export const insideCases: readonly Case[] = [
             // What a static holds is not known by its id alone: no value may show a key.
             val1: "[secret]",
             val2: "[secret]",
-            val3: "2022",
+            val3: "[secret]",
             val4: "udp",
           },
         ],
@@ -98,7 +98,7 @@ export const insideCases: readonly Case[] = [
             router_static_name: "tunnel",
             val1: "[secret]",
             val2: "[secret]",
-            val3: "192.168.2.0/24",
+            val3: "[secret]",
             val4: "aggrmode",
           },
         ],

@@ -175,6 +175,16 @@ test.each([
     1101,
     "InvalidParameterValue, parameter [userdata_value] is [[secret]], allowed: base64 of 1 to 4096 bytes",
   ],
+  [
+    { need_userdata: "1", userdata_type: "tar", userdata_value: "aGlkZGVu" },
+    2100,
+    "ResourceNotFound, user data attachment [[secret]] does not exist",
+  ],
+  [
+    { login_mode: "passwd", login_passwd: "hidden", cpu: "3" },
+    1101,
+    "InvalidParameterValue, parameter [cpu] is [3], allowed: 1, 2, 4, 8, 16, 32, 64",
+  ],
   [{ "vxnets.1": "vxnet-none" }, 2100, "ResourceNotFound, vxnet [vxnet-none] does not exist"],
 ])("RunInstances with %o: %i", async (more: Record<string, string>, ret_code, message) => {
   expect(await client.call("RunInstances", wanted(more))).toEqual({ ret_code, message });

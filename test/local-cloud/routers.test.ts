@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { firstId, makeNetwork, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
 
@@ -252,4 +254,48 @@ test("GRE: key, addresses of the tunnel, uniqueness", async () => {
     ret_code: 1400,
     message: `PermissionDenied, router [${router}] is a VPC, statics of type 5 can not be added`,
   });
+});
+
+const network = "192.168.1.0/24";
+test.each([
+  ["a key, in a tunnel of the wrong form", 7, ["1.2.3.4|aes|aes|hidden-1|x", network, network]],
+  ["a key, in a tunnel without a remote", 7, ["nowhere|aes|hidden-1|x", network, network]],
+  ["a key, in a tunnel to its own network", 7, ["1.2.3.4|aes|hidden-1|x", network, network]],
+  ["a key of IPSec given as GRE", 6, ["1.2.3.4|aes|hidden-1|x", network]],
+  ["a key of IPSec given as a port forward", 1, ["1.2.3.4|aes|hidden-1|x", network, network]],
+  ["a key of IPSec given as a VPN", 2, ["1.2.3.4|aes|hidden-1|x", network, network]],
+  ["a key of IPSec given as DHCP options", 3, ["1.2.3.4|aes|hidden-1|x", network, network]],
+  ["a password of a VPN of the wrong kind", 2, ["openvpn", "user:hidden-1"]],
+  ["a password of a VPN given as a port forward", 1, ["pptp", "user:hidden-1", "100"]],
+  ["a password of a VPN given as DNS", 8, ["l2tp", "user:hidden-1", "hidden-1"]],
+  ["a password of a VPN given as DHCP options", 3, ["l2tp", "user:hidden-1", "hidden-1"]],
+] as const)("no message repeats %s", async (_, type, values) => {
+  const { router } = await makeNetwork(client);
+  const reply = await add(router, type, ...values);
+  expect(reply.ret_code).not.toBe(0);
+  expect(reply.message).toMatch(/\[statics\.1\.val\d\]|\[\[secret\]\]/);
+  expect(reply.message).not.toContain("hidden");
+});
+
+test("no message of a change repeats a key, and the record of calls keeps no value that may be one", async () => {
+  const { router } = await makeNetwork(client);
+  const tunnel = firstId(
+    (await add(router, 7, "1.2.3.4|aes|hidden-2|x", network, "192.168.2.0/24")).router_statics,
+  );
+  const reply = await client.call("ModifyRouterStaticAttributes", {
+    router_static: tunnel,
+    val1: "hidden-3",
+  });
+  expect(reply).toEqual({
+    ret_code: 1101,
+    message:
+      "InvalidParameterValue, parameter [val1] is [[secret]], allowed: remote_ip|alg|psk|remote_device_id",
+  });
+  const vpn = firstId((await add(router, 2, "l2tp", "user:hidden-4", "hidden-5")).router_statics);
+  await client.ok("ModifyRouterStaticAttributes", {
+    router_static: vpn,
+    val2: "user:hidden-6",
+    val3: "hidden-7",
+  });
+  expect(readFileSync(join(cloud.home, "calls.jsonl"), "utf8")).not.toContain("hidden-");
 });
