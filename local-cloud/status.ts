@@ -26,7 +26,17 @@ export interface CloudStatus {
   readonly nodes: Observation["nodes"];
 }
 
-const kinds = ["eip", "security_group", "keypair", "vxnet", "router", "router_static", "instance"] as const;
+const kinds = [
+  "eip",
+  "security_group",
+  "keypair",
+  "vxnet",
+  "router",
+  "router_static",
+  "instance",
+  "volume",
+  "tag",
+] as const satisfies readonly Exclude<Kind, "job">[];
 
 export function zoneStatuses(store: Store): ZoneStatus[] {
   return zones.map(({ id }) => {

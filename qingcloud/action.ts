@@ -53,6 +53,10 @@ export const flag = z.union([z.literal(0), z.literal(1)]);
 export const timestamp = z.iso.datetime();
 /** Answer of an asynchronous action: its effect comes with the end of the job. */
 export const job = { job_id: z.string() };
+/** The tags of a resource, where a Describe action answers them. */
+export const tagged = {
+  tags: z.array(z.looseObject({ tag_id: text, tag_name: text, color: text.nullish() })).nullish(),
+};
 /** Paging of every Describe action. */
 export const page = { offset: int.min(0).default(0), limit: int.min(0).default(20) };
 /** Parameters that every Describe action of a resource knows beside its own. */

@@ -7,6 +7,8 @@ import * as keypairs from "./actions/keypairs.ts";
 import * as statics from "./actions/router-statics.ts";
 import * as routers from "./actions/routers.ts";
 import * as securityGroups from "./actions/security-groups.ts";
+import * as tags from "./actions/tags.ts";
+import * as volumes from "./actions/volumes.ts";
 import * as vxnets from "./actions/vxnets.ts";
 import * as zones from "./actions/zones.ts";
 
@@ -16,10 +18,12 @@ export * from "./actions/keypairs.ts";
 export * from "./actions/router-statics.ts";
 export * from "./actions/routers.ts";
 export * from "./actions/security-groups.ts";
+export * from "./actions/tags.ts";
+export * from "./actions/volumes.ts";
 export * from "./actions/vxnets.ts";
 export * from "./actions/zones.ts";
 
-const modules = [zones, eips, securityGroups, keypairs, vxnets, routers, statics, instances];
+const modules = [zones, eips, securityGroups, keypairs, vxnets, routers, statics, instances, volumes, tags];
 
 export const actionsByName: ReadonlyMap<string, Action> = new Map(
   modules

@@ -52,6 +52,8 @@ const names = {
   router: "router",
   router_static: "router static",
   instance: "instance",
+  volume: "volume",
+  tag: "tag",
   job: "job",
 } as const satisfies Record<Kind, string>;
 
@@ -74,8 +76,11 @@ export function need<K extends Kind>(state: ZoneState, kind: K, id: string): Res
   return found;
 }
 
+/** A resource with a state that jobs change, and with a lease. */
+type Leased = ResourceOfKind["eip" | "router" | "instance" | "volume"];
+
 /** Refuses while a job is at work on the resource. */
-export function needIdle(resource: ResourceOfKind["eip" | "router" | "instance"], doing: string): void {
+export function needIdle(resource: Leased, doing: string): void {
   if (resource.transition !== "" || resource.status === "pending") {
     const state = resource.transition === "" ? resource.status : resource.transition;
     throw denied(`${names[resource.kind]} [${resource.id}] is ${state}, can not be ${doing}`);
@@ -83,11 +88,7 @@ export function needIdle(resource: ResourceOfKind["eip" | "router" | "instance"]
 }
 
 /** Refuses to delete a resource that has no lease yet. */
-export function needLease(
-  resource: ResourceOfKind["eip" | "router" | "instance"],
-  context: Context,
-  doing: string,
-): void {
+export function needLease(resource: Leased, context: Context, doing: string): void {
   if (context.now < resource.createTime + context.leaseDelay) {
     throw denied(
       `the lease info of ${names[resource.kind]} [${resource.id}] is not ready yet, can not be ${doing}, please try later`,

@@ -6,6 +6,7 @@ import { keypairEffects } from "./keypairs.ts";
 import { routerEffects } from "./router-effects.ts";
 import { routerVxnetEffects } from "./router-vxnets.ts";
 import { securityGroupEffects } from "./security-groups.ts";
+import { volumeEffects } from "./volume-effects.ts";
 import { vxnetEffects } from "./vxnets.ts";
 
 export const effects: Effects = {
@@ -16,4 +17,5 @@ export const effects: Effects = {
   ...routerEffects,
   ...routerVxnetEffects,
   ...instanceEffects,
+  ...volumeEffects,
 };

@@ -17,6 +17,7 @@ import {
 import { denied, insufficientResources } from "./errors.ts";
 import { filter, page } from "./listing.ts";
 import { needQuota } from "./quotas.ts";
+import { tagsOf } from "./tags.ts";
 import { eipPool, zoneOf } from "./zones.ts";
 
 /** The router that has the EIP in its configuration, applied or not. */
@@ -93,7 +94,7 @@ const describeEips: Handler<typeof actions.DescribeEips> = (request, context) =>
       status_time: timestamp(eip.statusTime),
       resource: resourceOf(context, eip),
       eip_group: { eip_group_id: "eipg-00000000", eip_group_name: "BGP multi-line" },
-      tags: [],
+      tags: tagsOf(context, eip),
     })),
     total_count,
   };

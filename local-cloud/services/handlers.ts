@@ -8,11 +8,14 @@ import { jobHandlers } from "./jobs.ts";
 import { keypairHandlers } from "./keypairs.ts";
 import { leaseHandlers } from "./leases.ts";
 import { quotaHandlers } from "./quotas.ts";
+import { resourceLimitHandlers } from "./resource-limits.ts";
 import { routerStaticHandlers } from "./router-statics.ts";
 import { routerVxnetHandlers } from "./router-vxnets.ts";
 import { routerHandlers } from "./routers.ts";
 import { runInstancesHandlers } from "./run-instances.ts";
 import { securityGroupHandlers } from "./security-groups.ts";
+import { tagHandlers } from "./tags.ts";
+import { volumeHandlers } from "./volumes.ts";
 import { vxnetHandlers } from "./vxnets.ts";
 import { zoneHandlers } from "./zones.ts";
 
@@ -21,6 +24,7 @@ export const handlers: Handlers = {
   ...jobHandlers,
   ...leaseHandlers,
   ...quotaHandlers,
+  ...resourceLimitHandlers,
   ...eipHandlers,
   ...securityGroupHandlers,
   ...keypairHandlers,
@@ -32,4 +36,6 @@ export const handlers: Handlers = {
   ...instanceHandlers,
   ...instanceShapeHandlers,
   ...imageHandlers,
+  ...volumeHandlers,
+  ...tagHandlers,
 };

@@ -1,6 +1,7 @@
 /** What the jobs of instances do when they end. */
 import type { Instance } from "../store/resources.ts";
 import type { Effects, ZoneState } from "./context.ts";
+import { attach, detachAll } from "./volume-effects.ts";
 
 function change(
   state: ZoneState,
@@ -24,7 +25,7 @@ function change(
 const settle = (work: { readonly instances: readonly string[] }, state: ZoneState): void =>
   change(state, work.instances, {});
 
-/** What is gone holds no network, no key pair and no group. */
+/** What is gone holds no network, no key pair and no group; its volumes stay, free. */
 const released = { nics: [], keypairIds: [], securityGroupId: "" } as const;
 
 export const instanceEffects: Effects<
@@ -37,8 +38,14 @@ export const instanceEffects: Effects<
   | "ResizeInstances"
 > = {
   RunInstances: {
-    complete: (work, state) => change(state, work.instances, { status: "running" }),
-    fail: (work, state) => change(state, work.instances, { status: "ceased", ...released }),
+    complete(work, state) {
+      change(state, work.instances, { status: "running" });
+      attach(state, work.volumes ?? [], work.instances[0]);
+    },
+    fail(work, state) {
+      change(state, work.instances, { status: "ceased", ...released });
+      attach(state, work.volumes ?? [], undefined);
+    },
   },
   StartInstances: {
     complete: (work, state) =>
@@ -54,8 +61,10 @@ export const instanceEffects: Effects<
     fail: settle,
   },
   TerminateInstances: {
-    complete: (work, state) =>
-      change(state, work.instances, { status: work.directCease ? "ceased" : "terminated", ...released }),
+    complete(work, state) {
+      change(state, work.instances, { status: work.directCease ? "ceased" : "terminated", ...released });
+      detachAll(state, work.instances);
+    },
     fail: settle,
   },
   CeaseInstances: {

@@ -39,9 +39,10 @@ const gpuTypes: readonly Shape[] = [
 ];
 const types: readonly Shape[] = [...cpuTypes, ...gpuTypes];
 
-const cpus: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
-/** MB; above 32768 the sizes of the documented GPU shapes. */
-const memories: readonly number[] = [1, 2, 4, 6, 8, 12, 16, 24, 32, 40, 64, 80, 128, 160, 320].map(
+/** What `cpu` can be. */
+export const cpus: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
+/** What `memory` can be, in MB; above 32768 the sizes of the documented GPU shapes. */
+export const memories: readonly number[] = [1, 2, 4, 6, 8, 12, 16, 24, 32, 40, 64, 80, 128, 160, 320].map(
   (size) => size * gib,
 );
 const gpuCounts: readonly number[] = [1, 2, 4, 8];

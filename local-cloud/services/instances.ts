@@ -18,6 +18,8 @@ import { describeImage } from "./images.ts";
 import { needCapacity, readShape } from "./instance-shapes.ts";
 import { filter, page } from "./listing.ts";
 import { needQuota } from "./quotas.ts";
+import { tagsOf } from "./tags.ts";
+import { describeVolumesOf } from "./volumes.ts";
 
 const describeInstances: Handler<typeof actions.DescribeInstances> = (request, context) => {
   const matches = filter(context.store.list("instance", context.zone), request, request.instances).filter(
@@ -55,7 +57,7 @@ const describeInstances: Handler<typeof actions.DescribeInstances> = (request, c
         cpu_max: 0,
         mem_max: 0,
       },
-      tags: [],
+      tags: tagsOf(context, item),
       dns_aliases: [],
       ...(request.verbose > 0 ? describeAttached(context, item) : {}),
     })),
@@ -82,8 +84,7 @@ function describeAttached(state: ZoneState, instance: Instance) {
   return {
     security_group:
       group === undefined ? {} : { security_group_id: group.id, is_default: group.isDefault ? 1 : 0 },
-    volume_ids: [],
-    volumes: [],
+    ...describeVolumesOf(state, instance.id),
     keypair_ids: [...instance.keypairIds],
   };
 }

@@ -90,7 +90,7 @@ export class JobRunner {
       .filter((item) => item.status === "terminated" && item.statusTime < Date.now() - recycleBinTime);
     this.store.transaction(() => {
       for (const item of expired) this.store.put({ ...item, status: "ceased", statusTime: Date.now() });
-      for (const kind of ["eip", "router", "instance", "job"] as const) {
+      for (const kind of ["eip", "router", "instance", "volume", "job"] as const) {
         for (const record of this.store.list(kind)) {
           if (finalStatuses.has(record.status) && record.statusTime < oldest) this.store.remove(record);
         }

@@ -18,6 +18,7 @@ import { denied, inUse, missing } from "./errors.ts";
 import { filter, page } from "./listing.ts";
 import { makeKey, readPublicKey } from "./openssh.ts";
 import { needQuota } from "./quotas.ts";
+import { tagsOf } from "./tags.ts";
 
 const createKeyPair: Handler<typeof actions.CreateKeyPair> = (request, context) => {
   needQuota(context, "keypair", 1);
@@ -66,7 +67,7 @@ const describeKeyPairs: Handler<typeof actions.DescribeKeyPairs> = (request, con
       encrypt_method: keypair.encryptMethod,
       pub_key: keypair.body,
       create_time: timestamp(keypair.createTime),
-      tags: [],
+      tags: tagsOf(context, keypair),
       ...(request.verbose > 0 ? { instance_ids: attachedTo(context, keypair.id) } : {}),
     })),
     total_count,

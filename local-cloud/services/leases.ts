@@ -4,7 +4,7 @@ import type { Router } from "../store/resources.ts";
 import { type Handler, type Handlers, isGone, timestamp } from "./context.ts";
 import { notFound } from "./errors.ts";
 
-/** CNY per hour by router_type. Prices of EIPs and instances are not in the API's documentation. */
+/** CNY per hour by router_type. Prices of EIPs, instances and volumes are not in the API's documentation. */
 const routerPrices: Record<Router["routerType"], string> = { 0: "0.19", 1: "0.05", 2: "0.39", 3: "0.75" };
 
 const getLeaseInfo: Handler<typeof actions.GetLeaseInfo> = (request, context) => {
@@ -12,7 +12,8 @@ const getLeaseInfo: Handler<typeof actions.GetLeaseInfo> = (request, context) =>
   const resource =
     store.get("eip", zone, request.resource) ??
     store.get("router", zone, request.resource) ??
-    store.get("instance", zone, request.resource);
+    store.get("instance", zone, request.resource) ??
+    store.get("volume", zone, request.resource);
   if (resource === undefined || isGone(resource)) throw notFound("resource", request.resource);
   const start = resource.createTime + leaseDelay;
   const ids = { resource_id: resource.id, zone_id: zone };

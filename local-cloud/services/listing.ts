@@ -1,14 +1,26 @@
 /** What all Describe actions share: filters and paging. */
-import type { Eip, Instance, KeyPair, Router, SecurityGroup, Vxnet } from "../store/resources.ts";
+import type {
+  Eip,
+  Instance,
+  KeyPair,
+  Router,
+  SecurityGroup,
+  Tag,
+  Volume,
+  Vxnet,
+} from "../store/resources.ts";
 import { isGone } from "./context.ts";
 
 /** The system never answers more than this in one page. */
 const maximumLimit = 100;
 
+type Listed = Eip | SecurityGroup | KeyPair | Vxnet | Router | Instance | Volume | Tag;
+
 interface Filters {
   readonly offset: number;
   readonly limit: number;
   readonly search_word?: string | undefined;
+  /** Resources that have at least one of these tags. */
   readonly tags?: readonly string[] | undefined;
   readonly status?: readonly string[] | undefined;
 }
@@ -29,20 +41,25 @@ export function page<Item>(
  * The resources that a Describe action asks for. What is gone is only listed where its id or its status is asked for.
  * `search_word` matches a part of the id or the name.
  */
-export function filter<R extends Eip | SecurityGroup | KeyPair | Vxnet | Router | Instance>(
+export function filter<R extends Listed>(
   resources: readonly R[],
   request: Filters,
   ids: readonly string[] | undefined,
 ): R[] {
-  if (request.tags !== undefined) return [];
   const word = request.search_word?.toLowerCase();
   return resources.filter(
     (resource) =>
       (ids === undefined || ids.includes(resource.id)) &&
       (request.status === undefined || ("status" in resource && request.status.includes(resource.status))) &&
       (ids !== undefined || request.status !== undefined || !isGone(resource)) &&
+      (request.tags === undefined || hasTag(resource, request.tags)) &&
       (word === undefined ||
         resource.id.toLowerCase().includes(word) ||
         resource.name.toLowerCase().includes(word)),
   );
+}
+
+function hasTag(resource: Listed, wanted: readonly string[]): boolean {
+  if (isGone(resource) || resource.kind === "tag") return false;
+  return resource.tagIds?.some((id) => wanted.includes(id)) === true;
 }

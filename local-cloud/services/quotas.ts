@@ -4,8 +4,8 @@ import type { Instance } from "../store/resources.ts";
 import { type Handler, type Handlers, isGone, type ZoneState } from "./context.ts";
 import { badValue, quotaExceeded } from "./errors.ts";
 
-/** Memory is in MB, bandwidth in Mbit/s. There is no documented key for GPUs. */
-const quotas = {
+/** Memory is in MB, bandwidth in Mbit/s, volume_size in GB. There is no documented key for GPUs. */
+export const quotas = {
   instance: 100,
   cpu: 1024,
   memory: 4_194_304,
@@ -15,7 +15,20 @@ const quotas = {
   vxnet: 100,
   keypair: 200,
   security_group: 100,
+  volume: 100,
+  volume_size: 50_000,
+  tag: 100,
 } as const;
+
+/** What one resource can hold. Documented are 800 tunnels of each type in a router, the rest is ours. */
+export const limits = {
+  /** Of each type, in one router. */
+  router_statics: 800,
+  router_vxnets: 253,
+  security_group_rules: 100,
+  instance_volumes: 10,
+} as const;
+
 type Quota = keyof typeof quotas;
 
 function used(state: ZoneState, quota: Quota): number {
@@ -31,6 +44,8 @@ function used(state: ZoneState, quota: Quota): number {
       return instances(({ memory }) => memory);
     case "eip_bandwidth":
       return store.list("eip", zone).reduce((sum, eip) => sum + (isGone(eip) ? 0 : eip.bandwidth), 0);
+    case "volume_size":
+      return store.list("volume", zone).reduce((sum, item) => sum + (isGone(item) ? 0 : item.size), 0);
     case "vxnet":
       return store.list("vxnet", zone).filter(({ vxnetType }) => vxnetType !== 2).length;
     case "security_group":
@@ -47,6 +62,13 @@ export function needQuota(state: ZoneState, quota: Quota, wanted: number): void 
     throw quotaExceeded(
       `${wanted} of [${quota}] wanted in zone [${state.zone}], ${left} of ${quotas[quota]} left`,
     );
+  }
+}
+
+/** Refuses what one resource can not hold. @param where e.g. `router [rtr-…]` */
+export function needRoom(limit: keyof typeof limits, wanted: number, where: string): void {
+  if (wanted > limits[limit]) {
+    throw quotaExceeded(`${wanted} of [${limit}] wanted in ${where}, ${limits[limit]} allowed`);
   }
 }
 

@@ -5,6 +5,7 @@ import type { RouterStatic, StaticValues } from "../store/resources.ts";
 import { type Context, distinct, type Handler, type Handlers, need, newId, timestamp } from "./context.ts";
 import { denied } from "./errors.ts";
 import { page } from "./listing.ts";
+import { needRoom } from "./quotas.ts";
 import { checkStatic, withDefaults } from "./static-rules.ts";
 
 const valueNames = ["val1", "val2", "val3", "val4", "val5", "val6"] as const;
@@ -39,6 +40,10 @@ const addRouterStatics: Handler<typeof actions.AddRouterStatics> = (request, con
       values: withDefaults(item.static_type, readValues(item)),
       disabled: false,
     };
+    const sameType = context.store
+      .list("router_static", context.zone)
+      .filter(({ routerId, staticType }) => routerId === router.id && staticType === added.staticType);
+    needRoom("router_statics", sameType.length + 1, `router [${router.id}] of type [${added.staticType}]`);
     checkStatic(context, added, `statics.${index + 1}.`);
     context.store.put(added);
     return added.id;

@@ -21,6 +21,7 @@ import {
 } from "./context.ts";
 import { badValue, denied } from "./errors.ts";
 import { page } from "./listing.ts";
+import { needRoom } from "./quotas.ts";
 import { targetNetworks } from "./static-values.ts";
 import { freeAddress } from "./vxnet-addresses.ts";
 
@@ -35,6 +36,8 @@ const joinRouter: Handler<typeof actions.JoinRouter> = (request, context) => {
   if (other !== undefined) {
     throw denied(`vxnet [${vxnet.id}] is in router [${other}], can not be joined to router [${router.id}]`);
   }
+  const joined = context.store.list("vxnet", context.zone).filter(({ join }) => join?.routerId === router.id);
+  needRoom("router_vxnets", joined.length + 1, `router [${router.id}]`);
   const range = checkNetwork(context, router, request.ip_network);
   const address = (offset: number): string => formatAddress(range.first + offset);
   const join: Join = {

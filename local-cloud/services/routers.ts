@@ -17,6 +17,7 @@ import { badValue, denied, inUse, missing } from "./errors.ts";
 import { filter, page } from "./listing.ts";
 import { needQuota } from "./quotas.ts";
 import { changeJoin } from "./router-vxnets.ts";
+import { tagsOf } from "./tags.ts";
 
 const vpcNetworks = /^(?:192\.168|172\.(?:1[6-9]|2\d|3[01]))\.0\.0\/16$/;
 
@@ -82,7 +83,7 @@ const describeRouters: Handler<typeof actions.DescribeRouters> = (request, conte
       mode: 1,
       features: 0,
       sub_code: 0,
-      tags: [],
+      tags: tagsOf(context, router),
       vxnets: vxnets
         .filter(({ join }) => join?.routerId === router.id)
         .map(({ id }) => ({ vxnet_id: id, nic_id: "" })),

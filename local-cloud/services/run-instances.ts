@@ -7,7 +7,8 @@ import { badValue, denied, missing, notFound, secret } from "./errors.ts";
 import { needImage } from "./images.ts";
 import { needCapacity, readShape } from "./instance-shapes.ts";
 import { checkDisk } from "./instances.ts";
-import { needQuota } from "./quotas.ts";
+import { needQuota, needRoom } from "./quotas.ts";
+import { needAvailable } from "./volumes.ts";
 import { newNic } from "./vxnet-addresses.ts";
 
 type Request = ParsedRequestOf<typeof actions.RunInstances>;
@@ -28,8 +29,11 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
   ) {
     throw badValue("hostname", request.hostname, "letters, digits and hyphens, 63 characters at most");
   }
-  const [volume] = request.volumes ?? [];
-  if (volume !== undefined) throw notFound("volume", volume);
+  const volumes = needAvailable(context, request.volumes ?? [], "attached");
+  if (volumes.length > 0 && request.count > 1) {
+    throw badValue("count", request.count, "1 where volumes are given");
+  }
+  needRoom("instance_volumes", volumes.length, "the instance");
   needQuota(context, "instance", request.count);
   needQuota(context, "cpu", shape.cpu * request.count);
   needQuota(context, "memory", shape.memory * request.count);
@@ -64,8 +68,10 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
     };
   });
   for (const instance of instances) context.store.put(instance);
+  for (const volume of volumes) context.store.put({ ...volume, transition: "attaching" });
   const ids = instances.map(({ id }) => id);
-  return { instances: ids, job_id: context.startJob({ action: "RunInstances", instances: ids }, ids) };
+  const work = { action: "RunInstances", instances: ids, volumes: volumes.map(({ id }) => id) } as const;
+  return { instances: ids, job_id: context.startJob(work, [...ids, ...work.volumes]) };
 };
 
 function readLogin(request: Request, context: Context): string[] {

@@ -15,8 +15,9 @@ import {
 } from "./context.ts";
 import { denied, inUse, notFound } from "./errors.ts";
 import { filter, page } from "./listing.ts";
-import { needQuota } from "./quotas.ts";
+import { needQuota, needRoom } from "./quotas.ts";
 import { checkRule } from "./security-group-values.ts";
+import { tagsOf } from "./tags.ts";
 
 const createSecurityGroup: Handler<typeof actions.CreateSecurityGroup> = (request, context) => {
   needQuota(context, "security_group", 1);
@@ -67,7 +68,7 @@ const describeSecurityGroups: Handler<typeof actions.DescribeSecurityGroups> = (
       is_applied: isApplied(context, group) ? 1 : 0,
       is_default: group.isDefault ? 1 : 0,
       create_time: timestamp(group.createTime),
-      tags: [],
+      tags: tagsOf(context, group),
       ...(request.verbose > 0 ? { resources: usersOf(context, group.id).map(toUser) } : {}),
     })),
     total_count,
@@ -133,6 +134,7 @@ const addSecurityGroupRules: Handler<typeof actions.AddSecurityGroupRules> = (re
       ...values,
     };
   });
+  needRoom("security_group_rules", group.rules.length + rules.length, `security group [${group.id}]`);
   save(context, group, [...group.rules, ...rules]);
   return { security_group_rules: rules.map(({ id }) => id) };
 };

@@ -16,6 +16,7 @@ import {
 import { badValue, denied, inUse } from "./errors.ts";
 import { filter, page } from "./listing.ts";
 import { needQuota } from "./quotas.ts";
+import { tagsOf } from "./tags.ts";
 import { availableCount, newNic } from "./vxnet-addresses.ts";
 
 const createVxnets: Handler<typeof actions.CreateVxnets> = (request, context) => {
@@ -67,7 +68,7 @@ const describeVxnets: Handler<typeof actions.DescribeVxnets> = (request, context
       vpc_router_id: vxnet.join?.routerId ?? "",
       zone_id: vxnet.zone,
       available_ip_count: availableCount(context, vxnet),
-      tags: [],
+      tags: tagsOf(context, vxnet),
       router: routerOf(context, vxnet),
       ...(request.verbose > 0 ? { instance_ids: instancesIn(context, vxnet.id).map(({ id }) => id) } : {}),
     })),

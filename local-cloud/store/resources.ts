@@ -10,7 +10,12 @@ interface Common {
   readonly createTime: number;
 }
 
-interface Living extends Common {
+interface Taggable extends Common {
+  /** In the order of their attachment. */
+  readonly tagIds?: readonly string[];
+}
+
+interface Living extends Taggable {
   readonly statusTime: number;
   /** `""` while nothing is being done to it. */
   readonly transition: string;
@@ -35,7 +40,7 @@ export interface SecurityGroupRule extends Omit<RulePicture, "from" | "to" | "ne
   readonly val3: string;
 }
 
-export interface SecurityGroup extends Common {
+export interface SecurityGroup extends Taggable {
   readonly kind: "security_group";
   readonly isDefault: boolean;
   readonly rules: readonly SecurityGroupRule[];
@@ -45,7 +50,7 @@ export interface SecurityGroup extends Common {
   readonly applied: { readonly revision: number; readonly rules: readonly SecurityGroupRule[] };
 }
 
-export interface KeyPair extends Common {
+export interface KeyPair extends Taggable {
   readonly kind: "keypair";
   readonly encryptMethod: string;
   /** The base64 body of the OpenSSH public key. */
@@ -63,7 +68,7 @@ export interface Join {
   readonly createTime: number;
 }
 
-export interface Vxnet extends Common {
+export interface Vxnet extends Taggable {
   readonly kind: "vxnet";
   readonly vxnetType: 0 | 1 | 2;
   readonly join?: Join;
@@ -131,6 +136,21 @@ export interface Instance extends Living {
   readonly boot: number;
 }
 
+export interface Volume extends Living {
+  readonly kind: "volume";
+  readonly status: "pending" | "available" | "in-use" | "deleted";
+  /** GB. */
+  readonly size: number;
+  readonly volumeType: number;
+  /** While it is in use. */
+  readonly attachment?: { readonly instanceId: string; readonly device: string };
+}
+
+export interface Tag extends Common {
+  readonly kind: "tag";
+  readonly color: string;
+}
+
 /** What a job does when it ends, with everything it needs to know. */
 export type JobWork =
   | { readonly action: "ReleaseEips"; readonly eips: readonly string[] }
@@ -170,6 +190,19 @@ export type JobWork =
   | { readonly action: "LeaveVxnet"; readonly vxnet: string; readonly instances: readonly string[] }
   | { readonly action: InstanceJob; readonly instances: readonly string[] }
   | {
+      readonly action: "RunInstances";
+      readonly instances: readonly string[];
+      /** Attached to the one instance when it runs. */
+      readonly volumes?: readonly string[];
+    }
+  | { readonly action: "CreateVolumes" | "DeleteVolumes"; readonly volumes: readonly string[] }
+  | {
+      readonly action: "AttachVolumes" | "DetachVolumes";
+      readonly volumes: readonly string[];
+      readonly instance: string;
+    }
+  | { readonly action: "ResizeVolumes"; readonly volumes: readonly string[]; readonly size: number }
+  | {
       readonly action: "TerminateInstances";
       readonly instances: readonly string[];
       readonly directCease: boolean;
@@ -183,12 +216,7 @@ export type JobWork =
       }[];
     };
 
-type InstanceJob =
-  | "RunInstances"
-  | "StartInstances"
-  | "StopInstances"
-  | "RestartInstances"
-  | "CeaseInstances";
+type InstanceJob = "StartInstances" | "StopInstances" | "RestartInstances" | "CeaseInstances";
 
 export type JobAction = JobWork["action"];
 
@@ -214,6 +242,8 @@ export interface ResourceOfKind {
   router: Router;
   router_static: RouterStatic;
   instance: Instance;
+  volume: Volume;
+  tag: Tag;
   job: Job;
 }
 export type Kind = keyof ResourceOfKind;

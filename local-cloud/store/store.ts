@@ -148,6 +148,8 @@ function emptyTables(): Tables {
     router: new Map(),
     router_static: new Map(),
     instance: new Map(),
+    volume: new Map(),
+    tag: new Map(),
     job: new Map(),
   };
 }

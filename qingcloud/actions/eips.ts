@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { action, flag, ids, int, job, listing, pageOf, someIds, text } from "../action.ts";
+import { action, flag, ids, int, job, listing, pageOf, someIds, tagged, text } from "../action.ts";
 
 export const eipStatus = z.enum(["pending", "available", "associated", "suspended", "released", "ceased"]);
 export const billingMode = z.enum(["bandwidth", "traffic"]);
@@ -36,6 +36,7 @@ export const DescribeEips = action(
       status: eipStatus,
       transition_status: text,
       resource: z.looseObject({ resource_id: text.optional(), resource_type: text.optional() }),
+      ...tagged,
     }),
   ),
 );

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { action, flag, ids, int, job, listing, page, pageOf, someIds, text } from "../action.ts";
+import { action, flag, ids, int, job, listing, page, pageOf, someIds, tagged, text } from "../action.ts";
 
 export const instanceStatus = z.enum(["pending", "running", "stopped", "suspended", "terminated", "ceased"]);
 export const loginMode = z.enum(["keypair", "passwd"]);
@@ -27,6 +27,7 @@ export const RunInstances = action(
     /** `vxnet-id` or `vxnet-id|address`. */
     vxnets: ids.optional(),
     security_group: text.optional(),
+    /** Attached when the instance runs; `count` must be 1 then. */
     volumes: ids.optional(),
     need_newsid: flag.optional(),
     need_userdata: flag.default(0),
@@ -71,7 +72,10 @@ export const DescribeInstances = action(
       vxnets: z.array(z.looseObject({ vxnet_id: text, private_ip: text.nullish(), nic_id: text.optional() })),
       /** With `verbose: 1`. */
       keypair_ids: ids.optional(),
+      volume_ids: ids.nullish(),
+      volumes: z.array(z.looseObject({ volume_id: text, device: text.nullish() })).nullish(),
       extra: z.looseObject({ os_disk_size: int.optional() }).nullish(),
+      ...tagged,
     }),
   ),
 );

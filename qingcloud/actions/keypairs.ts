@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { action, ids, job, listing, pageOf, someIds, text } from "../action.ts";
+import { action, ids, job, listing, pageOf, someIds, tagged, text } from "../action.ts";
 
 export const encryptMethod = z.enum(["ssh-rsa", "ssh-dss", "ecdsa-sha2-nistp521", "ssh-ed25519"]);
 
@@ -28,6 +28,7 @@ export const DescribeKeyPairs = action(
       encrypt_method: text,
       /** The base64 body, without the type before it. */
       pub_key: text,
+      ...tagged,
     }),
   ),
 );

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { action, ids, int, job, listing, page, pageOf, someIds, text } from "../action.ts";
+import { action, ids, int, job, listing, page, pageOf, someIds, tagged, text } from "../action.ts";
 
 export const routerStatus = z.enum(["pending", "active", "poweroffed", "suspended", "deleted", "ceased"]);
 /** 1 small, 0 medium, 2 large, 3 extra-large. */
@@ -35,6 +35,7 @@ export const DescribeRouters = action(
       transition_status: text,
       security_group_id: text.nullish(),
       eip: z.looseObject({ eip_id: text.optional(), eip_addr: text.optional() }),
+      ...tagged,
     }),
   ),
 );

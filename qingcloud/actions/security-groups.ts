@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { action, flag, ids, int, job, listing, page, pageOf, someIds, text } from "../action.ts";
+import { action, flag, ids, int, job, listing, page, pageOf, someIds, tagged, text } from "../action.ts";
 
 export const ruleProtocol = z.enum(["tcp", "udp", "icmp", "gre", "esp", "ah", "ipip"]);
 export const ruleAction = z.enum(["accept", "drop"]);
@@ -36,6 +36,7 @@ export const DescribeSecurityGroups = action(
       description: text.nullish(),
       is_applied: int,
       is_default: int,
+      ...tagged,
     }),
   ),
 );

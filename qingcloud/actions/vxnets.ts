@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { action, flag, ids, int, job, listing, pageOf, someIds, text } from "../action.ts";
+import { action, flag, ids, int, job, listing, pageOf, someIds, tagged, text } from "../action.ts";
 
 export const CreateVxnets = action(
   "CreateVxnets",
@@ -34,6 +34,7 @@ export const DescribeVxnets = action(
           dyn_ip_end: text.optional(),
         })
         .nullish(),
+      ...tagged,
     }),
   ),
 );

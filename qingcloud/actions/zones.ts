@@ -50,6 +50,38 @@ export const GetLeaseInfo = action(
   },
 );
 
+/** What one account, router or instance may have at most. Undocumented: names from the official Go SDK. */
+export const GetResourceLimit = action(
+  "GetResourceLimit",
+  {
+    /** Whose sizes `min_volume_size` and `max_volume_size` are, in GB. */
+    volume_type: int.default(0),
+  },
+  {
+    resource_limits: z.looseObject({
+      gpu_zones: ids.nullish(),
+      max_gpu_count: int.nullish(),
+      max_eip_bandwidth: int.nullish(),
+      max_eip_count: int.nullish(),
+      max_instance_count: int.nullish(),
+      max_router_count: int.nullish(),
+      max_router_statics: int.nullish(),
+      max_router_vxnets: int.nullish(),
+      max_security_group_rules: int.nullish(),
+      max_volume_count: int.nullish(),
+      max_volume_per_inst: int.nullish(),
+      min_volume_size: int.nullish(),
+      max_volume_size: int.nullish(),
+      volume_step: int.nullish(),
+      valid_volume_types: z.array(int).nullish(),
+      max_vxnet_count: int.nullish(),
+      valid_cpu_cores: z.array(int).nullish(),
+      /** MB. */
+      valid_memory_size: z.array(int).nullish(),
+    }),
+  },
+);
+
 export const GetQuotaLeft = action(
   "GetQuotaLeft",
   { resource_types: ids.optional() },

@@ -60,6 +60,8 @@ test("the next start finishes, and no resource is there twice", async () => {
     router: 1,
     router_static: 2,
     instance: 1,
+    volume: 0,
+    tag: 0,
   };
   const { zones, routers, nodes } = await place.status();
   expect(zones).toEqual([
