@@ -2,6 +2,7 @@
 import { Command, Option } from "commander";
 import { logs, reset, start, status, stop } from "./commands.ts";
 import { Failure } from "./failure.ts";
+import { addFault, clearFaults, listFaults } from "./fault-commands.ts";
 
 const program = new Command("cloud").description("a QingCloud-compatible cloud on this machine");
 const home = (): Option =>
@@ -55,6 +56,32 @@ program
   .addOption(home())
   .option("-f, --follow", "go on as it grows")
   .action(logs);
+const fault = program.command("fault").description("let the next calls of its API meet faults");
+fault
+  .command("add")
+  .description("add a fault")
+  .requiredOption("--action <name>", "an action of the API, or * for any")
+  .requiredOption("--kind <kind>", "refuse, lose-request, lose-answer, delay, fail-job or http")
+  .option("--zone <id>", "only calls in this zone")
+  .option("--times <n>", "how many calls meet it (default: 1)")
+  .option("--code <n>", "ret_code of refuse and fail-job (default: 5000), HTTP status of http (default: 502)")
+  .option("--message <text>", "message of refuse and fail-job")
+  .option("--seconds <s>", "how long delay takes")
+  .addOption(home())
+  .addOption(json())
+  .action(addFault);
+fault
+  .command("list")
+  .description("print the faults that are still to be met")
+  .addOption(home())
+  .addOption(json())
+  .action(listFaults);
+fault
+  .command("clear")
+  .description("take all faults back")
+  .addOption(home())
+  .addOption(json())
+  .action(clearFaults);
 
 try {
   await program.parseAsync();

@@ -9,7 +9,7 @@ import { Home } from "./home.ts";
 import { isAlive, type PidRecord, readRunning } from "./pid-record.ts";
 import type { CloudStatus } from "./status.ts";
 
-interface HomeOptions {
+export interface HomeOptions {
   readonly home: string;
   readonly json?: boolean;
 }
@@ -194,19 +194,25 @@ async function waitUntilReady(home: Home, before: PidRecord | undefined): Promis
   return await ask(record, "GET", "status");
 }
 
-async function ask(record: PidRecord, method: "GET" | "POST", command: string): Promise<CloudStatus> {
+/** Asks a running cloud; throws a Failure with what it says against the command. */
+export async function ask<Answer = CloudStatus>(
+  record: PidRecord,
+  method: "GET" | "POST" | "DELETE",
+  command: string,
+  body?: object,
+): Promise<Answer> {
   const response = await fetch(`http://127.0.0.1:${record.port}/_cloud/${command}`, {
     method,
     headers: { Authorization: `Bearer ${record.token}` },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const body = (await response.json()) as CloudStatus & {
+  const answer = (await response.json()) as Answer & {
     readonly error?: string;
     readonly message?: string;
   };
-  if (!response.ok || body.error !== undefined) {
-    throw new Failure(`process ${record.pid} answers ${command} with: ${body.error ?? body.message}`);
-  }
-  return body;
+  if (answer.error !== undefined) throw new Failure(answer.error);
+  if (!response.ok) throw new Failure(`process ${record.pid} answers ${command} with: ${answer.message}`);
+  return answer;
 }
 
 async function readStopped(home: Home): Promise<CloudStatus> {
@@ -238,7 +244,8 @@ async function resetStopped(home: Home): Promise<void> {
   store.close();
 }
 
-function print(options: HomeOptions, value: unknown, text: string): void {
+/** Prints a command's outcome: the value with `--json`, else the text. */
+export function print(options: HomeOptions, value: unknown, text: string): void {
   process.stdout.write(`${options.json ? JSON.stringify(value, null, 2) : text}\n`);
 }
 

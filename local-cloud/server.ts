@@ -10,6 +10,7 @@ import { Failure } from "./failure.ts";
 import { Home, type Settings } from "./home.ts";
 import type { DataPlane } from "./network/picture.ts";
 import { register, unregister } from "./pid-record.ts";
+import { Faults } from "./services/faults.ts";
 import { JobRunner } from "./services/job-runner.ts";
 import { readDurations } from "./services/jobs.ts";
 import { noDataPlane } from "./services/no-data-plane.ts";
@@ -86,6 +87,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
     undo.push(() => runner.stop());
     const credentials = home.writeConfig(settings.apiPort);
     const calls = new CallLog(home.calls);
+    const faults = new Faults();
     undo.push(() => calls.close());
     const api: Api = {
       store,
@@ -93,11 +95,12 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
       credentials,
       calls,
       rateLimit,
+      faults,
       leaseDelay: durations.lease * 1000,
       log,
     };
     const endpoint = `http://127.0.0.1:${settings.apiPort}/iaas/`;
-    const commands = createCommands(options, home, store, runner, dataPlane, endpoint);
+    const commands = createCommands(options, home, api, dataPlane, endpoint);
     const { server } = await listen(api, createControl(token, commands), settings.apiPort).catch(
       (error: Error) => {
         throw portFailure(error, settings.apiPort);
@@ -121,12 +124,12 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
 function createCommands(
   options: ServerOptions,
   home: Home,
-  store: Store,
-  runner: JobRunner,
+  { store, runner, faults }: Api,
   dataPlane: DataPlane,
   endpoint: string,
 ): Commands {
   return {
+    faults,
     async status(): Promise<CloudStatus> {
       const observation = await dataPlane.observe();
       return {
@@ -141,7 +144,10 @@ function createCommands(
         ...observation,
       };
     },
-    reset: () => runner.reset(),
+    async reset(): Promise<void> {
+      faults.clear();
+      await runner.reset();
+    },
   };
 }
 

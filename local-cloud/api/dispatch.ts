@@ -5,6 +5,7 @@ import { actionsByName } from "../../qingcloud/actions.ts";
 import { retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../services/context.ts";
 import { ApiError, badValue, missing } from "../services/errors.ts";
+import type { Faults } from "../services/faults.ts";
 import { handlers } from "../services/handlers.ts";
 import type { JobRunner } from "../services/job-runner.ts";
 import { zones } from "../services/zones.ts";
@@ -20,6 +21,7 @@ export interface Api {
   readonly credentials: Credentials;
   readonly calls: CallLog;
   readonly rateLimit: RateLimit;
+  readonly faults: Faults;
   /** Milliseconds after creation at which a resource gets its lease. */
   readonly leaseDelay: number;
   readonly log: (line: string) => void;
@@ -27,11 +29,14 @@ export interface Api {
 
 export type Answer = Readonly<Record<string, unknown>> & { readonly ret_code: number };
 
-/** Answers a call; never throws. */
-export function answer(api: Api, request: SignedRequest): Answer {
+/**
+ * Answers a call; never throws.
+ * @param beforeWork run once the call is found valid; an ApiError from it is the answer
+ */
+export function answer(api: Api, request: SignedRequest, beforeWork: () => void = () => undefined): Answer {
   const time = Date.now();
   const start = performance.now();
-  const result = attempt(api, request, time);
+  const result = attempt(api, request, time, beforeWork);
   api.calls.write({
     time,
     parameters: request.parameters,
@@ -42,12 +47,12 @@ export function answer(api: Api, request: SignedRequest): Answer {
   return result;
 }
 
-function attempt(api: Api, request: SignedRequest, time: number): Answer {
+function attempt(api: Api, request: SignedRequest, time: number, beforeWork: () => void): Answer {
   try {
     return {
       action: `${request.parameters.action}Response`,
       ret_code: retCodes.ok,
-      ...perform(api, request, time),
+      ...perform(api, request, time, beforeWork),
     };
   } catch (error) {
     if (error instanceof ApiError) return { ret_code: error.retCode, message: error.message };
@@ -58,7 +63,12 @@ function attempt(api: Api, request: SignedRequest, time: number): Answer {
   }
 }
 
-function perform(api: Api, request: SignedRequest, now: number): Record<string, unknown> {
+function perform(
+  api: Api,
+  request: SignedRequest,
+  now: number,
+  beforeWork: () => void,
+): Record<string, unknown> {
   const { parameters } = request;
   if (!parameters.action) throw missing("action");
   authenticate(request, api.credentials, now);
@@ -71,14 +81,17 @@ function perform(api: Api, request: SignedRequest, now: number): Record<string, 
       `one of the ${actionsByName.size} actions of the local cloud`,
     );
   }
+  const zone = readZone(action, parameters.zone);
   const context: Context = {
-    zone: readZone(action, parameters.zone),
+    zone,
     store: api.store,
     now,
     leaseDelay: api.leaseDelay,
-    startJob: (work, resourceIds) => api.runner.start(context.zone, work, resourceIds),
+    startJob: (work, resourceIds) =>
+      api.runner.start(zone, work, resourceIds, api.faults.failureOfJob({ action: action.name, zone })),
   };
   const input = readRequest(action, parameters);
+  beforeWork();
   const handler = handlers[action.name as keyof typeof handlers] as (
     input: Record<string, unknown>,
     context: Context,

@@ -1,20 +1,11 @@
 /** The HTTP server on loopback: `/iaas` for the API, `/_cloud` for the local cloud's own commands. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { SignedRequest } from "./authentication.ts";
+import { HttpError, readBody } from "./body.ts";
 import type { Control } from "./control.ts";
 import { type Api, answer } from "./dispatch.ts";
 
 const host = "127.0.0.1";
-/** Bytes; the longest documented parameter is a certificate or an archive of 2 MB that this cloud does not take. */
-const maximumBody = 1024 * 1024;
-
-class HttpError extends Error {
-  readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
 /** Starts the server; resolves when it listens. Port 0 takes any free one. */
 export async function listen(
   api: Api,
@@ -62,18 +53,22 @@ async function respond(
   const form =
     request.method === "POST" ? await readBody(request) : queryStart < 0 ? "" : url.slice(queryStart + 1);
   const parameters = Object.fromEntries(new URLSearchParams(form));
-  send(response, 200, answer(api, { method: request.method, path, parameters }));
+  await respondToCall(api, { method: request.method, path, parameters }, response);
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maximumBody) throw new HttpError(413, `the body is larger than ${maximumBody} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+/** Answers a call of the API, or lets it meet a fault. */
+async function respondToCall(api: Api, call: SignedRequest, response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  const { action = "", zone = "" } = call.parameters;
+  const fate = await api.faults.meet(
+    { action, zone },
+    (beforeWork) => answer(api, call, beforeWork),
+    gone.signal,
+  );
+  if (fate === "lost") response.destroy();
+  else if ("status" in fate) send(response, fate.status, { message: `a fault: HTTP status ${fate.status}` });
+  else send(response, 200, fate.answer);
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { retCodes } from "../../qingcloud/errors.ts";
 import type { DataPlane, Picture } from "../network/picture.ts";
-import type { Job, JobWork } from "../store/resources.ts";
+import type { Job, JobError, JobWork } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { type Effect, newId, type ZoneState } from "./context.ts";
 import { effects } from "./effects.ts";
@@ -36,13 +36,14 @@ export class JobRunner {
     this.log = log;
   }
 
-  /** Registers a job inside the transaction of the request that starts it. */
-  start(zone: string, work: JobWork, resourceIds: readonly string[]): string {
+  /** Registers a job inside the transaction of the request that starts it; `mustFail` says how it ends, if it has to fail. */
+  start(zone: string, work: JobWork, resourceIds: readonly string[], mustFail?: JobError): string {
     const now = Date.now();
     const id = newId("j");
     const dueTime = now + this.durations.of(work.action) * 1000;
     const times = { createTime: now, statusTime: now, dueTime };
-    this.store.put({ kind: "job", id, zone, ...times, status: "pending", resourceIds, work });
+    const failure = mustFail === undefined ? {} : { mustFail };
+    this.store.put({ kind: "job", id, zone, ...times, status: "pending", resourceIds, work, ...failure });
     return id;
   }
 
@@ -127,7 +128,13 @@ export class JobRunner {
     });
   }
 
-  private async settle(jobs: readonly Job[]): Promise<void> {
+  private async settle(due: readonly Job[]): Promise<void> {
+    const jobs = due.filter(({ mustFail }) => mustFail === undefined);
+    for (const job of due) if (job.mustFail !== undefined) this.fail(job, job.mustFail, "a fault");
+    if (jobs.length > 0) await this.completeAll(jobs);
+  }
+
+  private async completeAll(jobs: readonly Job[]): Promise<void> {
     try {
       const picture = this.store.rehearse(() => {
         for (const job of jobs) complete(job, this.stateOf(job));
@@ -146,17 +153,17 @@ export class JobRunner {
         .filter((item) => item.status === "ceased" && !before.has(item));
       if (ceased.length > 0) await this.forget(ceased.map(({ id }) => id));
     } catch (error) {
-      if (jobs.length > 1) for (const job of jobs) await this.settle([job]);
-      else for (const job of jobs) this.fail(job, error);
+      const message = error instanceof Error ? error.message : String(error);
+      const failure = { code: retCodes.internal, message };
+      if (jobs.length > 1) for (const job of jobs) await this.completeAll([job]);
+      else for (const job of jobs) this.fail(job, failure, describe(error));
     }
   }
 
-  private fail(job: Job, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
-    this.log(`job ${job.id} ${job.work.action} [${job.resourceIds.join(" ")}] failed: ${describe(error)}`);
+  private fail(job: Job, failure: JobError, reason: string): void {
+    this.log(`job ${job.id} ${job.work.action} [${job.resourceIds.join(" ")}] failed: ${reason}`);
     this.store.transaction(() => {
       effectOf(job.work).fail(job.work, this.stateOf(job));
-      const failure = { code: retCodes.internal, message };
       this.store.put({ ...job, status: "failed", statusTime: Date.now(), error: failure });
     });
   }

@@ -220,6 +220,12 @@ type InstanceJob = "StartInstances" | "StopInstances" | "RestartInstances" | "Ce
 
 export type JobAction = JobWork["action"];
 
+export interface JobError {
+  /** A ret_code. */
+  readonly code: number;
+  readonly message: string;
+}
+
 export interface Job {
   readonly kind: "job";
   readonly id: string;
@@ -230,7 +236,9 @@ export interface Job {
   readonly resourceIds: readonly string[];
   /** When its work is done and takes effect. */
   readonly dueTime: number;
-  readonly error?: { readonly code: number; readonly message: string };
+  readonly error?: JobError;
+  /** It ends failed like this, whatever its work. */
+  readonly mustFail?: JobError;
   readonly work: JobWork;
 }
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { CallLog } from "../../local-cloud/api/call-log.ts";
 import { answer } from "../../local-cloud/api/dispatch.ts";
 import { RateLimit } from "../../local-cloud/api/rate-limit.ts";
+import { Faults } from "../../local-cloud/services/faults.ts";
 import { JobRunner } from "../../local-cloud/services/job-runner.ts";
 import { readDurations } from "../../local-cloud/services/jobs.ts";
 import { noDataPlane } from "../../local-cloud/services/no-data-plane.ts";
@@ -255,6 +256,7 @@ test("an exception inside is 5000, logged, and undone", () => {
     },
     calls: { write: ({ retCode }: { retCode: number }) => written.push(retCode) } as unknown as CallLog,
     rateLimit: new RateLimit(undefined),
+    faults: new Faults(),
     leaseDelay: 0,
     log: (line: string) => logged.push(line),
   };

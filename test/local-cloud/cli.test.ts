@@ -65,6 +65,8 @@ test("start, start again, status, reset, stop", async () => {
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining("is already running") });
   const client = TestClient.ofHome(home);
   await client.ok("AllocateEips", { bandwidth: "1", count: "2" });
+  await client.done("CreateVolumes", { size: "10" });
+  await client.ok("CreateTag", { tag_name: "tag" });
   const found = await status();
   expect(found).toMatchObject({
     running: true,
@@ -73,13 +75,15 @@ test("start, start again, status, reset, stop", async () => {
     routers: [],
     nodes: [],
     zones: [
-      { id: "gpu1a", jobs: 0, resources: { eip: 2, security_group: 0, vxnet: 0 } },
+      { id: "gpu1a", jobs: 0, resources: { eip: 2, security_group: 0, vxnet: 0, volume: 1, tag: 1 } },
       { id: "gpu2a", jobs: 0, resources: { eip: 0 } },
     ],
   });
-  expect((await cloud("status")).stdout).toContain("gpu1a  2 eips");
+  expect((await cloud("status")).stdout).toContain("gpu1a  2 eips, 1 volume, 1 tag");
   expect((await cloud("reset")).code).toBe(0);
-  expect(await client.ok("DescribeEips")).toMatchObject({ total_count: 0 });
+  for (const action of ["DescribeEips", "DescribeVolumes", "DescribeTags"]) {
+    expect(await client.ok(action), action).toMatchObject({ total_count: 0 });
+  }
   expect(await client.ok("DescribeSecurityGroups")).toMatchObject({ total_count: 1 });
   expect((await cloud("logs")).stdout).toContain("the API answers at");
   const stopped = await cloud("stop");

@@ -19,13 +19,13 @@ beforeAll(() => {
   renameSync(unfinished, sdk);
 }, 180_000);
 
-test("QingCloud's own Python SDK makes a VPC with a node and removes it", async () => {
+test("QingCloud's own Python SDK makes a VPC with a node, a volume and a tag, and removes them", async () => {
   const cloud = await startTestCloud();
   const argv = [join(import.meta.dirname, "python_sdk.py"), join(cloud.home, "config.yaml")];
   const { stdout } = await promisify(execFile)(python, argv, { env: { ...process.env, PYTHONPATH: sdk } });
   expect(JSON.parse(stdout)).toEqual({
-    refused: [1200, 1200, 1400, 5400, 5400, 5400, 5400, 1100, 1101, 1101, 2100],
-    left: { eips: 0, routers: 0, vxnets: 0, instances: 0, keypairs: 0 },
+    refused: [1200, 1200, 1400, 5400, 5400, 5400, 5400, 1100, 1101, 1101, 2100, 5400, 1400, 2110],
+    left: { eips: 0, routers: 0, vxnets: 0, instances: 0, volumes: 0, tags: 0, keypairs: 0 },
   });
   await cloud.stop();
 }, 60_000);

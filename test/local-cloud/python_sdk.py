@@ -102,6 +102,21 @@ instance = done(
 node = ok(conn.describe_instances(instances=[instance]))["instance_set"][0]
 assert node["status"] == "running" and node["vxnets"][0]["private_ip"] == "192.168.1.2", node
 
+volume = done(conn.create_volumes(size=10, volume_name="data"))["volumes"][0]
+done(conn.attach_volumes([volume], instance))
+attached = ok(conn.describe_volumes(volumes=[volume], instance_id=instance))["volume_set"][0]
+assert attached["status"] == "in-use" and attached["instance"]["instance_id"] == instance, attached
+assert ok(conn.describe_instances(instances=[instance], verbose=1))["instance_set"][0]["volume_ids"] == [volume]
+
+tag = ok(conn.create_tag("python"))["tag_id"]
+pairs = [
+    {"tag_id": tag, "resource_type": "volume", "resource_id": volume},
+    {"tag_id": tag, "resource_type": "eip", "resource_id": eip},
+]
+ok(conn.attach_tags(pairs))
+assert ok(conn.describe_eips(tags=[tag]))["eip_set"][0]["tags"][0]["tag_name"] == "python"
+assert ok(conn.describe_tags(tags=[tag], verbose=1))["tag_set"][0]["resource_tag_pairs"] == list(reversed(pairs))
+
 refused = [
     connect(config, qy_secret_access_key="wrong").describe_eips(),
     connect(config, qy_access_key_id="NOBODY").describe_eips(),
@@ -114,7 +129,20 @@ refused = [
     conn.send_request("AllocateEips", {"bandwidth": 5000}),
     conn.send_request("DescribeNothing", {}),
     conn.stop_instances(["i-unknown0"]),
+    conn.delete_volumes([volume]),
+    conn.resize_volumes([volume], 20),
+    conn.create_tag("python"),
 ]
+
+ok(conn.detach_tags(pairs[:1]))
+assert ok(conn.describe_volumes(volumes=[volume]))["volume_set"][0]["tags"] == []
+ok(conn.delete_tags([tag]))
+done(conn.detach_volumes([volume], instance))
+done(conn.resize_volumes([volume], 20))
+ok(conn.modify_volume_attributes(volume, volume_name="renamed"))
+resized = ok(conn.describe_volumes(volumes=[volume]))["volume_set"][0]
+assert (resized["volume_name"], resized["size"], resized["tags"]) == ("renamed", 20, []), resized
+done(conn.delete_volumes([volume]))
 
 done(conn.terminate_instances([instance]))
 ok(conn.delete_keypairs([keypair]))
@@ -132,6 +160,8 @@ left = {
     "routers": ok(conn.describe_routers())["total_count"],
     "vxnets": ok(conn.describe_vxnets(vxnet_type=1))["total_count"],
     "instances": ok(conn.describe_instances())["total_count"],
+    "volumes": ok(conn.describe_volumes())["total_count"],
+    "tags": ok(conn.describe_tags())["total_count"],
     "keypairs": ok(conn.describe_key_pairs())["total_count"],
 }
 print(json.dumps({"refused": [reply["ret_code"] for reply in refused], "left": left}))

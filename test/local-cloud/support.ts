@@ -3,7 +3,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { ask } from "../../local-cloud/commands.ts";
+import { Home } from "../../local-cloud/home.ts";
+import { readRunning } from "../../local-cloud/pid-record.ts";
 import { startCloud } from "../../local-cloud/server.ts";
+import type { FaultRequest } from "../../local-cloud/services/faults.ts";
 import { canonicalQuery, encode, sign } from "../../qingcloud/signature.ts";
 
 export interface Reply {
@@ -104,6 +108,8 @@ export interface TestCloud {
   readonly home: string;
   readonly client: TestClient;
   readonly logged: string[];
+  /** Lets the next calls meet a fault. */
+  fault(request: FaultRequest): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -125,11 +131,19 @@ export async function startTestCloud(
     home,
     client: TestClient.ofHome(home),
     logged,
+    fault: (request) => addFault(home, request),
     async stop() {
       await cloud.stop();
       if (options.home === undefined) rmSync(home, { recursive: true });
     },
   };
+}
+
+/** As `cloud fault add` does it; throws with the message of a fault that can not be. */
+async function addFault(home: string, request: FaultRequest): Promise<void> {
+  const record = readRunning(new Home(home).pid);
+  if (record === undefined) throw new Error(`the cloud of ${home} does not run`);
+  await ask(record, "POST", "faults", request);
 }
 
 export const firstId = (list: unknown): string => String((list as unknown[])[0]);

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { firstId, publicKey, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
 
 let cloud: TestCloud;
@@ -212,6 +212,7 @@ test("while a job is at work on a volume it says so and refuses other changes; w
     JSON.stringify({ ResizeVolumes: 0.8, AttachVolumes: 0.8, DetachVolumes: 0.8, lease: 3600 }),
   );
   const slow = await startTestCloud({ jobs });
+  onTestFinished(() => slow.stop());
   const of = slow.client;
   const volume = firstId((await of.done("CreateVolumes", { size: "10" })).volumes);
   const login_keypair = await makeKeyPair(of);
@@ -241,13 +242,13 @@ test("while a job is at work on a volume it says so and refuses other changes; w
   expect(await of.ok("GetLeaseInfo", { resource: volume })).toMatchObject({
     lease_info: { resource_id: volume, status: "pending" },
   });
-  await slow.stop();
 });
 
 test("a volume that is attached to an instance that goes meanwhile stays free", async () => {
   const jobs = join(cloud.home, "attach-jobs.json");
   writeFileSync(jobs, JSON.stringify({ AttachVolumes: 0.8 }));
   const slow = await startTestCloud({ jobs });
+  onTestFinished(() => slow.stop());
   const of = slow.client;
   const volume = firstId((await of.done("CreateVolumes", { size: "10" })).volumes);
   const login_keypair = await makeKeyPair(of);
@@ -260,7 +261,6 @@ test("a volume that is attached to an instance that goes meanwhile stays free", 
     transition_status: "",
     instance: {},
   });
-  await slow.stop();
 });
 
 test("GetResourceLimit answers what is enforced, sizes by volume type", async () => {

@@ -1,0 +1,25 @@
+/** The body of an HTTP request, up to a limit. */
+import type { IncomingMessage } from "node:http";
+
+/** Bytes; the longest documented parameter is a certificate or an archive of 2 MB that this cloud does not take. */
+const maximumBody = 1024 * 1024;
+
+/** Answered with this HTTP status. */
+export class HttpError extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maximumBody) throw new HttpError(413, `the body is larger than ${maximumBody} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

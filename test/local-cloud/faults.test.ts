@@ -1,0 +1,255 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import type { FaultRequest } from "../../local-cloud/services/faults.ts";
+import { AllocateEips, DescribeEips } from "../../qingcloud/actions.ts";
+import { QingCloudClient } from "../../qingcloud/client.ts";
+import { firstId, publicKey, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
+
+let cloud: TestCloud;
+let client: TestClient;
+beforeAll(async () => {
+  cloud = await startTestCloud();
+  client = cloud.client;
+});
+afterAll(() => cloud.stop());
+beforeEach(() => run("clear"));
+
+const main = join(import.meta.dirname, "..", "..", "local-cloud", "main.ts");
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+async function run(command: string, ...options: string[]): Promise<Outcome> {
+  const argv = ["--disable-warning=ExperimentalWarning", main, "fault", command, "--home", cloud.home];
+  try {
+    return { code: 0, ...(await promisify(execFile)(process.execPath, [...argv, ...options])) };
+  } catch (error) {
+    return error as Outcome;
+  }
+}
+const faults = async (): Promise<unknown> => JSON.parse((await run("list", "--json")).stdout).faults;
+const calls = (action: string) =>
+  readFileSync(join(cloud.home, "calls.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { action: string; ret_code: number; message?: string })
+    .filter((call) => call.action === action);
+const eips = async (zone = "gpu1a") => (await client.ok("DescribeEips", { zone })).total_count;
+const allocate = (more: Readonly<Record<string, string>> = {}) =>
+  client.call("AllocateEips", { bandwidth: "1", ...more });
+
+test("refuse answers its ret_code and message, as often as asked, and nothing is done", async () => {
+  const before = await eips();
+  await cloud.fault({ action: "AllocateEips", kind: "refuse", code: 5200, message: "none left", times: 2 });
+  for (let round = 0; round < 2; round += 1) {
+    expect(await allocate()).toEqual({ ret_code: 5200, message: "none left" });
+  }
+  expect(await eips()).toBe(before);
+  expect(calls("AllocateEips").slice(-2)).toMatchObject([
+    { ret_code: 5200, message: "none left" },
+    { ret_code: 5200, message: "none left" },
+  ]);
+  expect(await allocate()).toMatchObject({ ret_code: 0 });
+});
+
+test("a fault of one zone and of one action touches no other call, nor one that is refused anyway", async () => {
+  await cloud.fault({ action: "AllocateEips", kind: "refuse", zone: "gpu2a" });
+  expect(await allocate()).toMatchObject({ ret_code: 0 });
+  expect(await client.call("CreateVxnets", { zone: "gpu2a", vxnet_type: "1" })).toMatchObject({
+    ret_code: 0,
+  });
+  expect(await allocate({ zone: "gpu2a", bandwidth: "0" })).toMatchObject({ ret_code: 1101 });
+  expect(await allocate({ zone: "gpu2a" })).toEqual({
+    ret_code: 5000,
+    message: "InjectedFault, a fault that was added to the local cloud",
+  });
+  expect(await allocate({ zone: "gpu2a" })).toMatchObject({ ret_code: 0 });
+});
+
+test("lose-request closes the connection before anything is done", async () => {
+  const [before, logged] = [await eips(), calls("AllocateEips").length];
+  await cloud.fault({ action: "AllocateEips", kind: "lose-request" });
+  await expect(allocate()).rejects.toThrow("fetch failed");
+  expect([await eips(), calls("AllocateEips").length]).toEqual([before, logged]);
+  expect(await allocate()).toMatchObject({ ret_code: 0 });
+});
+
+test("lose-answer does the call, records it, and closes the connection; a refused call is answered", async () => {
+  const before = Number(await eips());
+  await cloud.fault({ action: "AllocateEips", kind: "lose-answer" });
+  expect(await allocate({ bandwidth: "0" })).toMatchObject({ ret_code: 1101 });
+  await expect(allocate({ eip_name: "lost" })).rejects.toThrow("fetch failed");
+  expect(await eips()).toBe(before + 1);
+  expect(calls("AllocateEips").at(-1)).toMatchObject({ parameters: { eip_name: "lost" }, ret_code: 0 });
+});
+
+test("http answers a status other than 200 before anything is done", async () => {
+  const before = await eips();
+  await cloud.fault({ action: "AllocateEips", kind: "http", code: 503 });
+  const parameters = client.signed("AllocateEips", { zone: "gpu1a", bandwidth: "1" });
+  expect((await client.send(parameters)).status).toBe(503);
+  expect(await eips()).toBe(before);
+  expect((await client.send(parameters)).status).toBe(200);
+});
+
+test("delay does the call at once and answers after its seconds", async () => {
+  const before = Number(await eips());
+  await cloud.fault({ action: "AllocateEips", kind: "delay", seconds: 1.5 });
+  const start = performance.now();
+  let answered = false;
+  const delayed = allocate().finally(() => {
+    answered = true;
+  });
+  const deadline = Date.now() + 5000;
+  while ((await eips()) === before) expect(Date.now()).toBeLessThan(deadline);
+  expect(answered).toBe(false);
+  expect(await delayed).toMatchObject({ ret_code: 0 });
+  expect(performance.now() - start).toBeGreaterThanOrEqual(1490);
+});
+
+test("fail-job lets the job of the call end failed, and nothing of it stays", async () => {
+  await cloud.fault({ action: "RunInstances", kind: "fail-job", code: 5200, message: "no host" });
+  const volume = firstId((await client.done("CreateVolumes", { size: "10" })).volumes);
+  const { keypair_id } = await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey });
+  const wanted = {
+    image_id: "img-bare",
+    cpu: "1",
+    memory: "1024",
+    login_mode: "keypair",
+    login_keypair: String(keypair_id),
+    "volumes.1": volume,
+  };
+  expect(await client.call("RunInstances", { ...wanted, cpu: "3" })).toMatchObject({ ret_code: 1101 });
+  const { instances, job_id } = await client.ok("RunInstances", wanted);
+  expect(await client.ended(String(job_id))).toMatchObject({
+    status: "failed",
+    error_codes: "5200",
+    error_message: "no host",
+  });
+  const id = firstId(instances);
+  expect(await client.one("DescribeInstances", "instance_set", { "instances.1": id })).toMatchObject({
+    status: "ceased",
+    transition_status: "",
+  });
+  expect(await client.one("DescribeVolumes", "volume_set", { "volumes.1": volume })).toMatchObject({
+    status: "available",
+    transition_status: "",
+  });
+  await client.done("RunInstances", wanted);
+});
+
+test("* is any action; the oldest fault is met first", async () => {
+  await cloud.fault({ action: "*", kind: "refuse", code: 5100 });
+  await cloud.fault({ action: "DescribeZones", kind: "refuse", code: 5300 });
+  expect((await client.call("DescribeZones")).ret_code).toBe(5100);
+  expect((await client.call("DescribeZones")).ret_code).toBe(5300);
+  expect((await client.call("DescribeZones")).ret_code).toBe(0);
+  await cloud.fault({ action: "*", kind: "fail-job" });
+  await client.ok("DescribeZones");
+  const { job_id } = await client.ok("CreateVolumes", { size: "10" });
+  expect(await client.ended(String(job_id))).toMatchObject({ status: "failed", error_codes: "5000" });
+});
+
+test("the client of this project asks again after 5100 and reads again after a lost answer, creates once", async () => {
+  const { qy_access_key_id: accessKeyId, qy_secret_access_key: secretAccessKey, port } = client.keys;
+  const endpoint = new URL(`http://127.0.0.1:${port}/iaas/`);
+  const own = new QingCloudClient({
+    accessKeyId,
+    secretAccessKey,
+    endpoint,
+    zone: "gpu1a",
+    source: "the test",
+  });
+  onTestFinished(() => own.close());
+  await cloud.fault({ action: "*", kind: "refuse", code: 5100 });
+  await cloud.fault({ action: "DescribeEips", kind: "lose-answer" });
+  const before = Number((await own.call(DescribeEips, "gpu1a", {})).total_count);
+  await cloud.fault({ action: "AllocateEips", kind: "lose-answer" });
+  await expect(own.call(AllocateEips, "gpu1a", { bandwidth: 1 })).rejects.toMatchObject({
+    outcome: "unknown",
+  });
+  await cloud.fault({ action: "AllocateEips", kind: "http" });
+  await expect(own.call(AllocateEips, "gpu1a", { bandwidth: 1 })).rejects.toMatchObject({
+    outcome: "unknown",
+  });
+  expect((await own.call(DescribeEips, "gpu1a", {})).total_count).toBe(before + 1);
+});
+
+test("fault add, list and clear; reset clears too", async () => {
+  expect(await run("list")).toMatchObject({ code: 0, stdout: "There are no faults.\n" });
+  expect(
+    await run("add", "--action", "UpdateRouters", "--kind", "fail-job", "--zone", "gpu1a", "--times", "2"),
+  ).toMatchObject({
+    code: 0,
+    stdout:
+      "The next 2 calls of UpdateRouters in gpu1a: the job ends failed with 5000, InjectedFault, a fault that was added to the local cloud.\n",
+  });
+  const added = await run("add", "--action", "*", "--kind", "delay", "--seconds", "0.5", "--json");
+  const slow = { action: "*", times: 1, kind: "delay", seconds: 0.5 };
+  expect(JSON.parse(added.stdout)).toEqual(slow);
+  const failing = {
+    action: "UpdateRouters",
+    zone: "gpu1a",
+    times: 2,
+    kind: "fail-job",
+    code: 5000,
+    message: "InjectedFault, a fault that was added to the local cloud",
+  };
+  expect(await faults()).toEqual([failing, slow]);
+  expect((await run("list")).stdout.split("\n")[1]).toBe(
+    "The next call of any action in any zone: answered after 0.5 s.",
+  );
+  expect(await run("clear", "--json")).toMatchObject({ code: 0, stdout: '{\n  "faults": []\n}\n' });
+  expect(await faults()).toEqual([]);
+  await cloud.fault({ action: "*", kind: "lose-request", times: 9 });
+  const argv = ["--disable-warning=ExperimentalWarning", main, "reset", "--home", cloud.home];
+  await promisify(execFile)(process.execPath, argv);
+  expect(await faults()).toEqual([]);
+});
+
+test.each<[Partial<Record<keyof FaultRequest, string>>, RegExp]>([
+  [
+    { action: "FlyInstances", kind: "refuse" },
+    /^--action FlyInstances: must be one of \*, AddRouterStatics, .*, UpdateRouters$/,
+  ],
+  [
+    { action: "AllocateEips", kind: "fail-job" },
+    /^--action AllocateEips: must be one of \*, ApplySecurityGroup, /,
+  ],
+  [{ kind: "refuse" }, /^--action is missing: must be one of \*, /],
+  [
+    { action: "*", kind: "explode" },
+    /^--kind explode: must be one of refuse, lose-request, lose-answer, delay, fail-job, http$/,
+  ],
+  [{ action: "*", kind: "refuse", zone: "pek3" }, /^--zone pek3: must be one of gpu1a, gpu2a$/],
+  [{ action: "*", kind: "refuse", times: "0" }, /^--times 0: must be a whole number from 1 to 1000000$/],
+  [{ action: "*", kind: "refuse", code: "42" }, /^--code 42: must be one of 1100, 1101, .*, 5400$/],
+  [{ action: "*", kind: "http", code: "200" }, /^--code 200: must be an HTTP status from 400 to 599$/],
+  [{ action: "*", kind: "delay" }, /^--seconds is missing: must be more than 0, at most 600$/],
+  [{ action: "*", kind: "delay", seconds: "soon" }, /^--seconds soon: must be more than 0, at most 600$/],
+  [
+    { action: "*", kind: "lose-answer", code: "5000" },
+    /^--code 5000: is for --kind refuse, fail-job, http only, not for lose-answer$/,
+  ],
+])("a fault that can not be is refused with what is allowed: %o", async (request, message) => {
+  await expect(cloud.fault(request as unknown as FaultRequest)).rejects.toThrow(message);
+  expect(await faults()).toEqual([]);
+});
+
+test("the command says what is wrong, with exit code 2", async () => {
+  expect(await run("add", "--action", "*", "--kind", "refuse", "--times", "many")).toMatchObject({
+    code: 2,
+    stderr: "cloud: --times many: must be a whole number from 1 to 1000000\n",
+  });
+  const argv = ["--disable-warning=ExperimentalWarning", main, "fault", "list", "--home", "/nowhere"];
+  const outcome = await promisify(execFile)(process.execPath, argv).catch((error: unknown) => error);
+  expect(outcome).toMatchObject({
+    code: 2,
+    stderr:
+      "cloud: the local cloud of /nowhere is not running, and faults live in its memory: start it first (npm run cloud -- start)\n",
+  });
+});
