@@ -56,7 +56,7 @@ async function readConfig() {
     if (text !== undefined) raw[key] = /^[[{]/.test(text) ? JSON.parse(text) : text;
   }
   // Asked while the rest is checked: a missing key file must not hide what else is wrong.
-  const zones = await getZones().catch((error: Error) => error);
+  const zones = await getZones({}).catch((error: Error) => error);
   const problems = [
     ...(zones instanceof Error ? [] : zoneProblems(raw, zones.zoneIds)),
     ...fileProblems(raw.training),

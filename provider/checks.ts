@@ -1,12 +1,12 @@
 /** What the RPCs of a resource do with plain values, without the cloud. */
 import { isDeepStrictEqual } from "node:util";
 import type { z } from "zod";
-import type { AnyResource, Problem } from "./resource.ts";
+import type { AnyResource, AnyState, Problem } from "./resource.ts";
 import { hasUnknown, type Properties, unknownValue } from "./rpc/values.ts";
 
 export interface Checked {
   readonly inputs: Properties;
-  readonly failures: readonly Problem[];
+  readonly failures: Problem[];
 }
 
 /**
@@ -15,20 +15,21 @@ export interface Checked {
  */
 export function checkInputs(definition: AnyResource, news: Properties): Checked {
   const shape = definition.inputs.shape as Record<string, z.ZodType>;
+  const secrets = secretsOf(definition, news);
   const inputs: Properties = {};
   const failures: Problem[] = [];
+  /** Properties that no rule can be asked about. */
+  const open = new Set<string>();
   for (const name of Object.keys(news)) {
-    if (!(name in shape)) {
-      failures.push({
-        property: name,
-        reason: `"${name}" is not a property; allowed: ${Object.keys(shape).join(", ")}`,
-      });
-    }
+    if (name in shape) continue;
+    const allowed = Object.keys(shape).join(", ");
+    failures.push({ property: name, reason: `"${name}" is not a property; allowed: ${allowed}` });
   }
   for (const [name, type] of Object.entries(shape)) {
     const value = news[name] ?? undefined;
     if (hasUnknown(value)) {
       inputs[name] = value;
+      open.add(name);
       continue;
     }
     const parsed = type.safeParse(value);
@@ -36,40 +37,97 @@ export function checkInputs(definition: AnyResource, news: Properties): Checked 
       if (parsed.data !== undefined) inputs[name] = parsed.data;
       continue;
     }
+    open.add(name);
     for (const issue of parsed.error.issues) {
-      const path = [name, ...issue.path.map(String)].join(".");
-      const given = definition.secrets?.includes(name)
+      const property = pathOf(name, issue.path);
+      const given = secrets.has(name)
         ? ""
-        : ` (given: ${JSON.stringify(value) ?? "nothing"})`;
-      failures.push({ property: name, reason: `${path}: ${issue.message}${given}` });
+        : ` (given: ${JSON.stringify(valueAt(value, issue.path)) ?? "nothing"})`;
+      failures.push({ property, reason: `${property}: ${issue.message}${given}` });
     }
   }
-  if (failures.length === 0 && definition.check !== undefined && !hasUnknown(inputs)) {
-    failures.push(...definition.check(inputs));
+  for (const { reads, problems } of definition.rules ?? []) {
+    if (!reads.some((name) => open.has(name))) failures.push(...problems(inputs));
   }
   return { inputs, failures };
 }
 
-export interface Difference {
-  readonly property: string;
-  readonly kind: "add" | "delete" | "update";
-  readonly replace: boolean;
+/** Names of the properties that are encrypted in state and shown nowhere. */
+export function secretsOf(definition: AnyResource, inputs: Properties): ReadonlySet<string> {
+  return new Set([...(definition.secrets ?? []), ...(definition.secretsAmong?.(inputs) ?? [])]);
 }
 
-/** Compares inputs with inputs: what the program said last time and says now. */
+/** A path as Pulumi writes it, e.g. `rules[0].fromPort`. */
+function pathOf(name: string, path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === "number" ? `${text}[${part}]` : `${text}.${String(part)}`),
+    name,
+  );
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (part, key) => (typeof part === "object" && part !== null ? Reflect.get(part, key) : undefined),
+    value,
+  );
+}
+
+export interface Difference {
+  /** Of the resource. */
+  readonly property: string;
+  readonly replace: boolean;
+  /** Where in the property, and what happens there. */
+  readonly details: readonly Detail[];
+}
+
+interface Detail {
+  readonly path: string;
+  readonly kind: "add" | "delete" | "update";
+}
+
+/** Compares what the program said last time, or a refresh has found, with what it says now. */
 export function diffInputs(
   definition: AnyResource,
-  olds: Properties,
+  urn: string,
+  state: AnyState,
   news: Properties,
 ): readonly Difference[] {
-  const replaceOn: readonly string[] = definition.replaceOn;
+  const { inputs: olds } = state;
+  const secrets = secretsOf(definition, { ...olds, ...news });
+  const isKnown = !hasUnknown(news);
+  const replaced = new Set<string>([
+    ...definition.replaceOn,
+    ...(isKnown ? (definition.replaces?.(state, news) ?? []) : []),
+  ]);
   return Object.keys(definition.inputs.shape)
     .filter((name) => !isDeepStrictEqual(olds[name], news[name]))
+    .filter((name) => !isKnown || definition.isSame?.(name, state, news, urn) !== true)
     .map((property) => ({
       property,
-      kind: olds[property] === undefined ? "add" : news[property] === undefined ? "delete" : "update",
-      replace: replaceOn.includes(property) || definition.update === undefined,
+      replace: replaced.has(property) || definition.update === undefined,
+      details: secrets.has(property)
+        ? [{ path: property, kind: kindOf(olds[property], news[property]) }]
+        : compare(property, olds[property], news[property]),
     }));
+}
+
+function kindOf(before: unknown, after: unknown): Detail["kind"] {
+  return before === undefined ? "add" : after === undefined ? "delete" : "update";
+}
+
+function compare(path: string, before: unknown, after: unknown): Detail[] {
+  if (isDeepStrictEqual(before, after)) return [];
+  if (!isComposite(before) || !isComposite(after) || Array.isArray(before) !== Array.isArray(after)) {
+    return [{ path, kind: kindOf(before, after) }];
+  }
+  const isList = Array.isArray(before);
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) =>
+    compare(isList ? `${path}[${key}]` : `${path}.${key}`, Reflect.get(before, key), Reflect.get(after, key)),
+  );
+}
+
+function isComposite(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** Inputs and outputs of a preview: what a create will give is not known yet. */
@@ -79,7 +137,7 @@ export function previewProperties(definition: AnyResource, inputs: Properties): 
 }
 
 /** Splits what state holds into the definition's inputs and outputs. */
-export function splitState(definition: AnyResource, properties: Properties) {
+export function splitState(definition: AnyResource, properties: Properties): AnyState {
   const pick = (shape: object) =>
     Object.fromEntries(Object.entries(properties).filter(([name, value]) => name in shape && value !== null));
   return { inputs: pick(definition.inputs.shape), outputs: pick(definition.outputs.shape) };

@@ -13,6 +13,7 @@ export const configuration = z.strictObject({
     .optional()
     .describe("Path of the official client's config.yaml; default ~/.qingcloud/config.yaml."),
   profile: z.string().optional().describe("Section of that file; default its top level."),
+  zone: z.string().optional().describe("Where a resource goes that names no zone; default the file's."),
   endpoint: z
     .string()
     .optional()

@@ -1,13 +1,25 @@
 /** Every resource and function of the provider. */
 
 import { eip } from "./cloud/eip.ts";
+import { getImages } from "./cloud/get-images.ts";
+import { getInstanceTypes } from "./cloud/get-instance-types.ts";
 import { getPrices } from "./cloud/get-prices.ts";
+import { getQuotaLeft } from "./cloud/get-quota-left.ts";
+import { getResourceLimit } from "./cloud/get-resource-limit.ts";
 import { getZones } from "./cloud/get-zones.ts";
+import { greTunnel } from "./cloud/gre-tunnel.ts";
 import { instance } from "./cloud/instance.ts";
 import { ipsecTunnel } from "./cloud/ipsec-tunnel.ts";
 import { keyPair } from "./cloud/key-pair.ts";
+import { lookupFunction } from "./cloud/lookup.ts";
 import { portForward } from "./cloud/port-forward.ts";
+import { routerStatic } from "./cloud/router-static.ts";
 import { securityGroup } from "./cloud/security-group.ts";
+import { securityGroupRule } from "./cloud/security-group-rule.ts";
+import { tag } from "./cloud/tag.ts";
+import { tagAttachment } from "./cloud/tag-attachment.ts";
+import { volume } from "./cloud/volume.ts";
+import { volumeAttachment } from "./cloud/volume-attachment.ts";
 import { vpc } from "./cloud/vpc.ts";
 import { vxnet } from "./cloud/vxnet.ts";
 import type { AnyFunction } from "./function.ts";
@@ -24,14 +36,29 @@ export const definitions: readonly AnyResource[] = [
   sshKey,
   eip,
   securityGroup,
+  securityGroupRule,
   keyPair,
   vpc,
   vxnet,
   portForward,
   ipsecTunnel,
+  greTunnel,
+  routerStatic,
   instance,
+  volume,
+  volumeAttachment,
+  tag,
+  tagAttachment,
   nodeReady,
   pathCheck,
 ];
 
-export const functions: readonly AnyFunction[] = [getPrices, getZones];
+export const functions: readonly AnyFunction[] = [
+  getImages,
+  getInstanceTypes,
+  getPrices,
+  getQuotaLeft,
+  getResourceLimit,
+  getZones,
+  ...definitions.filter(({ find }) => find !== undefined).map(lookupFunction),
+];

@@ -1,19 +1,28 @@
 /** The provider's resources and functions, for Pulumi programs. */
-import { runtime } from "@pulumi/pulumi";
-import type { z } from "zod";
 import { eip } from "./cloud/eip.ts";
+import { getImages as getImagesFunction } from "./cloud/get-images.ts";
+import { getInstanceTypes as getInstanceTypesFunction } from "./cloud/get-instance-types.ts";
 import { getPrices as getPricesFunction } from "./cloud/get-prices.ts";
+import { getQuotaLeft as getQuotaLeftFunction } from "./cloud/get-quota-left.ts";
+import { getResourceLimit as getResourceLimitFunction } from "./cloud/get-resource-limit.ts";
 import { getZones as getZonesFunction } from "./cloud/get-zones.ts";
+import { greTunnel } from "./cloud/gre-tunnel.ts";
 import { instance } from "./cloud/instance.ts";
 import { ipsecTunnel } from "./cloud/ipsec-tunnel.ts";
 import { keyPair } from "./cloud/key-pair.ts";
 import { portForward } from "./cloud/port-forward.ts";
+import { routerStatic } from "./cloud/router-static.ts";
 import { securityGroup } from "./cloud/security-group.ts";
+import { securityGroupRule } from "./cloud/security-group-rule.ts";
+import { tag } from "./cloud/tag.ts";
+import { tagAttachment } from "./cloud/tag-attachment.ts";
+import { volume } from "./cloud/volume.ts";
+import { volumeAttachment } from "./cloud/volume-attachment.ts";
 import { vpc } from "./cloud/vpc.ts";
 import { vxnet } from "./cloud/vxnet.ts";
 import { nodeReady } from "./link/node-ready.ts";
 import { pathCheck } from "./link/path-check.ts";
-import { resourceClass } from "./resource-class.ts";
+import { functionOf, lookupOf, resourceClass } from "./program.ts";
 import { presharedKey } from "./state/preshared-key.ts";
 import { sshKey } from "./state/ssh-key.ts";
 import { stackMark } from "./state/stack-mark.ts";
@@ -28,6 +37,8 @@ export const Eip = resourceClass(eip);
 export type Eip = InstanceType<typeof Eip>;
 export const SecurityGroup = resourceClass(securityGroup);
 export type SecurityGroup = InstanceType<typeof SecurityGroup>;
+export const SecurityGroupRule = resourceClass(securityGroupRule);
+export type SecurityGroupRule = InstanceType<typeof SecurityGroupRule>;
 export const KeyPair = resourceClass(keyPair);
 export type KeyPair = InstanceType<typeof KeyPair>;
 export const Vpc = resourceClass(vpc);
@@ -38,21 +49,42 @@ export const PortForward = resourceClass(portForward);
 export type PortForward = InstanceType<typeof PortForward>;
 export const IpsecTunnel = resourceClass(ipsecTunnel);
 export type IpsecTunnel = InstanceType<typeof IpsecTunnel>;
+export const GreTunnel = resourceClass(greTunnel);
+export type GreTunnel = InstanceType<typeof GreTunnel>;
+export const RouterStatic = resourceClass(routerStatic);
+export type RouterStatic = InstanceType<typeof RouterStatic>;
 export const Instance = resourceClass(instance);
 export type Instance = InstanceType<typeof Instance>;
+export const Volume = resourceClass(volume);
+export type Volume = InstanceType<typeof Volume>;
+export const VolumeAttachment = resourceClass(volumeAttachment);
+export type VolumeAttachment = InstanceType<typeof VolumeAttachment>;
+export const Tag = resourceClass(tag);
+export type Tag = InstanceType<typeof Tag>;
+export const TagAttachment = resourceClass(tagAttachment);
+export type TagAttachment = InstanceType<typeof TagAttachment>;
 export const NodeReady = resourceClass(nodeReady);
 export type NodeReady = InstanceType<typeof NodeReady>;
 export const PathCheck = resourceClass(pathCheck);
 export type PathCheck = InstanceType<typeof PathCheck>;
 
-/** The zones that the account can use now. */
-export function getZones(): Promise<z.output<typeof getZonesFunction.result>> {
-  return runtime.invoke(getZonesFunction.token, {});
-}
+export const getImages = functionOf(getImagesFunction);
+export const getInstanceTypes = functionOf(getInstanceTypesFunction);
+export const getPrices = functionOf(getPricesFunction);
+export const getQuotaLeft = functionOf(getQuotaLeftFunction);
+export const getResourceLimit = functionOf(getResourceLimitFunction);
+export const getZones = functionOf(getZonesFunction);
 
-/** What resources cost an hour, in their order; null where the API names no price. */
-export function getPrices(
-  given: z.input<typeof getPricesFunction.arguments>,
-): Promise<z.output<typeof getPricesFunction.result>> {
-  return runtime.invoke(getPricesFunction.token, given);
-}
+export const getEip = lookupOf(eip);
+export const getSecurityGroup = lookupOf(securityGroup);
+export const getSecurityGroupRule = lookupOf(securityGroupRule);
+export const getKeyPair = lookupOf(keyPair);
+export const getVpc = lookupOf(vpc);
+export const getVxnet = lookupOf(vxnet);
+export const getPortForward = lookupOf(portForward);
+export const getIpsecTunnel = lookupOf(ipsecTunnel);
+export const getGreTunnel = lookupOf(greTunnel);
+export const getRouterStatic = lookupOf(routerStatic);
+export const getInstance = lookupOf(instance);
+export const getVolume = lookupOf(volume);
+export const getTag = lookupOf(tag);

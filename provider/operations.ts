@@ -1,4 +1,5 @@
 /** Running life-cycle functions: their context, their deadline, and their end on Ctrl-C. */
+import { redactor } from "./redaction.ts";
 import type { Context } from "./resource.ts";
 import type { EngineLog } from "./rpc/engine.ts";
 import type { Session } from "./session.ts";
@@ -6,10 +7,23 @@ import type { Session } from "./session.ts";
 /** Without `customTimeouts`. */
 const defaultTimeoutMs = 10 * 60_000;
 
+export interface Begin {
+  readonly urn: string;
+  readonly session: Session;
+  readonly engine: EngineLog | undefined;
+  /** 0 or absent = the default. */
+  readonly timeoutSeconds?: number;
+  /** Left by an interrupted create. */
+  readonly halfMadeId?: string | undefined;
+  readonly importZone?: string | undefined;
+  /** Values that no message may show. */
+  readonly secrets?: readonly string[];
+}
+
 export interface Operation {
   /** What the cloud has made so far. */
   readonly madeId: string | undefined;
-  /** Ends with the function, or at once when the engine cancels. */
+  /** Ends with the function, or at once when the engine cancels. Errors show no secret. */
   run<Result>(work: (context: Context) => Promise<Result>): Promise<Result>;
 }
 
@@ -20,16 +34,21 @@ export class Operations {
     this.#cancelled.abort(new Error("cancelled; the next run finishes what was begun"));
   }
 
-  /** @param timeoutSeconds 0 = the default */
-  begin(
-    urn: string,
-    timeoutSeconds: number,
-    session: Session,
-    engine: EngineLog | undefined,
-    halfMadeId?: string,
-    importZone?: string,
-  ): Operation {
+  get isCancelled(): boolean {
+    return this.#cancelled.signal.aborted;
+  }
+
+  begin({
+    urn,
+    session,
+    engine,
+    timeoutSeconds = 0,
+    halfMadeId,
+    importZone,
+    secrets = [],
+  }: Begin): Operation {
     const { signal } = this.#cancelled;
+    const redact = redactor(secrets);
     let madeId: string | undefined;
     const context: Context = {
       session,
@@ -38,13 +57,15 @@ export class Operations {
       deadline: Date.now() + (timeoutSeconds > 0 ? timeoutSeconds * 1000 : defaultTimeoutMs),
       halfMadeId,
       importZone() {
-        const zone = importZone ?? session.client.profile.zone;
+        const zone = importZone ?? session.zone;
         if (zone === undefined)
-          throw new Error("The zone is not known. Import with the id `zone/id`, e.g. `pek3a/eip-1234abcd`.");
+          throw new Error(
+            "The zone is not known. Import with the id `zone/id`, e.g. `pek3a/eip-1234abcd`, or set qingcloud:zone.",
+          );
         return zone;
       },
-      progress: (message) => engine?.log("info", urn, message, { ephemeral: true }),
-      warn: (message) => engine?.log("warning", urn, message),
+      progress: (message) => engine?.log("info", urn, redact(message), { ephemeral: true }),
+      warn: (message) => engine?.log("warning", urn, redact(message)),
       made(id) {
         madeId = id;
       },
@@ -53,9 +74,20 @@ export class Operations {
       get madeId() {
         return madeId;
       },
-      run: (work) => untilAborted(() => work(context), signal),
+      async run(work) {
+        try {
+          return await untilAborted(() => work(context), signal);
+        } catch (error) {
+          throw redacted(error, redact);
+        }
+      },
     };
   }
+}
+
+function redacted(error: unknown, redact: (text: string) => string): unknown {
+  if (error instanceof Error) error.message = redact(error.message);
+  return error;
 }
 
 /** What goes on after an abort ends unheard: its outcome is in the cloud, and the next run looks there. */

@@ -13,12 +13,26 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
   readonly outputs: Outputs;
   /** Inputs that the API cannot change in place. */
   readonly replaceOn: readonly (keyof Inputs["shape"] & string)[];
+  /** Of the inputs that can be changed in place, those whose present change cannot, e.g. to a smaller disk. */
+  replaces?(state: State<Inputs, Outputs>, news: z.output<Inputs>): readonly string[];
   /** Properties that are encrypted in state and shown nowhere. */
   readonly secrets?: readonly string[];
+  /** Properties that are secret beside `secrets` because of what other inputs say. */
+  secretsAmong?(inputs: Partial<z.output<Inputs>>): readonly string[];
   /** The old one must go first: its name or address is taken while it lives. */
   readonly deleteBeforeReplace?: boolean;
-  /** Problems that concern more than one property, found when all of them are known. */
-  check?(inputs: z.output<Inputs>): readonly Problem[];
+  /** Problems that concern more than one property. */
+  readonly rules?: readonly Rule<z.output<Inputs>>[];
+  /** What is let through but deserves a word. */
+  warnings?(inputs: Partial<z.output<Inputs>>): readonly string[];
+  /** Whether an input that is written differently means what the state already has, e.g. a type and its sizes. */
+  isSame?(property: string, state: State<Inputs, Outputs>, news: z.output<Inputs>, urn: string): boolean;
+  /** Called with each resource of the run whose id is known, for those that have to know of it. */
+  notice?(session: Session, id: string, inputs: Partial<z.output<Inputs>>): void;
+  /** Problems with what other resources of the run do. */
+  conflicts?(session: Session, inputs: Partial<z.output<Inputs>>): readonly Problem[];
+  /** Ids of what exists under exactly this name; absent where the resource has none. */
+  find?(context: Context, zone: string, name: string): Promise<readonly string[]>;
   create(context: Context, inputs: z.output<Inputs>): Promise<Created<z.output<Outputs>>>;
   /** Undefined where the resource does not exist any more. On import there is no `known` state: see `importZone`. */
   read(
@@ -36,8 +50,16 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
 }
 
 export interface Problem {
+  /** Path, e.g. `rules[0].fromPort`. */
   readonly property: string;
   readonly reason: string;
+}
+
+/** A check of inputs that depend on each other; it waits until all that it reads are known and valid by themselves. */
+export interface Rule<Inputs> {
+  /** Names of inputs. */
+  readonly reads: readonly string[];
+  problems(inputs: Inputs): readonly Problem[];
 }
 
 export interface Created<Outputs> {
@@ -94,16 +116,23 @@ export interface AnyResource {
   readonly inputs: z.ZodObject;
   readonly outputs: z.ZodObject;
   readonly replaceOn: readonly string[];
+  replaces?(state: AnyState, news: Properties): readonly string[];
   readonly secrets?: readonly string[];
+  secretsAmong?(inputs: Properties): readonly string[];
   readonly deleteBeforeReplace?: boolean;
-  check?(inputs: Properties): readonly Problem[];
+  readonly rules?: readonly Rule<Properties>[];
+  warnings?(inputs: Properties): readonly string[];
+  isSame?(property: string, state: AnyState, news: Properties, urn: string): boolean;
+  notice?(session: Session, id: string, inputs: Properties): void;
+  conflicts?(session: Session, inputs: Properties): readonly Problem[];
+  find?(context: Context, zone: string, name: string): Promise<readonly string[]>;
   create(context: Context, inputs: Properties): Promise<Created<Properties>>;
   read(context: Context, id: string, known: AnyState | undefined): Promise<AnyState | undefined>;
   update?(context: Context, id: string, change: Change<Properties, Properties>): Promise<Properties>;
   delete(context: Context, id: string, state: AnyState): Promise<void>;
 }
 
-interface AnyState {
+export interface AnyState {
   readonly inputs: Properties;
   readonly outputs: Properties;
 }

@@ -3,20 +3,32 @@
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import Empty from "google-protobuf/google/protobuf/empty_pb.js";
-import { checkInputs, type Difference, diffInputs, previewProperties, splitState } from "./checks.ts";
+import {
+  checkInputs,
+  type Difference,
+  diffInputs,
+  previewProperties,
+  secretsOf,
+  splitState,
+} from "./checks.ts";
 import { checkConfiguration, configure, packageVersion } from "./configuration.ts";
 import type { AnyFunction } from "./function.ts";
-import { Operations } from "./operations.ts";
-import type { AnyResource } from "./resource.ts";
+import { type Begin, type Operation, Operations } from "./operations.ts";
+import { secretTexts } from "./redaction.ts";
+import type { AnyResource, Problem } from "./resource.ts";
 import { connectEngine, type EngineLog } from "./rpc/engine.ts";
 import { InitFailedError } from "./rpc/init-failed.ts";
 import { unary } from "./rpc/server.ts";
-import { fromStruct, type Properties, toStruct } from "./rpc/values.ts";
+import { fromStruct, hasUnknown, type Properties, type Struct, toStruct } from "./rpc/values.ts";
+import { packageSchema } from "./schema.ts";
 import type { Session } from "./session.ts";
 
 type Message<Name extends keyof typeof provider> = (typeof provider)[Name] extends new () => infer M
   ? M
   : never;
+
+/** How long it may take to find out whether a failed create left something. */
+const goneTimeoutSeconds = 10;
 
 export class ProviderService {
   readonly #definitions: ReadonlyMap<string, AnyResource>;
@@ -56,6 +68,11 @@ export class ProviderService {
         this.#session = configure(fromStruct(request.getArgs()));
         return new provider.ConfigureResponse().setSupportspreview(true);
       }),
+      getSchema: unary(() =>
+        new provider.GetSchemaResponse().setSchema(
+          JSON.stringify(packageSchema([...this.#definitions.values()], [...this.#functions.values()])),
+        ),
+      ),
       invoke: unary((request: Message<"InvokeRequest">) => this.#invoke(request)),
       check: unary((request: Message<"CheckRequest">) => this.#check(request)),
       diff: unary((request: Message<"DiffRequest">) => this.#diff(request)),
@@ -72,7 +89,7 @@ export class ProviderService {
 
   #checkConfig(request: Message<"CheckRequest">) {
     const news = fromStruct(request.getNews());
-    return checkResponse(news, checkConfiguration(news));
+    return checkResponse(toStruct(news), checkConfiguration(news));
   }
 
   async #invoke(request: Message<"InvokeRequest">) {
@@ -82,24 +99,48 @@ export class ProviderService {
         `"${request.getTok()}" is no function of this provider; there are: ${[...this.#functions.keys()].join(", ")}.`,
       );
     }
-    const result = await called.call(this.#ready(), called.arguments.parse(fromStruct(request.getArgs())));
+    const args = fromStruct(request.getArgs());
+    const zone = "zone" in called.arguments.shape ? (args.zone ?? this.#session?.zone) : undefined;
+    const parsed = called.arguments.safeParse({ ...args, ...(zone === undefined ? {} : { zone }) });
+    if (!parsed.success) return invokeFailures(parsed.error.issues);
+    if ("zone" in called.arguments.shape && zone === undefined) return invokeFailures([noZone]);
+    // Ends on Ctrl-C, as everything that waits for the cloud does.
+    const operation = this.#begin({ urn: "" });
+    const result = await operation.run((context) => called.call(context, parsed.data));
     return new provider.InvokeResponse().setReturn(toStruct(result));
   }
 
   #check(request: Message<"CheckRequest">) {
-    const definition = this.#definition(request.getUrn());
-    const { inputs, failures } = checkInputs(definition, fromStruct(request.getNews()));
-    return checkResponse(inputs, failures);
+    const urn = request.getUrn();
+    const definition = this.#definition(urn);
+    const news = fromStruct(request.getNews());
+    const zone = news.zone ?? this.#session?.zone;
+    const takesZone = "zone" in definition.inputs.shape;
+    const { inputs, failures } = checkInputs(
+      definition,
+      takesZone && zone !== undefined ? { ...news, zone } : news,
+    );
+    if (takesZone && zone === undefined) failures.push({ property: "zone", reason: noZone.message });
+    if (this.#session !== undefined)
+      failures.push(...(definition.conflicts?.(this.#session, known(inputs)) ?? []));
+    for (const warning of definition.warnings?.(known(inputs)) ?? [])
+      this.#engine?.log("warning", urn, warning);
+    return checkResponse(toStruct(inputs, secretsOf(definition, inputs)), failures);
   }
 
   #diff(request: Message<"DiffRequest">) {
-    const definition = this.#definition(request.getUrn());
+    const urn = request.getUrn();
+    const definition = this.#definition(urn);
     const ignored = new Set(request.getIgnorechangesList());
-    const differences = diffInputs(
-      definition,
-      fromStruct(request.getOldInputs()),
-      fromStruct(request.getNews()),
-    ).filter(({ property }) => !ignored.has(property));
+    const state = {
+      inputs: fromStruct(request.getOldInputs()),
+      outputs: splitState(definition, fromStruct(request.getOlds())).outputs,
+    };
+    const news = fromStruct(request.getNews());
+    definition.notice?.(this.#ready(), request.getId(), known(news));
+    const differences = diffInputs(definition, urn, state, news).filter(
+      ({ property }) => !ignored.has(property),
+    );
     return diffResponse(definition, differences);
   }
 
@@ -107,26 +148,34 @@ export class ProviderService {
     const urn = request.getUrn();
     const definition = this.#definition(urn);
     const inputs = fromStruct(request.getProperties());
+    const secrets = secretsOf(definition, inputs);
     if (request.getPreview()) {
-      const properties = toStruct(previewProperties(definition, inputs), secretsOf(definition));
+      const properties = toStruct(previewProperties(definition, inputs), secrets);
       return new provider.CreateResponse().setProperties(properties);
     }
     const { id, outputs } = await this.#finish(urn, request.getTimeout(), inputs, undefined);
+    definition.notice?.(this.#ready(), id, inputs);
     return new provider.CreateResponse()
       .setId(id)
-      .setProperties(toStruct({ ...inputs, ...outputs }, secretsOf(definition)));
+      .setProperties(toStruct({ ...inputs, ...outputs }, secrets));
   }
 
   /** Creates, or finishes what an interrupted create left; once the cloud has made it, a failure keeps it in state. */
-  async #finish(urn: string, timeout: number, inputs: Properties, halfMadeId: string | undefined) {
+  async #finish(urn: string, timeoutSeconds: number, inputs: Properties, halfMadeId: string | undefined) {
     const definition = this.#definition(urn);
-    const operation = this.#operations.begin(urn, timeout, this.#ready(), this.#engine, halfMadeId);
+    const operation = this.#begin({ urn, timeoutSeconds, halfMadeId }, inputs);
     try {
       return await operation.run((context) => definition.create(context, inputs));
     } catch (error) {
       const id = operation.madeId ?? halfMadeId;
       if (id === undefined) throw error;
-      const secrets = secretsOf(definition);
+      if (await this.#isGone(urn, id, inputs)) {
+        if (halfMadeId === undefined) throw error;
+        throw new Error(
+          `${messageOf(error)} What an earlier run began (${id}) is gone: run \`up --refresh\`.`,
+        );
+      }
+      const secrets = secretsOf(definition, inputs);
       // Without its outputs, so that the next run sees an unfinished one: a given `name` is an input and an output.
       const properties = Object.fromEntries(
         Object.entries(inputs).filter(([name]) => !(name in definition.outputs.shape)),
@@ -140,25 +189,37 @@ export class ProviderService {
     }
   }
 
+  /** What the cloud gave up making needs no place in state. Not asked after Ctrl-C: then it is kept. */
+  async #isGone(urn: string, id: string, inputs: Properties): Promise<boolean> {
+    if (this.#operations.isCancelled) return false;
+    const operation = this.#begin({ urn, timeoutSeconds: goneTimeoutSeconds }, inputs);
+    return await operation
+      .run((context) => this.#definition(urn).read(context, id, { inputs, outputs: {} }))
+      .then(
+        (found) => found === undefined,
+        () => false,
+      );
+  }
+
   async #read(request: Message<"ReadRequest">) {
     const urn = request.getUrn();
     const definition = this.#definition(urn);
     const oldInputs = fromStruct(request.getInputs());
     const isImport = Object.keys(oldInputs).length === 0;
-    const [zone, importId] = isImport ? splitImportId(request.getId()) : [undefined, request.getId()];
-    const operation = this.#operations.begin(urn, 0, this.#ready(), this.#engine, undefined, zone);
-    const known = {
+    const [importZone, id] = isImport ? splitImportId(request.getId()) : [undefined, request.getId()];
+    const operation = this.#begin({ urn, importZone }, oldInputs);
+    const stored = {
       inputs: oldInputs,
       outputs: splitState(definition, fromStruct(request.getProperties())).outputs,
     };
     const found = await operation.run((context) =>
-      definition.read(context, importId, isImport ? undefined : known),
+      definition.read(context, id, isImport ? undefined : stored),
     );
     const response = new provider.ReadResponse();
     if (found === undefined) return response;
-    const secrets = secretsOf(definition);
+    const secrets = secretsOf(definition, found.inputs);
     return response
-      .setId(importId)
+      .setId(id)
       .setInputs(toStruct(found.inputs, secrets))
       .setProperties(toStruct({ ...found.inputs, ...found.outputs }, secrets));
   }
@@ -168,7 +229,7 @@ export class ProviderService {
     const definition = this.#definition(urn);
     const news = fromStruct(request.getNews());
     const { outputs } = splitState(definition, fromStruct(request.getOlds()));
-    const secrets = secretsOf(definition);
+    const secrets = secretsOf(definition, news);
     const answer = (properties: Properties) =>
       new provider.UpdateResponse().setProperties(toStruct({ ...news, ...properties }, secrets));
     if (request.getPreview()) return answer(outputs);
@@ -178,23 +239,30 @@ export class ProviderService {
     }
     const { update } = definition;
     const change = { olds: fromStruct(request.getOldInputs()), news, outputs };
-    const operation = this.#operations.begin(urn, request.getTimeout(), this.#ready(), this.#engine);
+    const operation = this.#begin({ urn, timeoutSeconds: request.getTimeout() }, change.olds, news);
     return answer(await operation.run((context) => update(context, request.getId(), change)));
   }
 
   async #delete(request: Message<"DeleteRequest">) {
-    const definition = this.#definition(request.getUrn());
-    const operation = this.#operations.begin(
-      request.getUrn(),
-      request.getTimeout(),
-      this.#ready(),
-      this.#engine,
-    );
+    const urn = request.getUrn();
+    const definition = this.#definition(urn);
     const state = splitState(definition, fromStruct(request.getProperties()));
     const oldInputs = fromStruct(request.getOldInputs());
     const inputs = Object.keys(oldInputs).length > 0 ? oldInputs : state.inputs;
+    const operation = this.#begin({ urn, timeoutSeconds: request.getTimeout() }, inputs);
     await operation.run((context) => definition.delete(context, request.getId(), { ...state, inputs }));
     return new Empty.Empty();
+  }
+
+  /** @param properties the resource's, whose secrets no message may show */
+  #begin(
+    begin: Omit<Begin, "session" | "engine" | "secrets">,
+    ...properties: readonly Properties[]
+  ): Operation {
+    const secrets = properties.flatMap((each) =>
+      [...secretsOf(this.#definition(begin.urn), each)].flatMap((name) => secretTexts(each[name])),
+    );
+    return this.#operations.begin({ ...begin, session: this.#ready(), engine: this.#engine, secrets });
   }
 
   #definition(urn: string): AnyResource {
@@ -216,23 +284,37 @@ export class ProviderService {
   }
 }
 
-function secretsOf(definition: AnyResource): ReadonlySet<string> {
-  return new Set(definition.secrets);
+const noZone = {
+  path: ["zone"],
+  message: "zone: give it, e.g. `pek3a`, or set qingcloud:zone (given: nothing)",
+};
+
+function invokeFailures(issues: readonly { path: PropertyKey[]; message: string }[]) {
+  return new provider.InvokeResponse().setFailuresList(
+    issues.map(({ path, message }) =>
+      new provider.CheckFailure().setProperty(path.map(String).join(".")).setReason(message),
+    ),
+  );
+}
+
+/** Without what a preview does not know yet. */
+function known(inputs: Properties): Properties {
+  return Object.fromEntries(Object.entries(inputs).filter(([, value]) => !hasUnknown(value)));
 }
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** `zone/id`, or an id alone. */
+/** `zone/id`, or an id alone. A zone has no hyphen, and every id has one. */
 function splitImportId(text: string): readonly [string | undefined, string] {
-  const slash = text.indexOf("/");
-  return slash < 0 ? [undefined, text] : [text.slice(0, slash), text.slice(slash + 1)];
+  const [, zone, id] = /^([^/-]+)\/(.+)$/.exec(text) ?? [];
+  return id === undefined ? [undefined, text] : [zone, id];
 }
 
-function checkResponse(inputs: Properties, failures: readonly { property: string; reason: string }[]) {
+function checkResponse(inputs: Struct, failures: readonly Problem[]) {
   return new provider.CheckResponse()
-    .setInputs(toStruct(inputs))
+    .setInputs(inputs)
     .setFailuresList(
       failures.map(({ property, reason }) =>
         new provider.CheckFailure().setProperty(property).setReason(reason),
@@ -248,11 +330,13 @@ function diffResponse(definition: AnyResource, differences: readonly Difference[
     .setReplacesList(differences.filter(({ replace }) => replace).map(({ property }) => property))
     .setDeletebeforereplace(definition.deleteBeforeReplace ?? false)
     .setHasdetaileddiff(true);
-  for (const { property, kind, replace } of differences) {
-    const name =
-      `${kind}${replace ? "_replace" : ""}`.toUpperCase() as keyof typeof provider.PropertyDiff.Kind;
-    const detail = new provider.PropertyDiff().setKind(provider.PropertyDiff.Kind[name]).setInputdiff(true);
-    response.getDetaileddiffMap().set(property, detail);
+  for (const { details, replace } of differences) {
+    for (const { path, kind } of details) {
+      const name =
+        `${kind}${replace ? "_replace" : ""}`.toUpperCase() as keyof typeof provider.PropertyDiff.Kind;
+      const detail = new provider.PropertyDiff().setKind(provider.PropertyDiff.Kind[name]).setInputdiff(true);
+      response.getDetaileddiffMap().set(path, detail);
+    }
   }
   return response;
 }

@@ -1,28 +1,65 @@
 /** One configured connection to QingCloud: what all resources of a process share. */
 import type { Action, RequestOf, ResponseOf } from "../qingcloud/action.ts";
-import { QingCloudClient } from "../qingcloud/client.ts";
+import { DescribeZones } from "../qingcloud/actions.ts";
+import { type CallOptions, QingCloudClient } from "../qingcloud/client.ts";
 import { JobPoller } from "../qingcloud/jobs.ts";
 import { type ProfileOptions, readProfile } from "../qingcloud/profile.ts";
-import { RouterUpdates } from "./router-updates.ts";
+import { RouterUpdates } from "./cloud/router-updates.ts";
+import { Coalesced } from "./coalesced.ts";
 
 export class Session {
   readonly client: QingCloudClient;
+  /** Where a resource goes that names no zone. */
+  readonly zone: string | undefined;
+  /** Marks that were made in this process: nothing can exist yet under a name that holds one. */
+  readonly freshMarks = new Set<string>();
+  /** Security groups whose rules a SecurityGroup of this run manages. */
+  readonly managedRules = new Set<string>();
   readonly #pollers = new Map<string, JobPoller>();
   readonly #updates = new Map<string, RouterUpdates>();
 
+  readonly #coalesced = new Map<string, Coalesced>();
   readonly #underWay = new Map<string, Promise<unknown>>();
+
+  #zones: Promise<ReadonlyMap<string, string>> | undefined;
 
   constructor(options: ProfileOptions) {
     this.client = new QingCloudClient(readProfile(options));
+    this.zone = this.client.profile.zone;
   }
 
-  call<A extends Action>(
+  /**
+   * Calls an action in a zone of the account.
+   * @throws Error before the first call in a zone that the account does not have
+   */
+  async call<A extends Action>(
     action: A,
     zone: string,
     request: RequestOf<A>,
-    options: { signal?: AbortSignal; deadline?: number } = {},
+    options: CallOptions = {},
   ): Promise<ResponseOf<A>> {
-    return this.client.call(action, zone, request, options);
+    const zones = await this.zones(options);
+    if (!zones.has(zone)) {
+      throw new Error(
+        `Zone "${zone}" is none of this account (${this.client.profile.source}); it has ${[...zones.keys()].join(", ")}. Correct the resource's zone, or qingcloud:zone.`,
+      );
+    }
+    return await this.client.call(action, zone, request, options);
+  }
+
+  /**
+   * The account's zones and their status, asked once: a wrong key, an endpoint that does not answer and a clock that is
+   * off are told here, whatever was to be done first.
+   */
+  zones(options: CallOptions = {}): Promise<ReadonlyMap<string, string>> {
+    this.#zones ??= this.client
+      .call(DescribeZones, undefined, {}, options)
+      .then(({ zone_set: found }) => new Map(found.map(({ zone_id, status }) => [zone_id, status])))
+      .catch((error: unknown) => {
+        this.#zones = undefined;
+        throw error;
+      });
+    return this.#zones;
   }
 
   /** Callers that ask the same while it is under way share one answer; nothing is kept after it. */
@@ -33,6 +70,11 @@ export class Session {
       asked.then(forget, forget);
       return asked;
     }) as Promise<Answer>;
+  }
+
+  /** Work that serves all who ask for it by this key before it begins. @param deadline milliseconds since the epoch */
+  coalesced(key: string, deadline: number, work: (deadline: number) => Promise<void>): Promise<void> {
+    return entry(this.#coalesced, key, () => new Coalesced(work)).run(deadline);
   }
 
   jobs(zone: string): JobPoller {

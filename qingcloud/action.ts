@@ -12,8 +12,9 @@ export interface Action<
   readonly name: string;
   readonly request: Request;
   readonly response: Response;
-  /** A read changes nothing, so it may be sent again after a lost answer. */
   readonly isRead: boolean;
+  /** Done twice it makes two; all others may be sent again after a lost answer. */
+  readonly isCreate: boolean;
   /** Parameters that never reach a log. */
   readonly secrets: readonly string[];
 }
@@ -39,6 +40,7 @@ export function action<Request extends z.ZodRawShape, Response extends z.ZodRawS
     request: z.object(request),
     response: z.looseObject(response),
     isRead: /^(Describe|Get)/.test(name),
+    isCreate: /^(Add|Allocate|Create|Run)/.test(name),
     secrets,
   };
 }

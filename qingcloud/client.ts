@@ -11,13 +11,26 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds since the epoch until which a busy cloud is asked again. */
   readonly deadline?: number | undefined;
+  /** Whether 2500 means that a resource's quota is exhausted; else it is the quota of calls, and passes. */
+  readonly isQuotaFinal?: boolean | undefined;
+  /** Hears why a call is sent again. */
+  progress?(message: string): void;
+}
+
+interface Answer {
+  readonly body: unknown;
+  /** When it was sent, as HTTP's header says. */
+  readonly date: string | undefined;
 }
 
 /** After this time the cloud refuses a request (1300), so a lost one can no longer take effect. */
 export const requestLifetimeMs = 60_000;
+const connectTimeoutMs = 10_000;
 const answerTimeoutMs = 60_000;
 const patienceMs = 60_000;
 const passing: ReadonlySet<number> = new Set([retCodes.busy, retCodes.updating]);
+const firstPauseMs = 200;
+const longestPauseMs = 10_000;
 
 export class QingCloudClient {
   readonly profile: Profile;
@@ -30,8 +43,9 @@ export class QingCloudClient {
   }
 
   /**
-   * Calls an action. A busy cloud (5100, 5300, an exhausted call quota) is asked again with back-off until the deadline;
-   * a lost answer is asked for again only where the action is a read.
+   * Calls an action. A busy cloud (5100, 5300, an exhausted quota of calls: 2500) is asked again with back-off until the
+   * deadline; after a lost answer, or an internal error (5000), whatever does not create is sent again: done twice it
+   * is done once.
    * @throws QingCloudError; its `outcome` tells whether the cloud may have done it
    */
   async call<A extends Action>(
@@ -40,15 +54,18 @@ export class QingCloudClient {
     request: RequestOf<A>,
     options: CallOptions = {},
   ): Promise<ResponseOf<A>> {
-    const deadline = options.deadline ?? Date.now() + patienceMs;
+    const patience = Date.now() + patienceMs;
     for (let attempt = 0; ; attempt++) {
       try {
-        const answer = await this.#send(described.name, zone, request, options.signal);
-        return this.#read(described, answer);
+        const { body, date } = await this.#send(described.name, zone, request, options.signal);
+        return this.#read(described, body, date);
       } catch (error) {
-        if (!(error instanceof QingCloudError) || !isWorthRepeating(error, described)) throw error;
-        const pause = Math.min(5_000, 200 * 2 ** attempt) * (0.5 + Math.random());
+        if (!(error instanceof QingCloudError) || !isWorthRepeating(error, described, options)) throw error;
+        const pause = Math.min(longestPauseMs, firstPauseMs * 2 ** attempt) * (0.5 + Math.random());
+        // An endpoint that loses every answer is not the right one, however long the resource may take.
+        const deadline = error.outcome === "unknown" ? patience : (options.deadline ?? patience);
         if (Date.now() + pause > deadline) throw error;
+        options.progress?.(`${error.message} Asked again in ${(pause / 1000).toFixed(1)} s.`);
         await abortableDelay(pause, options.signal);
       }
     }
@@ -58,19 +75,19 @@ export class QingCloudClient {
     this.#agent.destroy();
   }
 
-  #read<A extends Action>(described: A, answer: unknown): ResponseOf<A> {
+  #read<A extends Action>(described: A, answer: unknown, date: string | undefined): ResponseOf<A> {
     const { ret_code: retCode, message } = answer as { ret_code?: unknown; message?: unknown };
-    if (retCode !== retCodes.ok) throw refusal(described.name, retCode, message, this.profile);
+    if (retCode !== retCodes.ok) throw refusal(described.name, retCode, message, this.profile, date);
     const parsed = described.response.safeParse(answer);
     if (parsed.success) return parsed.data as ResponseOf<A>;
     const issue = parsed.error.issues[0];
     throw new QingCloudError(
       `${described.name}: the answer of ${this.profile.endpoint.origin} has an unexpected form at ${issue?.path.join(".")}: ${issue?.message}.`,
-      { action: described.name, outcome: "unknown" },
+      { action: described.name, retCode: retCodes.ok, outcome: "unknown" },
     );
   }
 
-  #send(action: string, zone: string | undefined, request: object, signal?: AbortSignal): Promise<unknown> {
+  #send(action: string, zone: string | undefined, request: object, signal?: AbortSignal): Promise<Answer> {
     const { endpoint, accessKeyId, secretAccessKey } = this.profile;
     const parameters: Record<string, string> = {
       ...toParameters(request as Record<string, unknown>),
@@ -95,11 +112,14 @@ export class QingCloudClient {
         response.on("end", () => {
           const body = Buffer.concat(chunks).toString("utf8");
           if (response.statusCode !== 200) {
-            fail(`${endpoint.origin} answered HTTP ${response.statusCode}`, undefined, "unknown");
+            const isRefused = response.statusCode !== undefined && response.statusCode < 500;
+            const advice = isRefused ? `. Is ${endpoint.href} the API's endpoint?` : "";
+            const what = `${endpoint.origin} answered HTTP ${response.statusCode}${advice}`;
+            fail(what, undefined, isRefused ? "refused" : "unknown");
             return;
           }
           try {
-            resolve(JSON.parse(body));
+            resolve({ body: JSON.parse(body), date: response.headers.date });
           } catch (error) {
             fail(`${endpoint.origin} did not answer JSON`, error, "unknown");
           }
@@ -108,6 +128,12 @@ export class QingCloudClient {
       outgoing.setTimeout(answerTimeoutMs, () =>
         outgoing.destroy(new Error(`no answer in ${answerTimeoutMs / 1000} s`)),
       );
+      outgoing.on("socket", (socket) => {
+        if (!socket.connecting) return;
+        const late = Object.assign(new Error("no connection"), { code: "ETIMEDOUT" });
+        const timer = setTimeout(() => outgoing.destroy(late), connectTimeoutMs);
+        for (const event of ["connect", "close"] as const) socket.once(event, () => clearTimeout(timer));
+      });
       outgoing.on("error", (error: NodeJS.ErrnoException) => {
         if (signal?.aborted) reject(error);
         else if (isNeverSent(error)) {
@@ -124,25 +150,43 @@ export class QingCloudClient {
 }
 
 function isNeverSent(error: NodeJS.ErrnoException): boolean {
-  return ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"].includes(error.code ?? "");
+  return ["ETIMEDOUT", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"].includes(
+    error.code ?? "",
+  );
 }
 
-function isWorthRepeating(error: QingCloudError, described: Action): boolean {
-  if (error.retCode === undefined) return error.outcome === "unknown" && described.isRead;
-  return passing.has(error.retCode) || (described.isRead && error.retCode === retCodes.internal);
+function isWorthRepeating(error: QingCloudError, described: Action, options: CallOptions): boolean {
+  // What was answered in an unexpected form will be so again.
+  if (error.outcome === "unknown") return !described.isCreate && error.retCode !== retCodes.ok;
+  if (error.retCode === retCodes.quotaExceeded) return options.isQuotaFinal !== true;
+  return error.retCode !== undefined && passing.has(error.retCode);
 }
 
-function refusal(action: string, retCode: unknown, message: unknown, profile: Profile): QingCloudError {
+function refusal(
+  action: string,
+  retCode: unknown,
+  message: unknown,
+  profile: Profile,
+  date: string | undefined,
+): QingCloudError {
   const code = typeof retCode === "number" ? retCode : -1;
   const said = typeof message === "string" && message !== "" ? message : "no message";
   const advice: Readonly<Record<number, string>> = {
     [retCodes.authenticationFailed]: ` Check the access key and secret of ${profile.source}.`,
-    [retCodes.expired]: " Set this machine's clock: it is more than 60 s off.",
+    [retCodes.expired]: ` Set this machine's clock: it is ${clockError(date)}.`,
   };
   return new QingCloudError(
-    `${action} was refused with ${code} (${retCodeMeanings[code] ?? "undocumented"}): ${said}.${advice[code] ?? ""}`,
+    `${action} was refused with ${code} (${retCodeMeanings[code] ?? "undocumented"}): ${said.replace(/\.$/, "")}.${advice[code] ?? ""}`,
     { action, retCode: code, outcome: code === retCodes.internal ? "unknown" : "refused" },
   );
+}
+
+/** By the answer's own date, which every HTTP server sends. */
+function clockError(date: string | undefined): string {
+  const seconds = date === undefined ? 0 : Math.round((Date.now() - Date.parse(date)) / 1000);
+  // Less than that the answer's own way may have taken.
+  if (!(Math.abs(seconds) > 30)) return "more than 60 s off";
+  return `${Math.abs(seconds)} s ${seconds < 0 ? "behind" : "ahead of"} the cloud's`;
 }
 
 /** Resolves after `ms`, or rejects with the signal's reason as soon as it is aborted. */

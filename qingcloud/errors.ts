@@ -42,7 +42,7 @@ export const retCodeMeanings: Readonly<Record<number, string>> = {
 export class QingCloudError extends Error {
   override readonly name = "QingCloudError";
   readonly action: string;
-  /** Absent where no answer came. */
+  /** Absent where no answer came; 0 where it came in a form that is not understood. */
   readonly retCode: number | undefined;
   readonly outcome: "refused" | "unknown";
 

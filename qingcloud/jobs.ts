@@ -13,6 +13,8 @@ interface Waiter {
   readonly jobId: string;
   readonly deadline: number;
   readonly since: number;
+  /** Of the pauses, about 1: many programs shall not ask in step. */
+  readonly jitter: number;
   status: string;
   resolve(): void;
   reject(error: unknown): void;
@@ -28,6 +30,9 @@ export class JobPoller {
   readonly #zone: string;
   readonly #waiters = new Set<Waiter>();
   #polling = false;
+  #lookedAt = 0;
+  /** Ends the present pause: a new waiter may want to look earlier. */
+  #hurry = new AbortController();
 
   constructor(client: QingCloudClient, zone: string) {
     this.#client = client;
@@ -44,6 +49,7 @@ export class JobPoller {
         jobId,
         deadline: options.deadline,
         since: Date.now(),
+        jitter: 0.9 + Math.random() / 5,
         status: "pending",
         resolve: () => settle(resolve),
         reject: (error) => settle(() => reject(error)),
@@ -57,6 +63,7 @@ export class JobPoller {
       if (options.signal?.aborted) return reject(options.signal.reason);
       options.signal?.addEventListener("abort", abort, { once: true });
       this.#waiters.add(waiter);
+      this.#hurry.abort();
       if (!this.#polling) void this.#poll();
     });
   }
@@ -64,10 +71,8 @@ export class JobPoller {
   async #poll(): Promise<void> {
     this.#polling = true;
     while (this.#waiters.size > 0) {
-      const youngest = Math.min(...[...this.#waiters].map((waiter) => Date.now() - waiter.since));
-      await abortableDelay(
-        Math.min(longestPauseMs, Math.max(firstLookMs, youngest / 2)) * (0.9 + Math.random() / 5),
-      );
+      await this.#pause();
+      this.#lookedAt = Date.now();
       try {
         await this.#look();
       } catch (error) {
@@ -77,21 +82,43 @@ export class JobPoller {
     this.#polling = false;
   }
 
+  /** Until the next look is due for the first of the waiters; who comes meanwhile counts too. */
+  async #pause(): Promise<void> {
+    for (;;) {
+      const due = Math.min(...[...this.#waiters].map((waiter) => this.#dueOf(waiter)));
+      const left = Math.min(longestPauseMs, due - Date.now());
+      if (!(left > 0)) return;
+      this.#hurry = new AbortController();
+      const { signal } = this.#hurry;
+      await abortableDelay(left, signal).catch(() => {});
+      if (!signal.aborted) return;
+    }
+  }
+
+  /** The longer a job has taken, the longer the pause to the next look. */
+  #dueOf({ since, jitter }: Waiter): number {
+    if (since >= this.#lookedAt) return since + firstLookMs * jitter;
+    const age = this.#lookedAt - since;
+    return this.#lookedAt + Math.min(longestPauseMs, Math.max(firstLookMs, age / 2)) * jitter;
+  }
+
   async #look(): Promise<void> {
-    const waiters = [...this.#waiters].slice(0, jobsPerCall);
-    if (waiters.length === 0) return;
-    const jobs = [...new Set(waiters.map((waiter) => waiter.jobId))];
-    const { job_set: found } = await this.#client.call(DescribeJobs, this.#zone, {
-      jobs,
-      limit: jobsPerCall,
-    });
-    const byId = new Map(found.map((job) => [job.job_id, job]));
-    for (const waiter of waiters) {
-      const job = byId.get(waiter.jobId);
-      waiter.status = job?.status ?? "unknown to the zone";
-      if (job?.status === "successful") waiter.resolve();
-      else if (job?.status === "failed" || job?.status === "done with failure") waiter.reject(failure(job));
-      else if (Date.now() > waiter.deadline) waiter.reject(this.#timeout(waiter));
+    const waiting = [...this.#waiters];
+    const jobs = [...new Set(waiting.map(({ jobId }) => jobId))];
+    for (let first = 0; first < jobs.length; first += jobsPerCall) {
+      const asked = jobs.slice(first, first + jobsPerCall);
+      const { job_set: found } = await this.#client.call(DescribeJobs, this.#zone, {
+        jobs: asked,
+        limit: jobsPerCall,
+      });
+      const byId = new Map(found.map((job) => [job.job_id, job]));
+      for (const waiter of waiting.filter(({ jobId }) => asked.includes(jobId))) {
+        const job = byId.get(waiter.jobId);
+        waiter.status = job?.status ?? "unknown to the zone";
+        if (job?.status === "successful") waiter.resolve();
+        else if (job?.status === "failed" || job?.status === "done with failure") waiter.reject(failure(job));
+        else if (Date.now() > waiter.deadline) waiter.reject(this.#timeout(waiter));
+      }
     }
   }
 

@@ -10,7 +10,7 @@ export interface Profile {
   readonly secretAccessKey: string;
   /** URL with the path that is signed, e.g. `https://api.qingcloud.com:443/iaas/`. */
   readonly endpoint: URL;
-  /** The zone that the file names as its default. */
+  /** Where a resource goes that names no zone. */
   readonly zone: string | undefined;
   /** Where the credentials came from, for messages. */
   readonly source: string;
@@ -22,6 +22,8 @@ export interface ProfileOptions {
   /** Section of the file; without one, the file's top level, as the official clients read it. */
   readonly profile?: string | undefined;
   readonly endpoint?: string | undefined;
+  /** Default the file's. */
+  readonly zone?: string | undefined;
   /** Directory that a relative `configFile` starts from. */
   readonly directory?: string;
 }
@@ -72,7 +74,7 @@ export function readProfile(
     endpoint: parseEndpoint(
       environment.QINGCLOUD_ENDPOINT ?? options.endpoint ?? `${protocol}://${host}:${port}${uri}`,
     ),
-    zone: environment.QINGCLOUD_ZONE ?? zone,
+    zone: environment.QINGCLOUD_ZONE ?? options.zone ?? zone,
     source: keyId && secret ? "QINGCLOUD_ACCESS_KEY_ID and QINGCLOUD_SECRET_ACCESS_KEY" : path,
   };
 }

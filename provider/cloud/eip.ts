@@ -10,8 +10,10 @@ import {
   ReleaseEips,
 } from "../../qingcloud/actions.ts";
 import { type Context, defineResource } from "../resource.ts";
-import { createOnce, named, namedAsRead, physicalName } from "./naming.ts";
-import { deleteWhenFree, until, untilJob, untilLeased } from "./waiting.ts";
+import { createOnce, withQuota } from "./creating.ts";
+import { deleteWhenFree, untilLeased } from "./deleting.ts";
+import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { until, untilJob } from "./waiting.ts";
 
 interface Attributes {
   readonly bandwidth: number;
@@ -28,27 +30,29 @@ export const eip = defineResource({
     billingMode: billingMode.default("bandwidth").describe("What is paid for: the bandwidth or the traffic."),
   }),
   outputs: z.object({
-    name: z.string().describe("Name in the console."),
+    ...nameOutput,
     address: z.string().describe("IPv4 address."),
   }),
   replaceOn: ["zone"],
   deleteBeforeReplace: true,
+  isSame: sameName,
+  find,
 
   async create(context, inputs) {
     const { zone } = inputs;
     const name = physicalName(context.urn, inputs);
-    const { id, adopted } = await createOnce(
-      context,
-      `EIP "${name}"`,
-      async () =>
-        (await describe(context, zone, { search_word: name }))
-          .filter((found) => found.eip_name === name)
-          .map((found) => found.eip_id),
-      async () => {
+    const { id, adopted } = await createOnce(context, {
+      what: `EIP "${name}"`,
+      names: inputs,
+      find: () => find(context, zone, name),
+      async create() {
         const request = { bandwidth: inputs.bandwidth, billing_mode: inputs.billingMode, eip_name: name };
-        return (await context.session.call(AllocateEips, zone, request, context)).eips[0];
+        const wanted = { eip: 1, eip_bandwidth: inputs.bandwidth };
+        return await withQuota(context, zone, wanted, async (options) => {
+          return (await context.session.call(AllocateEips, zone, request, options)).eips[0];
+        });
       },
-    );
+    });
     const found = await until(context, `EIP ${id} to become available`, async () => {
       const [eip] = await describe(context, zone, { eips: [id] });
       return eip?.status === "pending" ? undefined : eip;
@@ -78,13 +82,24 @@ export const eip = defineResource({
   },
 
   async delete(context, id, { inputs: { zone } }) {
-    await deleteWhenFree(context, async () => {
-      await untilLeased(context, zone, id);
-      const { job_id } = await context.session.call(ReleaseEips, zone, { eips: [id] }, context);
-      await untilJob(context, zone, job_id);
+    await deleteWhenFree(context, {
+      what: `EIP ${id}`,
+      async remove() {
+        await untilLeased(context, zone, id);
+        const { job_id } = await context.session.call(ReleaseEips, zone, { eips: [id] }, context);
+        await untilJob(context, zone, job_id);
+      },
+      users: async () =>
+        (await describe(context, zone, { eips: [id] })).flatMap(({ resource }) => resource.resource_id ?? []),
     });
   },
 });
+
+async function find(context: Context, zone: string, name: string): Promise<string[]> {
+  return (await describe(context, zone, { search_word: name }))
+    .filter((found) => found.eip_name === name)
+    .map((found) => found.eip_id);
+}
 
 type Found = Awaited<ReturnType<typeof describe>>[number];
 
@@ -116,7 +131,11 @@ async function change(
     await session.call(ModifyEipAttributes, zone, { eip: id, eip_name: to.name }, context);
   if (from.bandwidth !== to.bandwidth) {
     const request = { eips: [id], bandwidth: to.bandwidth };
-    await untilJob(context, zone, (await session.call(ChangeEipsBandwidth, zone, request, context)).job_id);
+    const wanted = { eip_bandwidth: to.bandwidth - from.bandwidth };
+    const { job_id } = await withQuota(context, zone, wanted, (options) =>
+      session.call(ChangeEipsBandwidth, zone, request, options),
+    );
+    await untilJob(context, zone, job_id);
   }
   if (from.billingMode !== to.billingMode) {
     const request = { eips: [id], billing_mode: to.billingMode };

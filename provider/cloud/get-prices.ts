@@ -13,11 +13,11 @@ export const getPrices = defineFunction({
     perHour: z.array(z.number().nullable()).describe("CNY an hour, in the order of the resources."),
   }),
 
-  async call(session, { zone, resources }) {
+  async call(context, { zone, resources }) {
     const perHour = await Promise.all(
       resources.map(async (resource) => {
         try {
-          const { lease_info: lease } = await session.call(GetLeaseInfo, zone, { resource });
+          const { lease_info: lease } = await context.session.call(GetLeaseInfo, zone, { resource }, context);
           const { price, duration } = lease.contract ?? {};
           return price === undefined || duration !== "1h" ? null : Number(price);
         } catch (error) {

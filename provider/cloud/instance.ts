@@ -1,200 +1,190 @@
 import { z } from "zod";
 import type { RequestOf } from "../../qingcloud/action.ts";
 import {
-  DescribeInstances,
+  CeaseInstances,
   ModifyInstanceAttributes,
   RunInstances,
   TerminateInstances,
 } from "../../qingcloud/actions.ts";
-import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
+import { gpuShapes } from "../../qingcloud/gpu-shapes.ts";
 import { type Context, defineResource } from "../resource.ts";
-import { createOnce, named, namedAsRead, physicalName } from "./naming.ts";
-import { deleteWhenFree, until, untilJob, untilLeased } from "./waiting.ts";
+import { createOnce, withQuota } from "./creating.ts";
+import { deleteWhenFree, untilLeased } from "./deleting.ts";
+import { describeInstances, InstanceChanges, listInstances, placeIn } from "./instance-changes.ts";
+import {
+  quotaOf,
+  type Shape,
+  shapeInputs,
+  shapeProblems,
+  shapeRequest,
+  shapeWarnings,
+  withCapacity,
+} from "./instance-shape.ts";
+import { named, namedAsRead, physicalName, sameName } from "./naming.ts";
+import { until, untilJob } from "./waiting.ts";
 
 /** The API's limit for user data. */
 const longestUserData = 4096;
-const positive = z.number().int().min(1);
+const byType = ["instanceType", "cpu", "memoryGiB"] as const;
+
+const inputs = z.strictObject({
+  ...named,
+  imageId: z.string().min(1).describe("Image id."),
+  ...shapeInputs,
+  osDiskGiB: z.number().int().min(20).max(100).optional().describe("GiB, 20 to 100; it can only grow."),
+  vxnetId: z.string().describe("The vxnet that it joins."),
+  privateIp: z
+    .ipv4()
+    .optional()
+    .describe("Its fixed address in the vxnet; default one of the vxnet's DHCP range."),
+  keypairId: z.string().describe("Key pair that may log in."),
+  hostname: z.string().optional().describe("Default the instance id."),
+  volumeIds: z
+    .array(z.string())
+    .optional()
+    .describe(
+      "Extra volumes that are attached. Absent = not managed here, but by VolumeAttachment or by hand.",
+    ),
+  userData: z
+    .string()
+    .refine((script) => Buffer.byteLength(script) <= longestUserData, { error: "must be at most 4 KB" })
+    .optional()
+    .describe("A script that runs as root at every boot (type exec), at most 4 KB."),
+});
+type Inputs = z.output<typeof inputs>;
 
 export const instance = defineResource({
   type: "qingcloud:cloud:Instance",
-  description: "A server, with GPUs where its shape has them, at a fixed address of a vxnet.",
-  inputs: z.strictObject({
-    ...named,
-    imageId: z.string().min(1).describe("Image id."),
-    instanceType: z
-      .string()
-      .optional()
-      .describe("A type of the zone, e.g. `g2ntp100.4xlarge.r4`; or cpu and memoryGiB."),
-    cpu: positive.optional().describe("Number of virtual CPUs; with `memoryGiB`, instead of `instanceType`."),
-    memoryGiB: positive.optional().describe("GiB."),
-    gpus: positive.optional().describe("Number of GPUs; with `cpu` and `memoryGiB`."),
-    gpuClass: z.number().int().min(0).optional().describe("0 NVIDIA P100, 1 AMD S7150."),
-    osDiskGiB: z.number().int().min(20).max(100).optional().describe("GiB, 20 to 100."),
-    vxnetId: z.string().describe("The vxnet that it joins."),
-    privateIp: z.ipv4().describe("Its fixed address in the vxnet."),
-    keypairId: z.string().describe("Key pair that may log in."),
-    hostname: z.string().optional().describe("Default the instance id."),
-    userData: z
-      .string()
-      .refine((script) => Buffer.byteLength(script) <= longestUserData, { error: "must be at most 4 KB" })
-      .optional()
-      .describe("A script that runs as root at every boot (type exec), at most 4 KB."),
+  description:
+    "A server, with GPUs where its shape has them, at a fixed address of a vxnet. Another shape or a larger disk stops it, if it runs, and starts it again.",
+  inputs,
+  outputs: z.object({
+    name: z.string().describe("Name in the console."),
+    instanceType: z.string().optional().describe("The type that the cloud names for its shape."),
+    cpu: z.number().optional().describe("Number of virtual CPUs."),
+    memoryGiB: z.number().optional().describe("GiB."),
+    privateIp: z.string().describe("Its address in the vxnet."),
   }),
-  outputs: z.object({ name: z.string().describe("Name in the console.") }),
-  replaceOn: [
-    "zone",
-    "imageId",
-    "instanceType",
-    "cpu",
-    "memoryGiB",
-    "gpus",
-    "gpuClass",
-    "osDiskGiB",
-    "vxnetId",
-    "privateIp",
-    "keypairId",
-    "hostname",
-    "userData",
-  ],
+  replaceOn: ["zone", "imageId", "gpuClass", "vxnetId", "hostname", "userData"],
+  replaces: (state, news) =>
+    (news.osDiskGiB ?? Number.POSITIVE_INFINITY) < (state.inputs.osDiskGiB ?? 0) ? ["osDiskGiB"] : [],
   secrets: ["userData"],
   deleteBeforeReplace: true,
+  rules: [{ reads: ["instanceType", "cpu", "memoryGiB", "gpus", "gpuClass"], problems: shapeProblems }],
+  warnings: shapeWarnings,
+  find,
 
-  check({ instanceType, cpu, memoryGiB, gpus, gpuClass }) {
-    const bySize = [cpu, memoryGiB, gpus, gpuClass].some((value) => value !== undefined);
-    if (instanceType !== undefined && bySize) {
-      const reason = "give instanceType, or cpu and memoryGiB with gpus: with both, the API ignores the type";
-      return [{ property: "instanceType", reason }];
+  isSame(property, state, news, urn) {
+    // A type and its sizes are the same shape; which of them an import found is the API's choice.
+    if (byType.some((name) => name === property)) {
+      return !isOtherSize(news, state.outputs);
     }
-    if (instanceType === undefined && (cpu === undefined || memoryGiB === undefined)) {
-      return [{ property: "instanceType", reason: "give instanceType, or cpu and memoryGiB" }];
-    }
-    return [];
+    if (property === "gpus") return gpusOf(news) === gpusOf({ ...state.outputs, gpus: state.inputs.gpus });
+    // Left out it is the cloud's choice, which it keeps.
+    if ((property === "privateIp" || property === "osDiskGiB") && news[property] === undefined) return true;
+    if (property === "volumeIds" && news.volumeIds === undefined) return true;
+    return sameName(property, state, news, urn);
   },
 
-  async create(context, inputs) {
-    const { zone } = inputs;
-    const name = physicalName(context.urn, inputs);
-    const { id } = await createOnce(
-      context,
-      `instance "${name}"`,
-      async () =>
-        (await describe(context, zone, { search_word: name }))
-          .filter((found) => found.instance_name === name)
-          .map((found) => found.instance_id),
-      () => run(context, name, inputs),
-    );
-    await until(context, `instance ${id} to run`, async () => {
-      const [found] = await describe(context, zone, { instances: [id] });
-      if (found === undefined)
-        throw new Error(`Instance ${id} is gone from zone ${zone} while it was starting.`);
-      return found.status === "running" && found.transition_status === "" ? found : undefined;
+  async create(context, given) {
+    const { zone } = given;
+    const name = physicalName(context.urn, given);
+    const { id } = await createOnce(context, {
+      what: `instance "${name}"`,
+      names: given,
+      find: () => find(context, zone, name),
+      create: () => run(context, name, given),
     });
-    return { id, outputs: { name } };
+    const found = await until(context, `instance ${id} to run`, async () => {
+      const [each] = await describeInstances(context, zone, { instances: [id] });
+      if (each === undefined)
+        throw new Error(`Instance ${id} is gone from zone ${zone} while it was starting.`);
+      return each.status === "running" && each.transition_status === "" ? each : undefined;
+    });
+    return { id, outputs: { name, ...actual(found), privateIp: addressOf(found) } };
   },
 
   async read(context, id, known) {
     const zone = known?.inputs.zone ?? context.importZone();
-    const [found] = await describe(context, zone, { instances: [id] });
+    const [found] = await describeInstances(context, zone, { instances: [id] });
     if (found === undefined) return undefined;
-    const [network] = found.vxnets;
-    const keypairId = found.keypair_ids?.[0] ?? known?.inputs.keypairId ?? "";
-    const type = found.instance_type || undefined;
-    const size = { cpu: found.vcpus_current, memoryGiB: found.memory_current / 1024 };
-    const isByType = known === undefined ? type !== undefined : known.inputs.instanceType !== undefined;
-    return {
-      inputs: {
-        ...known?.inputs,
-        ...namedAsRead(known?.inputs, zone, found.instance_name),
-        imageId: found.image.image_id,
-        ...(isByType && type !== undefined ? { instanceType: type } : size),
-        vxnetId: network?.vxnet_id ?? "",
-        privateIp: network?.private_ip ?? "",
-        keypairId,
-      },
-      outputs: { name: found.instance_name },
-    };
+    return { inputs: asInputs(found, zone, known?.inputs), outputs: outputsOf(found) };
   },
 
-  async update(context, id, { news }) {
+  async update(context, id, { olds, news, outputs }) {
+    const { zone } = news;
     const name = physicalName(context.urn, news);
-    await context.session.call(
-      ModifyInstanceAttributes,
-      news.zone,
-      { instance: id, instance_name: name },
-      context,
-    );
-    return { name };
+    if (name !== outputs.name) {
+      const request = { instance: id, instance_name: name };
+      await context.session.call(ModifyInstanceAttributes, zone, request, context);
+    }
+    const changes = new InstanceChanges(context, zone, id);
+    if (news.keypairId !== olds.keypairId) await changes.changeKeyPair(olds.keypairId, news.keypairId);
+    if (news.volumeIds !== undefined) await changes.changeVolumes(news.volumeIds);
+    if (news.privateIp !== undefined && news.privateIp !== outputs.privateIp) {
+      await changes.changeAddress(news.vxnetId, news.privateIp);
+    }
+    const isOther = isOtherSize(news, outputs) || gpusOf(news) !== gpusOf({ ...outputs, gpus: olds.gpus });
+    const disk = news.osDiskGiB === olds.osDiskGiB ? undefined : news.osDiskGiB;
+    if (isOther || disk !== undefined) await changes.resize(outputs, isOther ? news : {}, disk);
+    const [found] = await describeInstances(context, zone, { instances: [id] });
+    if (found === undefined)
+      throw new Error(`Instance ${id} is gone from zone ${zone} while it was changed.`);
+    return outputsOf(found);
   },
 
   async delete(context, id, { inputs: { zone } }) {
-    if ((await describe(context, zone, { instances: [id] })).length === 0) return;
+    const [present] = await listInstances(context, zone, { instances: [id] });
+    if (present === undefined || present.status === "ceased") return;
     await untilLeased(context, zone, id);
-    await deleteWhenFree(context, async () => {
-      const request: RequestOf<typeof TerminateInstances> = { instances: [id], direct_cease: 1 };
-      await untilJob(
-        context,
-        zone,
-        (await context.session.call(TerminateInstances, zone, request, context)).job_id,
-      );
+    await deleteWhenFree(context, {
+      what: `instance ${id}`,
+      remove: () => cease(context, zone, id, present.status === "terminated"),
+      users: async () => [],
     });
-    await until(context, `instance ${id} to be gone`, async () =>
-      (await describe(context, zone, { instances: [id] })).length === 0 ? true : undefined,
-    );
+    // Until then it holds its address, its key pair and its place in the vxnet.
+    await until(context, `instance ${id} to be ceased`, async () => {
+      const [found] = await listInstances(context, zone, { instances: [id] });
+      return found === undefined || found.status === "ceased" ? true : undefined;
+    });
   },
 });
 
-async function run(
-  context: Context,
-  name: string,
-  inputs: Shape & { readonly zone: string },
-): Promise<string | undefined> {
-  try {
-    const answer = await context.session.call(RunInstances, inputs.zone, toRequest(name, inputs), context);
-    const [id] = answer.instances;
-    if (id !== undefined) {
-      context.made(id);
-      await untilJob(context, inputs.zone, answer.job_id);
-    }
-    return id;
-  } catch (error) {
-    if (!hasRetCode(error, retCodes.insufficientResources)) throw error;
-    const { instanceType, cpu, memoryGiB, gpus } = inputs;
-    const shape = instanceType ?? `${cpu} CPUs, ${memoryGiB} GiB, ${gpus ?? 0} GPUs`;
-    const message = `Zone ${inputs.zone} cannot give an instance of ${shape} now: ${error.message} Try another zone or shape.`;
-    throw new Error(message, { cause: error });
+async function find(context: Context, zone: string, name: string): Promise<string[]> {
+  return (await describeInstances(context, zone, { search_word: name }))
+    .filter((found) => found.instance_name === name)
+    .map((found) => found.instance_id);
+}
+
+async function run(context: Context, name: string, given: Inputs): Promise<string | undefined> {
+  const { zone } = given;
+  const wanted = { instance: 1, ...quotaOf(given) };
+  const { instances, job_id } = await withCapacity(context, zone, given, () =>
+    withQuota(context, zone, wanted, (options) =>
+      context.session.call(RunInstances, zone, toRequest(name, given), options),
+    ),
+  );
+  const [id] = instances;
+  if (id !== undefined) {
+    context.made(id);
+    await untilJob(context, zone, job_id);
   }
+  return id;
 }
 
-interface Shape {
-  readonly imageId: string;
-  readonly instanceType?: string | undefined;
-  readonly cpu?: number | undefined;
-  readonly memoryGiB?: number | undefined;
-  readonly gpus?: number | undefined;
-  readonly gpuClass?: number | undefined;
-  readonly osDiskGiB?: number | undefined;
-  readonly vxnetId: string;
-  readonly privateIp: string;
-  readonly keypairId: string;
-  readonly hostname?: string | undefined;
-  readonly userData?: string | undefined;
-}
-
-function toRequest(name: string, shape: Shape): RequestOf<typeof RunInstances> {
-  const { memoryGiB, userData } = shape;
+function toRequest(name: string, given: Inputs): RequestOf<typeof RunInstances> {
+  const { userData, volumeIds } = given;
   return {
     instance_name: name,
-    image_id: shape.imageId,
-    instance_type: shape.instanceType,
-    cpu: shape.cpu,
-    memory: memoryGiB === undefined ? undefined : memoryGiB * 1024,
-    gpu: shape.gpus,
-    gpu_class: shape.gpuClass,
-    os_disk_size: shape.osDiskGiB,
-    hostname: shape.hostname,
-    vxnets: [`${shape.vxnetId}|${shape.privateIp}`],
+    image_id: given.imageId,
+    ...shapeRequest(given),
+    gpu_class: given.gpuClass,
+    os_disk_size: given.osDiskGiB,
+    hostname: given.hostname,
+    vxnets: [placeIn(given.vxnetId, given.privateIp)],
+    ...(volumeIds === undefined || volumeIds.length === 0 ? {} : { volumes: volumeIds }),
     login_mode: "keypair",
-    login_keypair: shape.keypairId,
+    login_keypair: given.keypairId,
     ...(userData === undefined
       ? {}
       : {
@@ -205,13 +195,67 @@ function toRequest(name: string, shape: Shape): RequestOf<typeof RunInstances> {
   };
 }
 
-/** Instances that exist: a ceased one is still listed for a while. */
-async function describe(
-  context: Context,
-  zone: string,
-  filter: { instances?: string[]; search_word?: string },
-) {
-  const request = { ...filter, verbose: 1, limit: 100 };
-  const { instance_set: found } = await context.session.call(DescribeInstances, zone, request, context);
-  return found.filter(({ status }) => status !== "terminated" && status !== "ceased");
+type Found = Awaited<ReturnType<typeof describeInstances>>[number];
+
+function addressOf({ vxnets: [network] }: Found): string {
+  return network?.private_ip ?? "";
+}
+
+/** The shape as the cloud has it. GPUs are not among what the API tells. */
+function actual(found: Found) {
+  return {
+    ...(found.instance_type ? { instanceType: found.instance_type } : {}),
+    cpu: found.vcpus_current,
+    memoryGiB: found.memory_current / 1024,
+  };
+}
+
+function outputsOf(found: Found) {
+  return { name: found.instance_name, ...actual(found), privateIp: addressOf(found) };
+}
+
+function asInputs(found: Found, zone: string, known: Inputs | undefined): Inputs {
+  const { instanceType, ...bySize } = actual(found);
+  const isByType = known === undefined ? instanceType !== undefined : known.instanceType !== undefined;
+  const { instanceType: _type, cpu: _cpu, memoryGiB: _memory, privateIp, ...rest } = known ?? {};
+  const isFixed = known === undefined || privateIp !== undefined;
+  const volumes = inOrder(found.volume_ids ?? [], known?.volumeIds ?? []);
+  const hasVolumes = known === undefined ? volumes.length > 0 : known.volumeIds !== undefined;
+  const disk = found.extra?.os_disk_size ?? known?.osDiskGiB;
+  const hasDisk = disk !== undefined && (known === undefined || known.osDiskGiB !== undefined);
+  return {
+    ...rest,
+    ...namedAsRead(known, zone, found.instance_name),
+    imageId: found.image.image_id,
+    ...(isByType && instanceType !== undefined ? { instanceType } : bySize),
+    ...(hasDisk ? { osDiskGiB: disk } : {}),
+    vxnetId: found.vxnets[0]?.vxnet_id ?? "",
+    ...(isFixed ? { privateIp: addressOf(found) } : {}),
+    keypairId: found.keypair_ids?.[0] ?? known?.keypairId ?? "",
+    ...(hasVolumes ? { volumeIds: volumes } : {}),
+  };
+}
+
+/** As the program wrote them, so that a refresh without drift shows none. */
+function inOrder(found: readonly string[], known: readonly string[]): string[] {
+  return [...known.filter((id) => found.includes(id)), ...found.filter((id) => !known.includes(id))];
+}
+
+/** Whether a size is asked for that the cloud does not have, whichever way it was asked for before. */
+function isOtherSize(news: Shape, actually: Shape): boolean {
+  return byType.some((name) => news[name] !== undefined && news[name] !== actually[name]);
+}
+
+/** As asked for, else those of the type; 0 where neither tells. */
+function gpusOf({ instanceType, gpus }: Shape): number {
+  return gpus ?? gpuShapes.find((shape) => shape.instanceType === instanceType && instanceType)?.gpus ?? 0;
+}
+
+/** Skips the recycle bin; what lies in it already is taken out for good. */
+async function cease(context: Context, zone: string, id: string, isTerminated: boolean): Promise<void> {
+  const { session } = context;
+  const { job_id } = isTerminated
+    ? await session.call(CeaseInstances, zone, { instances: [id] }, context)
+    : await session.call(TerminateInstances, zone, { instances: [id], direct_cease: 1 }, context);
+  await untilJob(context, zone, job_id);
 }

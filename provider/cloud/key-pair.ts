@@ -6,8 +6,9 @@ import {
   ModifyKeyPairAttributes,
 } from "../../qingcloud/actions.ts";
 import { type Context, defineResource } from "../resource.ts";
-import { createOnce, named, namedAsRead, physicalName } from "./naming.ts";
-import { deleteWhenFree } from "./waiting.ts";
+import { createOnce, withQuota } from "./creating.ts";
+import { deleteWhenFree } from "./deleting.ts";
+import { type Names, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 
 export const keyPair = defineResource({
   type: "qingcloud:cloud:KeyPair",
@@ -21,25 +22,35 @@ export const keyPair = defineResource({
       })
       .describe("In OpenSSH's form."),
   }),
-  outputs: z.object({ name: z.string().describe("Name in the console.") }),
+  outputs: z.object(nameOutput),
+  // The new key comes before the old one goes, so that instances change theirs in place.
   replaceOn: ["zone", "publicKey"],
-  deleteBeforeReplace: true,
+  find,
+
+  isSame(property, state, news, urn) {
+    // The API keeps no comment.
+    if (property === "publicKey")
+      return withoutComment(state.inputs.publicKey) === withoutComment(news.publicKey);
+    return sameName(property, state, news, urn, withoutComment(news.publicKey));
+  },
 
   async create(context, inputs) {
     const { zone, publicKey } = inputs;
-    const name = physicalName(context.urn, inputs);
-    const { id } = await createOnce(
-      context,
-      `key pair "${name}"`,
-      async () =>
-        (await describe(context, zone, { search_word: name }))
-          .filter((found) => found.keypair_name === name)
-          .map((found) => found.keypair_id),
-      async () => {
+    const name = nameOf(context, inputs);
+    const { id } = await createOnce(context, {
+      what: `key pair "${name}"`,
+      names: inputs,
+      find: async () =>
+        (await findByName(context, zone, name))
+          .filter((found) => keyOf(found) === withoutComment(publicKey))
+          .map(({ keypair_id }) => keypair_id),
+      async create() {
         const request = { keypair_name: name, mode: "user", public_key: publicKey } as const;
-        return (await context.session.call(CreateKeyPair, zone, request, context)).keypair_id;
+        return await withQuota(context, zone, { keypair: 1 }, async (options) => {
+          return (await context.session.call(CreateKeyPair, zone, request, options)).keypair_id;
+        });
       },
-    );
+    });
     return { id, outputs: { name } };
   },
 
@@ -47,19 +58,19 @@ export const keyPair = defineResource({
     const zone = known?.inputs.zone ?? context.importZone();
     const [found] = await describe(context, zone, { keypairs: [id] });
     if (found === undefined) return undefined;
-    const publicKey = `${found.encrypt_method} ${found.pub_key}`;
-    const isKnown = known?.inputs.publicKey.startsWith(publicKey);
+    const publicKey = keyOf(found);
+    const written = known?.inputs.publicKey;
     return {
       inputs: {
         ...namedAsRead(known?.inputs, zone, found.keypair_name),
-        publicKey: isKnown ? (known?.inputs.publicKey ?? publicKey) : publicKey,
+        publicKey: written !== undefined && withoutComment(written) === publicKey ? written : publicKey,
       },
       outputs: { name: found.keypair_name },
     };
   },
 
   async update(context, id, { news }) {
-    const name = physicalName(context.urn, news);
+    const name = nameOf(context, news);
     await context.session.call(
       ModifyKeyPairAttributes,
       news.zone,
@@ -70,16 +81,45 @@ export const keyPair = defineResource({
   },
 
   async delete(context, id, { inputs: { zone } }) {
-    await deleteWhenFree(context, async () => {
-      await context.session.call(DeleteKeyPairs, zone, { keypairs: [id] }, context);
+    await deleteWhenFree(context, {
+      what: `key pair ${id}`,
+      async remove() {
+        await context.session.call(DeleteKeyPairs, zone, { keypairs: [id] }, context);
+      },
+      users: async () =>
+        (await describe(context, zone, { keypairs: [id], verbose: 1 })).flatMap(
+          ({ instance_ids: instances }) => instances ?? [],
+        ),
     });
   },
 });
 
+function withoutComment(publicKey: string): string {
+  return publicKey.split(" ").slice(0, 2).join(" ");
+}
+
+function nameOf({ urn }: Context, inputs: Names & { readonly publicKey: string }): string {
+  return physicalName(urn, inputs, withoutComment(inputs.publicKey));
+}
+
+function keyOf(found: { readonly encrypt_method: string; readonly pub_key: string }): string {
+  return `${found.encrypt_method} ${found.pub_key}`;
+}
+
+async function find(context: Context, zone: string, name: string): Promise<string[]> {
+  return (await findByName(context, zone, name)).map(({ keypair_id }) => keypair_id);
+}
+
+async function findByName(context: Context, zone: string, name: string) {
+  return (await describe(context, zone, { search_word: name })).filter(
+    ({ keypair_name }) => keypair_name === name,
+  );
+}
+
 async function describe(
   context: Context,
   zone: string,
-  filter: { keypairs?: string[]; search_word?: string },
+  filter: { keypairs?: string[]; search_word?: string; verbose?: number },
 ) {
   return (await context.session.call(DescribeKeyPairs, zone, { ...filter, limit: 100 }, context)).keypair_set;
 }

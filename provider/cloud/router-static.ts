@@ -1,102 +1,66 @@
-/** What the statics of a router have in common: added, changed and deleted, then applied together. */
 import { z } from "zod";
-import type { ResponseOf } from "../../qingcloud/action.ts";
-import {
-  AddRouterStatics,
-  DeleteRouterStatics,
-  DescribeRouterStatics,
-  ModifyRouterStaticAttributes,
-} from "../../qingcloud/actions.ts";
-import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
-import type { Context } from "../resource.ts";
-import { createOnce, named, physicalName } from "./naming.ts";
+import { defineResource } from "../resource.ts";
+import { lifeOfStatic, staticInputs, staticOutputs } from "./statics.ts";
 
-export const staticInputs = { ...named, vpcId: z.string().describe("The VPC router.") };
-export const staticOutputs = { name: z.string().describe("Name in the console.") };
+/** 1, 6 and 7 are PortForward, GreTunnel and IpsecTunnel. */
+const types = [2, 3, 4, 5, 8] as const;
+const type = z.union(
+  types.map((number) => z.literal(number)),
+  { error: "must be 2, 3, 4, 5 or 8; 1, 6 and 7 are PortForward, GreTunnel and IpsecTunnel" },
+);
+const optional = z.string().optional();
+const names = ["val1", "val2", "val3", "val4", "val5", "val6"] as const;
 
-export interface Values {
-  readonly val1: string;
-  readonly val2?: string;
-  readonly val3?: string;
-  readonly val4?: string;
-}
+const inputs = z.strictObject({
+  ...staticInputs,
+  type: type.describe("2 VPN, 3 DHCP option, 4 L2 GRE, 5 filter (not in a VPC), 8 private DNS."),
+  vxnetId: optional.describe("The vxnet that the static is of, for types that are of one."),
+  val1: z
+    .string()
+    .min(1)
+    .describe(
+      "2: openvpn, pptp or l2tp. 3: instance id. 4: `gre|remote address|key`. 5: source address. 8: host name.",
+    ),
+  val2: optional.describe(
+    "2: port of openvpn, `user:password` of the others (then secret). 3: `option=value;…`. 5: source port. 8: `address;…`.",
+  ),
+  val3: optional.describe(
+    "2: protocol of openvpn, most connections of pptp, pre-shared key of l2tp (then secret). 5: destination address.",
+  ),
+  val4: optional.describe("2: network of the clients. 5: destination port."),
+  val5: optional.describe("2: authentication of openvpn (1 certificate, 2 password, 3 both). 5: priority."),
+  val6: optional.describe("5: accept or drop."),
+});
 
-interface Owner {
-  readonly zone: string;
-  readonly vpcId: string;
-  readonly name?: string | undefined;
-  readonly mark?: string | undefined;
-}
+export const routerStatic = defineResource({
+  type: "qingcloud:cloud:RouterStatic",
+  description:
+    "A configuration item of a VPC router by the API's own values, for the types that have no resource of their own.",
+  inputs,
+  outputs: z.object(staticOutputs),
+  replaceOn: ["zone", "vpcId", "type", "vxnetId"],
+  secretsAmong: ({ type: kind, val1 }) =>
+    kind === undefined || (kind === 2 && val1 !== "openvpn") ? ["val2", "val3"] : [],
+  // The API takes no value away.
+  replaces: (state, news) =>
+    names.filter((name) => state.inputs[name] !== undefined && news[name] === undefined),
 
-/** @param what for messages, e.g. `port forward` */
-export async function createStatic(
-  context: Context,
-  what: string,
-  owner: Owner,
-  type: number,
-  values: Values,
-) {
-  const { session } = context;
-  const { zone, vpcId } = owner;
-  const name = physicalName(context.urn, owner);
-  const { id, adopted } = await createOnce(
-    context,
-    `${what} "${name}" of ${vpcId}`,
-    async () =>
-      // Statics of a router are made at the same time: one look serves all of them.
-      (await session.shared(`statics of ${vpcId}`, () => describeAll(context, zone, vpcId)))
-        .filter((found) => found.router_static_name === name)
-        .map((found) => found.router_static_id),
-    async () => {
-      const statics = [{ static_type: type, router_static_name: name, ...values }];
-      return (await session.call(AddRouterStatics, zone, { router: vpcId, statics }, context))
-        .router_statics[0];
+  ...lifeOfStatic<z.output<typeof inputs>>({
+    what: "router static",
+    types,
+    typeOf: (given) => given.type,
+    vxnetOf: (given) => given.vxnetId,
+    toValues: ({ val1, val2, val3, val4, val5, val6 }) => ({ val1, val2, val3, val4, val5, val6 }),
+    fromValues(found, known) {
+      const values = names.flatMap((name) => {
+        const value = found[name];
+        return value ? [[name, value] as const] : [];
+      });
+      const { val1 = "", ...rest } = Object.fromEntries(values);
+      const vxnetId =
+        typeof found.vxnet_id === "string" && found.vxnet_id !== "" ? found.vxnet_id : undefined;
+      const isOfVxnet = vxnetId !== undefined && (known === undefined || known.vxnetId !== undefined);
+      return { type: type.parse(found.static_type), ...(isOfVxnet ? { vxnetId } : {}), val1, ...rest };
     },
-  );
-  if (adopted) {
-    await session.call(ModifyRouterStaticAttributes, zone, { router_static: id, ...values }, context);
-  }
-  await session.routerUpdates(zone, vpcId).apply(context.deadline);
-  return { id, outputs: { name } };
-}
-
-async function describeAll(context: Context, zone: string, vpcId: string) {
-  const all: ResponseOf<typeof DescribeRouterStatics>["router_static_set"] = [];
-  for (;;) {
-    const request = { router: vpcId, limit: 100, offset: all.length };
-    const answer = await context.session.call(DescribeRouterStatics, zone, request, context);
-    all.push(...answer.router_static_set);
-    if (answer.router_static_set.length === 0 || all.length >= answer.total_count) return all;
-  }
-}
-
-/** Undefined where the static, or its router, is gone. */
-export async function readStatic(context: Context, zone: string, vpcId: string | undefined, id: string) {
-  const request = { router_statics: [id], ...(vpcId === undefined ? {} : { router: vpcId }) };
-  const { router_static_set: found } = await context.session
-    .call(DescribeRouterStatics, zone, request, context)
-    .catch((error: unknown) => {
-      if (hasRetCode(error, retCodes.notFound)) return { router_static_set: [] };
-      throw error;
-    });
-  return found[0];
-}
-
-export async function updateStatic(context: Context, id: string, owner: Owner, values: Values) {
-  const { session } = context;
-  const name = physicalName(context.urn, owner);
-  const request = { router_static: id, router_static_name: name, ...values };
-  await session.call(ModifyRouterStaticAttributes, owner.zone, request, context);
-  await session.routerUpdates(owner.zone, owner.vpcId).apply(context.deadline);
-  return { name };
-}
-
-export async function deleteStatic(context: Context, id: string, { zone, vpcId }: Owner): Promise<void> {
-  const { session } = context;
-  try {
-    await session.call(DeleteRouterStatics, zone, { router_statics: [id] }, context);
-    await session.routerUpdates(zone, vpcId).apply(context.deadline);
-  } catch (error) {
-    if (!hasRetCode(error, retCodes.notFound)) throw error;
-  }
-}
+  }),
+});

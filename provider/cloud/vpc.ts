@@ -4,12 +4,15 @@ import {
   CreateRouters,
   DeleteRouters,
   DescribeRouters,
+  DescribeRouterVxnets,
   ModifyRouterAttributes,
   routerType,
 } from "../../qingcloud/actions.ts";
 import { type Context, defineResource } from "../resource.ts";
-import { createOnce, named, namedAsRead, physicalName } from "./naming.ts";
-import { deleteWhenFree, until, untilJob, untilLeased } from "./waiting.ts";
+import { createOnce, withQuota } from "./creating.ts";
+import { deleteWhenFree, untilLeased } from "./deleting.ts";
+import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { until, untilJob } from "./waiting.ts";
 
 export const vpc = defineResource({
   type: "qingcloud:cloud:Vpc",
@@ -32,43 +35,29 @@ export const vpc = defineResource({
       .optional()
       .describe("Firewall of the router; default the zone's default group."),
   }),
-  outputs: z.object({ name: z.string().describe("Name in the console.") }),
+  outputs: z.object(nameOutput),
   replaceOn: ["zone", "vpcNetwork", "type"],
   deleteBeforeReplace: true,
+  isSame: sameName,
+  find,
 
   async create(context, inputs) {
     const { zone } = inputs;
-    const { session } = context;
     const name = physicalName(context.urn, inputs);
-    const { id, adopted } = await createOnce(
-      context,
-      `VPC router "${name}"`,
-      async () =>
-        (await describe(context, zone, { search_word: name }))
-          .filter((found) => found.router_name === name)
-          .map((found) => found.router_id),
-      async () => {
-        const answer = await session.call(
-          CreateRouters,
-          zone,
-          {
-            router_name: name,
-            router_type: inputs.type,
-            vpc_network: inputs.vpcNetwork,
-            ...(inputs.securityGroupId === undefined ? {} : { security_group: inputs.securityGroupId }),
-          },
-          context,
-        );
-        return answer.routers[0];
-      },
-    );
-    const found = await untilActive(context, zone, id);
-    const present = adopted
-      ? { eipId: found.eip.eip_id, securityGroupId: found.security_group_id ?? undefined }
-      : { eipId: undefined, securityGroupId: inputs.securityGroupId };
+    const { id, adopted } = await createOnce(context, {
+      what: `VPC router "${name}"`,
+      names: inputs,
+      find: () => find(context, zone, name),
+      create: () => make(context, name, inputs),
+    });
+    const found = adopted ? await untilActive(context, zone, id) : undefined;
+    const present =
+      found === undefined
+        ? { securityGroupId: inputs.securityGroupId }
+        : { eipId: found.eip.eip_id || undefined, securityGroupId: found.security_group_id ?? undefined };
     await change(context, zone, id, present, inputs);
     // An interrupted run may have set the EIP without applying it.
-    if (adopted && found.is_applied === 0) await session.routerUpdates(zone, id).apply(context.deadline);
+    if (found?.is_applied === 0) await context.session.routerUpdates(zone, id).apply(context.deadline);
     return { id, outputs: { name } };
   },
 
@@ -108,12 +97,60 @@ export const vpc = defineResource({
     if (found === undefined) return;
     await untilLeased(context, zone, id);
     if (eipId !== undefined && found.eip.eip_id) await change(context, zone, id, { eipId }, {});
-    await deleteWhenFree(context, async () => {
-      const { job_id } = await context.session.call(DeleteRouters, zone, { routers: [id] }, context);
-      await untilJob(context, zone, job_id);
+    await deleteWhenFree(context, {
+      what: `VPC router ${id}`,
+      async remove() {
+        const { job_id } = await context.session.call(DeleteRouters, zone, { routers: [id] }, context);
+        await untilJob(context, zone, job_id);
+      },
+      users: () => usersOf(context, zone, id),
     });
   },
 });
+
+async function find(context: Context, zone: string, name: string): Promise<string[]> {
+  return (await describe(context, zone, { search_word: name }))
+    .filter((found) => found.router_name === name)
+    .map((found) => found.router_id);
+}
+
+async function make(
+  context: Context,
+  name: string,
+  inputs: {
+    readonly zone: string;
+    readonly type: z.output<typeof routerType>;
+    readonly vpcNetwork: string;
+    readonly securityGroupId?: string | undefined;
+  },
+): Promise<string | undefined> {
+  const { zone, securityGroupId } = inputs;
+  const request = {
+    router_name: name,
+    router_type: inputs.type,
+    vpc_network: inputs.vpcNetwork,
+    ...(securityGroupId === undefined ? {} : { security_group: securityGroupId }),
+  };
+  const { routers, job_id } = await withQuota(context, zone, { router: 1 }, (options) =>
+    context.session.call(CreateRouters, zone, request, options),
+  );
+  const [id] = routers;
+  if (id !== undefined) {
+    context.made(id);
+    await untilJob(context, zone, job_id);
+  }
+  return id;
+}
+
+async function usersOf(context: Context, zone: string, id: string): Promise<string[]> {
+  const request = { router: id, limit: 100 };
+  const [[found], { router_vxnet_set: vxnets }] = await Promise.all([
+    describe(context, zone, { routers: [id] }),
+    context.session.call(DescribeRouterVxnets, zone, request, context),
+  ]);
+  const eipId = found?.eip.eip_id;
+  return [...vxnets.map(({ vxnet_id }) => vxnet_id), ...(eipId ? [eipId] : [])];
+}
 
 interface Attachments {
   readonly eipId?: string | undefined;

@@ -2,14 +2,17 @@ import { z } from "zod";
 import {
   CreateVxnets,
   DeleteVxnets,
+  DescribeRouters,
   DescribeVxnets,
   JoinRouter,
   LeaveRouter,
   ModifyVxnetAttributes,
 } from "../../qingcloud/actions.ts";
 import { type Context, defineResource } from "../resource.ts";
-import { createOnce, named, namedAsRead, physicalName } from "./naming.ts";
-import { deleteWhenFree, untilJob, whenIdle } from "./waiting.ts";
+import { createOnce, withQuota } from "./creating.ts";
+import { deleteWhenFree } from "./deleting.ts";
+import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { persist, untilJob } from "./waiting.ts";
 
 export const vxnet = defineResource({
   type: "qingcloud:cloud:Vxnet",
@@ -22,33 +25,28 @@ export const vxnet = defineResource({
       .refine((network) => network.endsWith(".0/24"), { error: "must be a /24, e.g. 192.168.1.0/24" })
       .describe("A /24 inside the router's network."),
   }),
-  outputs: z.object({ name: z.string().describe("Name in the console.") }),
-  replaceOn: ["zone", "vpcId", "ipNetwork"],
+  outputs: z.object(nameOutput),
+  replaceOn: ["zone", "vpcId"],
   deleteBeforeReplace: true,
+  isSame: sameName,
+  find,
 
   async create(context, inputs) {
-    const { zone, vpcId, ipNetwork } = inputs;
-    const { session } = context;
+    const { zone } = inputs;
     const name = physicalName(context.urn, inputs);
-    const { id, adopted } = await createOnce(
-      context,
-      `vxnet "${name}"`,
-      async () =>
-        (await describe(context, zone, { search_word: name }))
-          .filter((found) => found.vxnet_name === name)
-          .map((found) => found.vxnet_id),
-      async () => {
-        const answer = await session.call(CreateVxnets, zone, { vxnet_type: 1, vxnet_name: name }, context);
-        return answer.vxnets[0];
-      },
-    );
+    const { id, adopted } = await createOnce(context, {
+      what: `vxnet "${name}"`,
+      names: inputs,
+      find: () => find(context, zone, name),
+      create: () =>
+        withQuota(context, zone, { vxnet: 1 }, async (options) => {
+          const request = { vxnet_type: 1, vxnet_name: name } as const;
+          return (await context.session.call(CreateVxnets, zone, request, options)).vxnets[0];
+        }),
+    });
     const [found] = adopted ? await describe(context, zone, { vxnets: [id] }) : [];
-    if (!found?.vpc_router_id) {
-      await whenIdle(context, `VPC router ${vpcId}`, async () => {
-        const request = { vxnet: id, router: vpcId, ip_network: ipNetwork };
-        await untilJob(context, zone, (await session.call(JoinRouter, zone, request, context)).job_id);
-      });
-    }
+    if (!found?.vpc_router_id) await join(context, id, inputs);
+    else if (found.router?.ip_network !== inputs.ipNetwork) await rejoin(context, id, inputs);
     return { id, outputs: { name } };
   },
 
@@ -66,28 +64,103 @@ export const vxnet = defineResource({
     };
   },
 
-  async update(context, id, { news }) {
+  async update(context, id, { olds, news, outputs }) {
     const name = physicalName(context.urn, news);
-    await context.session.call(ModifyVxnetAttributes, news.zone, { vxnet: id, vxnet_name: name }, context);
+    if (name !== outputs.name) {
+      const request = { vxnet: id, vxnet_name: name };
+      await context.session.call(ModifyVxnetAttributes, news.zone, request, context);
+    }
+    if (news.ipNetwork !== olds.ipNetwork) await rejoin(context, id, news);
     return { name };
   },
 
   async delete(context, id, { inputs: { zone, vpcId } }) {
-    const { session } = context;
     const [found] = await describe(context, zone, { vxnets: [id] });
     if (found === undefined) return;
+    const users = () => usersOf(context, zone, id);
     if (found.vpc_router_id) {
-      await deleteWhenFree(context, async () => {
-        const { job_id } = await session.call(LeaveRouter, zone, { router: vpcId, vxnets: [id] }, context);
-        await untilJob(context, zone, job_id);
-      });
+      const remove = () => leave(context, id, { zone, vpcId: found.vpc_router_id || vpcId });
+      await deleteWhenFree(context, { what: `vxnet ${id}`, remove, users });
     }
-    await deleteWhenFree(context, async () => {
-      await session.call(DeleteVxnets, zone, { vxnets: [id] }, context);
+    await deleteWhenFree(context, {
+      what: `vxnet ${id}`,
+      async remove() {
+        await context.session.call(DeleteVxnets, zone, { vxnets: [id] }, context);
+      },
+      users,
     });
   },
 });
 
-async function describe(context: Context, zone: string, filter: { vxnets?: string[]; search_word?: string }) {
+interface Place {
+  readonly zone: string;
+  readonly vpcId: string;
+}
+
+async function find(context: Context, zone: string, name: string): Promise<string[]> {
+  return (await describe(context, zone, { search_word: name }))
+    .filter((found) => found.vxnet_name === name)
+    .map((found) => found.vxnet_id);
+}
+
+async function describe(
+  context: Context,
+  zone: string,
+  filter: { vxnets?: string[]; search_word?: string; verbose?: number },
+) {
   return (await context.session.call(DescribeVxnets, zone, { ...filter, limit: 100 }, context)).vxnet_set;
+}
+
+async function usersOf(context: Context, zone: string, id: string): Promise<string[]> {
+  const [found] = await describe(context, zone, { vxnets: [id], verbose: 1 });
+  return [...(found?.instance_ids ?? []), ...(found?.vpc_router_id ? [found.vpc_router_id] : [])];
+}
+
+/** Waits while the router is at work; what an interrupted or repeated call has joined already is joined. */
+async function join(
+  context: Context,
+  id: string,
+  inputs: Place & { readonly ipNetwork: string },
+): Promise<void> {
+  const { zone, vpcId, ipNetwork } = inputs;
+  const { session } = context;
+  await persist(
+    context,
+    async () => {
+      const request = { vxnet: id, router: vpcId, ip_network: ipNetwork };
+      await untilJob(context, zone, (await session.call(JoinRouter, zone, request, context)).job_id);
+    },
+    async () => {
+      const [[vxnet], { router_set: routers }] = await Promise.all([
+        describe(context, zone, { vxnets: [id] }),
+        session.call(DescribeRouters, zone, { routers: [vpcId] }, context),
+      ]);
+      if (vxnet?.vpc_router_id === vpcId && vxnet.router?.ip_network === ipNetwork) return "done";
+      return routers.some(({ status, transition_status }) => transition_status !== "" || status === "pending")
+        ? "busy"
+        : "idle";
+    },
+  );
+}
+
+/** Its instances stay in it; those without a fixed address get another one. */
+async function rejoin(
+  context: Context,
+  id: string,
+  inputs: Place & { readonly ipNetwork: string },
+): Promise<void> {
+  await persist(
+    context,
+    () => leave(context, id, inputs),
+    async () => {
+      const [found] = await describe(context, inputs.zone, { vxnets: [id] });
+      return found?.vpc_router_id ? "busy" : "done";
+    },
+  );
+  await join(context, id, inputs);
+}
+
+async function leave(context: Context, id: string, { zone, vpcId }: Place): Promise<void> {
+  const request = { router: vpcId, vxnets: [id] };
+  await untilJob(context, zone, (await context.session.call(LeaveRouter, zone, request, context)).job_id);
 }

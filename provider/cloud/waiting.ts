@@ -1,12 +1,19 @@
 /** Waiting on conditions of the cloud, always with a deadline and a word on what is waited for. */
-import { GetLeaseInfo } from "../../qingcloud/actions.ts";
 import { abortableDelay } from "../../qingcloud/client.ts";
-import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
+import { hasRetCode, type QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
 
 const firstPauseMs = 200;
 const longestPauseMs = 3_000;
-const tracesMs = 60_000;
+/** A resource may become idle just after it refused, so only refusals in a row while it is idle are final. */
+const refusalsOfIdle = 3;
+
+/** Milliseconds between looks: growing, with jitter, without end. */
+export function* pauses(): Generator<number, never> {
+  for (let pause = firstPauseMs; ; pause = Math.min(longestPauseMs, pause * 1.5)) {
+    yield pause * (0.9 + Math.random() / 5);
+  }
+}
 
 /**
  * Looks until `look` answers something.
@@ -18,7 +25,8 @@ export async function until<Value>(
   look: () => Promise<Value | undefined>,
 ): Promise<Value> {
   const started = Date.now();
-  for (let pause = firstPauseMs; ; pause = Math.min(longestPauseMs, pause * 1.5)) {
+  const pause = pauses();
+  for (;;) {
     const value = await look();
     if (value !== undefined) return value;
     const seconds = Math.round((Date.now() - started) / 1000);
@@ -27,8 +35,8 @@ export async function until<Value>(
         `Waited ${seconds} s for ${what}. Look at it in the console, or run the same command again.`,
       );
     }
-    context.progress(`waiting for ${what}: ${seconds} s`);
-    await abortableDelay(pause * (0.9 + Math.random() / 5), context.signal);
+    context.progress(`waiting for ${what} ${seconds} s`);
+    await abortableDelay(pause.next().value, context.signal);
   }
 }
 
@@ -36,7 +44,7 @@ export async function until<Value>(
 export async function untilJob(context: Context, zone: string, jobId: string): Promise<void> {
   const started = Date.now();
   const tell = () =>
-    context.progress(`waiting for job ${jobId}: ${Math.round((Date.now() - started) / 1000)} s`);
+    context.progress(`waiting for job ${jobId} ${Math.round((Date.now() - started) / 1000)} s`);
   const timer = setInterval(tell, 1_000);
   try {
     await context.session.jobs(zone).wait(jobId, context);
@@ -45,43 +53,38 @@ export async function untilJob(context: Context, zone: string, jobId: string): P
   }
 }
 
-/** Nothing without an active lease can be deleted; the lease comes some seconds after creation. */
-export async function untilLeased(context: Context, zone: string, id: string): Promise<void> {
-  await until(context, `the lease of ${id}`, async () => {
-    const { lease_info: lease } = await context.session.call(GetLeaseInfo, zone, { resource: id }, context);
-    return lease.status === undefined || lease.status === "active" ? true : undefined;
-  });
-}
+/** Of a resource that refused: what was asked for is there, or it is at work, or it just refuses. */
+export type Seen = "done" | "busy" | "idle";
 
-/** Does `work`, again while the cloud says that `what` is in a state that forbids it (1400), e.g. in a transition. */
-export async function whenIdle(context: Context, what: string, work: () => Promise<void>): Promise<void> {
-  await until(context, `${what} to be idle`, async () => {
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      if (hasRetCode(error, retCodes.permissionDenied) && Date.now() < context.deadline) return undefined;
-      throw error;
-    }
-  });
+/** What a wait needs of a context, so that waits without a resource of their own can be made too. */
+export interface Patience {
+  readonly signal?: AbortSignal;
+  readonly deadline: number;
+  progress?(message: string): void;
 }
 
 /**
- * Deletes: waits while the cloud says that something depends on the resource (1400, 5400) and counts what is already
- * gone (2100) as deleted. What depended in this stack is deleted already, so only its last traces are waited for; then
- * the cloud's own words say what still depends.
+ * Does `act`; while the cloud says that a state forbids it (1400, 2110) looks why, and does it again once it may pass.
+ * A call that was sent again after a lost answer is refused too, and `look` then sees that it is done.
+ * @throws QingCloudError, the last refusal, when nothing is going on that could end it
  */
-export async function deleteWhenFree(context: Context, remove: () => Promise<void>): Promise<void> {
-  const deadline = Math.min(context.deadline, Date.now() + tracesMs);
-  for (let pause = firstPauseMs; ; pause = Math.min(longestPauseMs, pause * 1.5)) {
+export async function persist(
+  patience: Patience,
+  act: () => Promise<void>,
+  look: (refusal: QingCloudError) => Promise<Seen>,
+): Promise<void> {
+  const pause = pauses();
+  for (let refusedWhileIdle = 0; ; ) {
     try {
-      return await remove();
+      return await act();
     } catch (error) {
-      if (hasRetCode(error, retCodes.notFound)) return;
-      if (!hasRetCode(error, retCodes.permissionDenied, retCodes.dependencyExists)) throw error;
-      if (Date.now() + pause > deadline) throw error;
-      context.progress(error.message);
-      await abortableDelay(pause, context.signal);
+      if (!hasRetCode(error, retCodes.permissionDenied, retCodes.alreadyExists)) throw error;
+      const seen = await look(error);
+      if (seen === "done") return;
+      refusedWhileIdle = seen === "busy" ? 0 : refusedWhileIdle + 1;
+      if (refusedWhileIdle === refusalsOfIdle || Date.now() > patience.deadline) throw error;
+      patience.progress?.(`waiting, as ${error.message}`);
+      await abortableDelay(pause.next().value, patience.signal);
     }
   }
 }

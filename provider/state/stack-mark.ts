@@ -9,8 +9,9 @@ export const stackMark = defineResource({
   inputs: z.strictObject({}),
   outputs: z.object({ value: z.string().describe("Eight hexadecimal digits.") }),
   replaceOn: [],
-  async create() {
+  async create({ session }) {
     const value = randomBytes(4).toString("hex");
+    session.freshMarks.add(value);
     return { id: value, outputs: { value } };
   },
   async read(_context, id) {

@@ -29,6 +29,8 @@ export const DescribeKeyPairs = action(
       /** The base64 body, without the type before it. */
       pub_key: text,
       ...tagged,
+      /** With `verbose: 1`. */
+      instance_ids: ids.optional(),
     }),
   ),
 );

@@ -37,6 +37,8 @@ export const DescribeSecurityGroups = action(
       is_applied: int,
       is_default: int,
       ...tagged,
+      /** Routers and instances that have it, with `verbose: 1`. */
+      resources: z.array(z.looseObject({ resource_id: text })).optional(),
     }),
   ),
 );

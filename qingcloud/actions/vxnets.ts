@@ -35,6 +35,8 @@ export const DescribeVxnets = action(
         })
         .nullish(),
       ...tagged,
+      /** With `verbose: 1`. */
+      instance_ids: ids.optional(),
     }),
   ),
 );

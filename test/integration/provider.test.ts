@@ -162,8 +162,8 @@ test("a provider that is not configured, and a type that it does not have, are t
   await expect(bare.create(urnOf("cloud:Eip", "x"), { ...own, bandwidth: 1 })).rejects.toThrow(
     "The provider was asked to work before it was configured.",
   );
-  await expect(bare.check(urnOf("cloud:Volume", "x"), {})).rejects.toThrow(
-    /^"qingcloud:cloud:Volume" is no resource of this provider; there are: .*qingcloud:cloud:Eip/,
+  await expect(bare.check(urnOf("cloud:Snapshot", "x"), {})).rejects.toThrow(
+    /^"qingcloud:cloud:Snapshot" is no resource of this provider; there are: .*qingcloud:cloud:Eip/,
   );
 });
 

@@ -27,12 +27,7 @@ const side = {
 describe("checkInputs", () => {
   test("tells all problems at once, each at its property", () => {
     const { failures } = checkInputs(eip, { bandwidth: 5_000, billingMode: "gift", nmae: "x" });
-    expect(failures.map(({ property }) => property).sort()).toEqual([
-      "bandwidth",
-      "billingMode",
-      "nmae",
-      "zone",
-    ]);
+    expect(failures.map(({ property }) => property).sort()).toEqual(["bandwidth", "billingMode", "nmae"]);
   });
 
   test("says what is allowed and what was given", () => {
@@ -48,8 +43,8 @@ describe("checkInputs", () => {
     const rules = [{ protocol: "tcp" }, { protocol: "smtp" }];
     const { failures } = checkInputs(definitionOf("cloud:SecurityGroup"), { zone: "pek3a", rules });
     expect(failures).toHaveLength(1);
-    expect(failures[0]?.property).toBe("rules");
-    expect(failures[0]?.reason).toMatch(/^rules\.1\.protocol: /);
+    expect(failures[0]?.property).toBe("rules[1].protocol");
+    expect(failures[0]?.reason).toMatch(/^rules\[1\]\.protocol: .*\(given: "smtp"\)$/);
   });
 
   test("fills in defaults, also inside lists, and leaves out what is absent", () => {
@@ -75,12 +70,21 @@ describe("checkInputs", () => {
     expect(inputs.targetNetworks).toEqual([unknownValue]);
   });
 
-  test("looks at properties together only when all are known", () => {
-    const overlapping = { ...side, targetNetworks: side.localNetworks };
-    expect(checkInputs(tunnel, overlapping).failures).toEqual([
-      { property: "targetNetworks", reason: "192.168.1.0/24 is at both sides of the tunnel" },
-    ]);
-    expect(checkInputs(tunnel, { ...overlapping, presharedKey: unknownValue }).failures).toEqual([]);
+  test("looks at properties together as soon as those are known and valid, whatever else is wrong", () => {
+    const overlapping = { ...side, targetNetworks: ["192.168.9.0/24", "192.168.0.0/16"] };
+    const failure = {
+      property: "targetNetworks[1]",
+      reason:
+        "targetNetworks[1]: 192.168.0.0/16 overlaps 192.168.1.0/24 of localNetworks; every network is at one side",
+    };
+    expect(checkInputs(tunnel, overlapping).failures).toEqual([failure]);
+    expect(checkInputs(tunnel, { ...overlapping, presharedKey: unknownValue }).failures).toEqual([failure]);
+    const { failures } = checkInputs(tunnel, { ...overlapping, presharedKey: "short" });
+    expect(failures.map(({ property }) => property)).toEqual(["presharedKey", "targetNetworks[1]"]);
+    expect(checkInputs(tunnel, { ...overlapping, localNetworks: [unknownValue] }).failures).toEqual([]);
+    expect(
+      checkInputs(tunnel, { ...overlapping, localNetworks: [] }).failures.map(({ property }) => property),
+    ).toEqual(["localNetworks"]);
   });
 
   test.each<[string, object, string[]]>([
@@ -89,6 +93,7 @@ describe("checkInputs", () => {
     ["half a size", { cpu: 1 }, ["instanceType"]],
     ["a type", { instanceType: "x" }, []],
     ["a size", { cpu: 1, memoryGiB: 1, gpus: 1 }, []],
+    ["a class of no GPUs", { cpu: 1, memoryGiB: 1, gpuClass: 0 }, ["gpuClass"]],
   ])("of an instance with %s", (_, shape, expected) => {
     const base = { zone: "z", imageId: "i", vxnetId: "v", privateIp: "192.168.1.2", keypairId: "k" };
     expect(checkInputs(instance, { ...base, ...shape }).failures.map(({ property }) => property)).toEqual(
@@ -121,31 +126,155 @@ test("checking what was checked changes nothing, for every resource", () => {
 });
 
 describe("diffInputs", () => {
+  const urn = "urn:pulumi:dev::crosszone::qingcloud:cloud:Eip::front";
   const before = { zone: "pek3a", bandwidth: 20, billingMode: "bandwidth", mark: "m" };
+  const diff = (definition: AnyResource, inputs: object, news: object, outputs: object = {}) =>
+    diffInputs(definition, urn, { inputs: { ...inputs }, outputs: { ...outputs } }, { ...news });
 
   test("finds nothing where nothing changed", () => {
-    expect(diffInputs(eip, before, { ...before })).toEqual([]);
+    expect(diff(eip, before, before)).toEqual([]);
     const rules = [{ protocol: "tcp", fromPort: 1 }];
-    expect(
-      diffInputs(definitionOf("cloud:SecurityGroup"), { rules }, { rules: structuredClone(rules) }),
-    ).toEqual([]);
+    expect(diff(definitionOf("cloud:SecurityGroup"), { rules }, { rules: structuredClone(rules) })).toEqual(
+      [],
+    );
   });
 
   test("tells what is updated, added and deleted, and what makes it anew", () => {
     const { mark: _, ...rest } = before;
-    expect(diffInputs(eip, before, { ...rest, zone: "sh1a", bandwidth: 50, name: "n" })).toEqual([
-      { property: "zone", kind: "update", replace: true },
-      { property: "name", kind: "add", replace: false },
-      { property: "mark", kind: "delete", replace: false },
-      { property: "bandwidth", kind: "update", replace: false },
+    const of = (property: string, kind: string, replace: boolean) => ({
+      ...{ property, replace, details: [{ path: property, kind }] },
+    });
+    expect(diff(eip, before, { ...rest, zone: "sh1a", bandwidth: 50, name: "n" })).toEqual([
+      of("zone", "update", true),
+      of("name", "add", false),
+      of("mark", "delete", false),
+      of("bandwidth", "update", false),
+    ]);
+  });
+
+  test("tells where in a list something differs", () => {
+    const rules = [
+      { protocol: "tcp", fromPort: 1, toPort: 2 },
+      { protocol: "esp", priority: 1 },
+    ];
+    const news = [{ protocol: "tcp", fromPort: 1 }, { protocol: "esp", priority: 2 }, { protocol: "ah" }];
+    expect(diff(definitionOf("cloud:SecurityGroup"), { rules }, { rules: news })).toEqual([
+      {
+        property: "rules",
+        replace: false,
+        details: [
+          { path: "rules[0].toPort", kind: "delete" },
+          { path: "rules[1].priority", kind: "update" },
+          { path: "rules[2]", kind: "add" },
+        ],
+      },
+    ]);
+  });
+
+  test("of a secret tells that it differs, not where", () => {
+    const connection = (port: number) => ({ host: "h", port, user: "u", privateKey: "k", hostKey: "h" });
+    expect(
+      diff(definitionOf("link:NodeReady"), { connection: connection(1) }, { connection: connection(2) }),
+    ).toEqual([
+      { property: "connection", replace: false, details: [{ path: "connection", kind: "update" }] },
     ]);
   });
 
   test("replaces for any change of a resource that has no update", () => {
     const key = definitionOf("state:PresharedKey");
-    expect(diffInputs(key, { bytes: 16 }, { bytes: 32 })).toEqual([
-      { property: "bytes", kind: "update", replace: true },
+    expect(diff(key, { bytes: 16 }, { bytes: 32 })).toEqual([
+      { property: "bytes", replace: true, details: [{ path: "bytes", kind: "update" }] },
     ]);
+  });
+
+  test.each<[string, string, object, object, object, [string, boolean][]]>([
+    [
+      "a type for its sizes",
+      "Instance",
+      { instanceType: "c2m4" },
+      { cpu: 2, memoryGiB: 4 },
+      { instanceType: "c2m4", cpu: 2, memoryGiB: 4 },
+      [],
+    ],
+    [
+      "sizes for their type",
+      "Instance",
+      { cpu: 2, memoryGiB: 4 },
+      { instanceType: "c2m4" },
+      { instanceType: "c2m4", cpu: 2, memoryGiB: 4 },
+      [],
+    ],
+    [
+      "more memory",
+      "Instance",
+      { cpu: 2, memoryGiB: 4 },
+      { cpu: 2, memoryGiB: 8 },
+      { instanceType: "c2m4", cpu: 2, memoryGiB: 4 },
+      [["memoryGiB", false]],
+    ],
+    [
+      "a GPU type for its sizes",
+      "Instance",
+      { instanceType: "g2ntp100.4xlarge.r4" },
+      { cpu: 16, memoryGiB: 64, gpus: 1 },
+      { instanceType: "g2ntp100.4xlarge.r4", cpu: 16, memoryGiB: 64 },
+      [],
+    ],
+    [
+      "one GPU more",
+      "Instance",
+      { cpu: 16, memoryGiB: 64, gpus: 1 },
+      { cpu: 16, memoryGiB: 64, gpus: 2 },
+      { cpu: 16, memoryGiB: 64 },
+      [["gpus", false]],
+    ],
+    ["a larger disk", "Instance", { osDiskGiB: 20 }, { osDiskGiB: 40 }, {}, [["osDiskGiB", false]]],
+    ["a smaller disk", "Instance", { osDiskGiB: 40 }, { osDiskGiB: 20 }, {}, [["osDiskGiB", true]]],
+    [
+      "an address that is no longer fixed",
+      "Instance",
+      { privateIp: "192.168.1.2" },
+      {},
+      { privateIp: "192.168.1.2" },
+      [],
+    ],
+    ["a larger volume", "Volume", { sizeGiB: 10 }, { sizeGiB: 20 }, {}, [["sizeGiB", false]]],
+    ["a smaller volume", "Volume", { sizeGiB: 20 }, { sizeGiB: 10 }, {}, [["sizeGiB", true]]],
+    [
+      "a key's comment",
+      "KeyPair",
+      { publicKey: "ssh-ed25519 AAAA a@b" },
+      { publicKey: "ssh-ed25519 AAAA" },
+      {},
+      [],
+    ],
+    [
+      "another key",
+      "KeyPair",
+      { publicKey: "ssh-ed25519 AAAA" },
+      { publicKey: "ssh-ed25519 BBBB" },
+      {},
+      [["publicKey", true]],
+    ],
+    [
+      "a value taken from a static",
+      "RouterStatic",
+      { type: 8, val1: "a", val2: "b" },
+      { type: 8, val1: "a" },
+      {},
+      [["val2", true]],
+    ],
+    [
+      "a port taken from a rule",
+      "SecurityGroupRule",
+      { protocol: "tcp", fromPort: 1 },
+      { protocol: "tcp" },
+      {},
+      [["fromPort", true]],
+    ],
+  ])("of %s", (_, kind, olds, news, outputs, expected) => {
+    const found = diff(definitionOf(`cloud:${kind}`), olds, news, outputs);
+    expect(found.map(({ property, replace }) => [property, replace])).toEqual(expected);
   });
 
   test("finds exactly the properties that differ", () => {
@@ -160,21 +289,47 @@ describe("diffInputs", () => {
         const expected = (["zone", "name", "bandwidth", "billingMode"] as const).filter(
           (name) => olds[name] !== news[name],
         );
-        expect(diffInputs(eip, olds, news).map(({ property }) => property)).toEqual(expected);
+        expect(diff(eip, olds, news).map(({ property }) => property)).toEqual(expected);
       }),
     );
+  });
+});
+
+describe("warnings", () => {
+  test.each<[object, RegExp[]]>([
+    [{ instanceType: "g2ntp100.4xlarge.r4" }, []],
+    [{ instanceType: "c2m4" }, []],
+    [
+      { instanceType: "g9new.xlarge" },
+      [/^instanceType "g9new.xlarge" is no documented GPU type; documented are g2ntp100/],
+    ],
+    [{ cpu: 16, memoryGiB: 64, gpus: 1, gpuClass: 0 }, []],
+    [
+      { cpu: 16, memoryGiB: 64, gpus: 1, gpuClass: 7 },
+      [/^gpuClass 7 is not documented; documented are 0 \(NVIDIA Tesla P100\), 1/],
+    ],
+    [
+      { cpu: 2, memoryGiB: 4, gpus: 8 },
+      [/^2 CPUs, 4 GiB, 8 GPUs is no documented GPU shape; documented are, as CPUs\/GiB\/GPUs, 16\/64\/1/],
+    ],
+  ])("of the shape %j", (shape, expected) => {
+    const told = instance.warnings?.({ ...shape }) ?? [];
+    expect(told).toHaveLength(expected.length);
+    for (const [index, pattern] of expected.entries()) expect(told[index]).toMatch(pattern);
   });
 });
 
 describe("every definition", () => {
   test.each(definitions.map((each) => [each.type, each] as const))(
     "%s: describes all properties, and names only its own in replaceOn and secrets",
-    (_, { inputs, outputs, replaceOn, secrets = [], description }) => {
+    (_, { inputs, outputs, replaceOn, secrets = [], rules = [], description }) => {
       expect(description.length).toBeGreaterThan(20);
       const all = { ...inputs.shape, ...outputs.shape } as Record<string, z.ZodType>;
       for (const [name, type] of Object.entries(all)) expect(type.description, name).toMatch(/.{3,}/);
       for (const name of replaceOn) expect(Object.keys(inputs.shape)).toContain(name);
       for (const name of secrets) expect(Object.keys(all)).toContain(name);
+      for (const { reads } of rules)
+        for (const name of reads) expect(Object.keys(inputs.shape)).toContain(name);
       expect(inputs.def.catchall).toBeInstanceOf(z.ZodNever);
     },
   );

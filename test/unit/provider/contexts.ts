@@ -12,7 +12,7 @@ export function contextOf(more: Partial<Context> = {}): TestContext {
   const ids: string[] = [];
   const told: string[] = [];
   return {
-    session: {} as Session,
+    session: { freshMarks: new Set() } as unknown as Session,
     urn: "urn:pulumi:dev::crosszone::crosszone:network:Network$qingcloud:cloud:Eip::beijing",
     signal: new AbortController().signal,
     deadline: Date.now() + 600_000,

@@ -4,13 +4,17 @@ import { Operations } from "../../../provider/operations.ts";
 import type { Context } from "../../../provider/resource.ts";
 import type { Session } from "../../../provider/session.ts";
 
-const sessionWith = (zone: string | undefined) => ({ client: { profile: { zone } } }) as unknown as Session;
+const begin = (zone: string | undefined) => ({
+  urn: "urn",
+  session: { zone } as unknown as Session,
+  engine: undefined,
+});
 const never = () => new Promise<never>(() => {});
 
 describe("cancel", () => {
   test("ends every running operation at once, also one that does not listen", async () => {
     const operations = new Operations();
-    const running = ["a", "b"].map((urn) => operations.begin(urn, 0, sessionWith("z"), undefined).run(never));
+    const running = ["a", "b"].map((urn) => operations.begin({ ...begin("z"), urn }).run(never));
     operations.cancel();
     const outcomes = await Promise.allSettled(running);
     for (const outcome of outcomes) {
@@ -23,7 +27,7 @@ describe("cancel", () => {
 
   test("keeps the id of what was made", async () => {
     const operations = new Operations();
-    const operation = operations.begin("urn", 0, sessionWith("z"), undefined);
+    const operation = operations.begin(begin("z"));
     const running = operation.run((context) => {
       context.made("rtr-1");
       return never();
@@ -37,28 +41,38 @@ describe("cancel", () => {
   test("tells the function by its signal, and lets nothing new succeed", async () => {
     const operations = new Operations();
     let signal: AbortSignal | undefined;
-    const running = operations.begin("urn", 0, sessionWith("z"), undefined).run((context) => {
+    const running = operations.begin(begin("z")).run((context) => {
       signal = context.signal;
       return never();
     });
     operations.cancel();
     await expect(running).rejects.toThrow("cancelled");
     expect(signal?.aborted).toBe(true);
-    const next = operations.begin("urn", 0, sessionWith("z"), undefined);
+    const next = operations.begin(begin("z"));
     await expect(next.run(async () => "done")).rejects.toThrow("cancelled");
+  });
+});
+
+describe("secrets", () => {
+  test("are in no error and in no message, whole, in part or in base64", async () => {
+    const told: string[] = [];
+    const engine = { log: (_: string, __: string, message: string) => void told.push(message) };
+    const secrets = ["user:correct-horse", "psk-0123456789"];
+    const operation = new Operations().begin({ ...begin("z"), engine, secrets });
+    const base64 = Buffer.from("psk-0123456789").toString("base64");
+    const running = operation.run(async (context) => {
+      context.progress("waiting with psk-0123456789");
+      context.warn(`sent ${base64}`);
+      throw new Error("1.2.3.4|aes|psk-0123456789|id and correct-horse are wrong");
+    });
+    await expect(running).rejects.toThrow(/^1\.2\.3\.4\|aes\|\[secret\]\|id and \[secret\] are wrong$/);
+    expect(told).toEqual(["waiting with [secret]", "sent [secret]"]);
   });
 });
 
 const contextOf = async (...more: [timeout: number, zone: string | undefined, importZone?: string]) => {
   const [timeout, zone, importZone] = more;
-  const operation = new Operations().begin(
-    "urn",
-    timeout,
-    sessionWith(zone),
-    undefined,
-    undefined,
-    importZone,
-  );
+  const operation = new Operations().begin({ ...begin(zone), timeoutSeconds: timeout, importZone });
   return await operation.run(async (context: Context) => context);
 };
 
@@ -77,7 +91,7 @@ test("the zone of an import is that of its id, else the profile's, else it is as
   expect((await contextOf(0, "pek3a")).importZone()).toBe("pek3a");
   const context = await contextOf(0, undefined);
   expect(() => context.importZone()).toThrow(
-    "The zone is not known. Import with the id `zone/id`, e.g. `pek3a/eip-1234abcd`.",
+    "The zone is not known. Import with the id `zone/id`, e.g. `pek3a/eip-1234abcd`, or set qingcloud:zone.",
   );
 });
 
@@ -86,7 +100,7 @@ describe("the provider's configuration", () => {
     const problems = checkConfiguration({ accessKeyId: "AK", secretAccessKey: "hush", configFile: "x" });
     expect(problems).toHaveLength(1);
     expect(problems[0]?.reason).toContain("Credentials are never configuration");
-    expect(problems[0]?.reason).toContain("allowed: configFile, profile, endpoint");
+    expect(problems[0]?.reason).toContain("allowed: configFile, profile, zone, endpoint");
     expect(JSON.stringify(problems)).not.toContain("hush");
   });
 

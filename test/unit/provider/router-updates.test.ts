@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { RouterUpdates } from "../../../provider/router-updates.ts";
+import { RouterUpdates } from "../../../provider/cloud/router-updates.ts";
 import type { Session } from "../../../provider/session.ts";
 import { QingCloudError } from "../../../qingcloud/errors.ts";
 
@@ -120,7 +120,12 @@ test("a router in a transition is asked again when it is idle", async () => {
 
 test("an idle router that refuses three times in a row has a reason, which is told", async () => {
   const { updates, calls } = routerOf({ refuse: inTransition });
-  await expect(updates.apply(later())).rejects.toMatchObject({ retCode: 1400 });
+  const told = expect(updates.apply(later())).rejects.toMatchObject({ retCode: 1400 });
+  for (let i = 0; i < 10; i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    await vi.advanceTimersByTimeAsync(300);
+  }
+  await told;
   expect(calls.filter((name) => name === "UpdateRouters")).toHaveLength(3);
 });
 

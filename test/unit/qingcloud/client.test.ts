@@ -159,6 +159,71 @@ describe("a lost answer", () => {
     await client.call(DescribeEips, "pek3a", {});
     expect(api.asked).toHaveLength(2);
   });
+
+  test.each([
+    ["a lost answer", lost],
+    ["5000", refused(5000)],
+    ["HTTP 502", (response: Parameters<Answer>[0]) => response.writeHead(502).end()],
+  ])(
+    "of a change that may be made twice (%s) is asked for again: each time with a signature of its own",
+    async (_, answer) => {
+      const [client, api] = await clientOf(answer, json({ ret_code: 0, job_id: "j-1" }));
+      const told: string[] = [];
+      const options = { progress: (message: string) => told.push(message) };
+      expect((await client.call(ReleaseEips, "pek3a", { eips: ["eip-1"] }, options)).job_id).toBe("j-1");
+      expect(api.asked).toHaveLength(2);
+      expect(told).toHaveLength(1);
+      expect(told[0]).toMatch(/^ReleaseEips.* Asked again in 0\.\d s\.$/);
+    },
+  );
+
+  test("in an unexpected form is not asked for again: it would be so once more", async () => {
+    const [client, api] = await clientOf(json({ ret_code: 0, eip_set: "none" }));
+    expect((await errorOf(client.call(DescribeEips, "pek3a", {}))).outcome).toBe("unknown");
+    expect(api.asked).toHaveLength(1);
+  });
+});
+
+test("HTTP 404 is an endpoint that is not the API's: told so, and no call is repeated", async () => {
+  const [client, api] = await clientOf((response) => response.writeHead(404).end());
+  const error = await errorOf(client.call(DescribeEips, "pek3a", {}));
+  expect(error.outcome).toBe("refused");
+  expect(error.message).toMatch(
+    /^DescribeEips: http:\/\/127\.0\.0\.1:\d+ answered HTTP 404\. Is http:\/\/127\.0\.0\.1:\d+\/iaas\/ the API's endpoint\?$/,
+  );
+  expect(api.asked).toHaveLength(1);
+});
+
+describe("2500", () => {
+  test("is the quota of calls, which passes: it is waited for", async () => {
+    const [client, api] = await clientOf(refused(2500), noEips);
+    expect((await client.call(DescribeEips, "pek3a", {})).total_count).toBe(0);
+    expect(api.asked).toHaveLength(2);
+  });
+
+  test("is final where the caller says that it may be a resource's", async () => {
+    const [client, api] = await clientOf(refused(2500));
+    const call = client.call(AllocateEips, "pek3a", { bandwidth: 1 }, { isQuotaFinal: true });
+    const error = await errorOf(call);
+    expect(error.message).toBe("AllocateEips was refused with 2500 (quota exceeded): said by the cloud.");
+    expect(error).toMatchObject({ retCode: 2500, outcome: "refused" });
+    expect(api.asked).toHaveLength(1);
+  });
+});
+
+test.each([
+  [-90, "behind"],
+  [600, "ahead of"],
+])("a clock that is %i s off is told with its error, by the date of the answer", async (seconds, side) => {
+  const [client] = await clientOf((response, request) => {
+    response.setHeader("Date", new Date(Date.now() - seconds * 1000).toUTCString());
+    refused(1300)(response, request);
+  });
+  const { message } = await errorOf(client.call(DescribeEips, "pek3a", {}));
+  const [, told = "0", where] =
+    /Set this machine's clock: it is (\d+) s (behind|ahead of) the cloud's\.$/.exec(message) ?? [];
+  expect(where).toBe(side);
+  expect(Math.abs(Number(told) - Math.abs(seconds))).toBeLessThanOrEqual(2);
 });
 
 test("an endpoint that nobody listens at is refused, with advice, and no call is repeated", async () => {
@@ -189,7 +254,6 @@ describe("a refusal", () => {
       1400,
       "ReleaseEips was refused with 1400 (permission denied, or the resource is in a state that forbids it): said by the cloud.",
     ],
-    [2500, "ReleaseEips was refused with 2500 (quota exceeded): said by the cloud."],
     [4711, "ReleaseEips was refused with 4711 (undocumented): said by the cloud."],
   ])("with %i says what it means and what to do, and is final", async (code, message) => {
     const [client, api] = await clientOf(refused(code));

@@ -1,6 +1,15 @@
-/** Definitions as classes of the Pulumi program. */
-import { CustomResource, type CustomResourceOptions, type Input, type Output } from "@pulumi/pulumi";
+/** Descriptions as classes and functions of the Pulumi program. */
+import {
+  CustomResource,
+  type CustomResourceOptions,
+  type Input,
+  type InvokeOptions,
+  type Output,
+  runtime,
+} from "@pulumi/pulumi";
 import type { z } from "zod";
+import { lookupToken } from "./cloud/lookup.ts";
+import type { FunctionDefinition } from "./function.ts";
 import type { ResourceDefinition } from "./resource.ts";
 
 /** What the program passes; properties with a default may be left out, any value may be an Output. */
@@ -47,4 +56,31 @@ export function resourceClass<Inputs extends z.ZodObject, Outputs extends z.ZodO
       );
     }
   } as unknown as ResourceClass<Inputs, Outputs>;
+}
+
+/** Makes the function of a description. */
+export function functionOf<Arguments extends z.ZodObject, Result extends z.ZodObject>({
+  token,
+}: FunctionDefinition<Arguments, Result>) {
+  return (given: z.input<Arguments>, options?: InvokeOptions): Promise<z.output<Result>> =>
+    runtime.invoke(token, given, options);
+}
+
+/** A resource that exists, as a lookup finds it: its id, its outputs, and what the cloud tells of its inputs. */
+export type Found<Inputs extends z.ZodObject, Outputs extends z.ZodObject> = {
+  readonly id: string;
+} & Readonly<z.output<Outputs>> &
+  Readonly<Partial<Omit<z.output<Inputs>, keyof z.output<Outputs>>>>;
+
+/**
+ * Makes the function that looks a resource up by its id or its exact name.
+ * @throws Error where there is none, or more than one of that name
+ */
+export function lookupOf<Inputs extends z.ZodObject, Outputs extends z.ZodObject>({
+  type,
+}: ResourceDefinition<Inputs, Outputs>) {
+  return (
+    given: { zone?: string } & ({ id: string } | { name: string }),
+    options?: InvokeOptions,
+  ): Promise<Found<Inputs, Outputs>> => runtime.invoke(lookupToken(type), given, options);
 }

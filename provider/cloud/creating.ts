@@ -1,0 +1,122 @@
+/** Creating so that a lost answer never makes a second resource, and an exhausted quota is told by its name. */
+import { GetQuotaLeft } from "../../qingcloud/actions.ts";
+import { abortableDelay, type CallOptions, requestLifetimeMs } from "../../qingcloud/client.ts";
+import { hasRetCode, QingCloudError, retCodes } from "../../qingcloud/errors.ts";
+import type { Context } from "../resource.ts";
+import type { Names } from "./naming.ts";
+
+const lookPauseMs = 2_000;
+const quotaPauseMs = 5_000;
+
+export interface Creation {
+  /** For messages, e.g. `EIP "front-1a2b"`. */
+  readonly what: string;
+  readonly names: Names;
+  /** Looks for the exact name: ids of what exists. */
+  find(): Promise<readonly string[]>;
+  create(): Promise<string | undefined>;
+}
+
+/**
+ * Makes a resource, or adopts the one that an interrupted run made under the same name. A name that the program gives
+ * may be somebody else's: what exists under it is not adopted, and nothing is made beside it.
+ * A call whose answer was lost may still take effect until its time stamp expires; so it is looked for until then, and
+ * only then is the failure final.
+ * @returns the id, and whether it had existed before
+ */
+export async function createOnce(
+  context: Context,
+  { what, names, find, create }: Creation,
+): Promise<{ id: string; adopted: boolean }> {
+  if (context.halfMadeId !== undefined) return announce(context, context.halfMadeId, true);
+  const before = isNew(context, names) ? undefined : await findOne(what, find);
+  if (before !== undefined && names.name !== undefined) {
+    throw new Error(
+      `${what} exists already (${before}), and this stack has not made it. Give another name or none, or take it over by \`pulumi import\`.`,
+    );
+  }
+  if (before !== undefined) return announce(context, before, true);
+  const sentAt = Date.now();
+  try {
+    const id = await create();
+    if (id === undefined) throw new Error(`${what}: the cloud accepted the call but answered no id.`);
+    return announce(context, id, false);
+  } catch (error) {
+    if (!(error instanceof QingCloudError) || error.outcome !== "unknown") throw error;
+    context.progress(`the answer was lost; looking for ${what}`);
+    for (;;) {
+      const found = await findOne(what, find).catch((failure: unknown) => {
+        if (failure instanceof QingCloudError) return undefined;
+        throw failure;
+      });
+      if (found !== undefined) return announce(context, found, true);
+      if (Date.now() > Math.min(sentAt + requestLifetimeMs, context.deadline)) throw error;
+      await abortableDelay(lookPauseMs, context.signal);
+    }
+  }
+}
+
+/** A mark that was made in this run is part of no name yet. */
+function isNew({ session }: Context, { name, mark }: Names): boolean {
+  return name === undefined && mark !== undefined && session.freshMarks.has(mark);
+}
+
+function announce(context: Context, id: string, adopted: boolean): { id: string; adopted: boolean } {
+  context.made(id);
+  return { id, adopted };
+}
+
+async function findOne(what: string, find: () => Promise<readonly string[]>): Promise<string | undefined> {
+  const found = await find();
+  if (found.length > 1) {
+    throw new Error(
+      `${what} exists ${found.length} times (${found.join(", ")}). Import the right one by \`pulumi import\` or delete the others, then run again.`,
+    );
+  }
+  return found[0];
+}
+
+/**
+ * Does what takes from a resource's quota. 2500 means that this quota, or the account's quota of calls, is exhausted:
+ * what is left tells which. The first is final and told with its numbers; the second passes and is waited for.
+ * @param wanted by the API's names of quotas, e.g. {eip: 1, eip_bandwidth: 20}
+ */
+export async function withQuota<Answer>(
+  context: Context,
+  zone: string,
+  wanted: Readonly<Record<string, number>>,
+  work: (options: CallOptions) => Promise<Answer>,
+): Promise<Answer> {
+  for (;;) {
+    try {
+      return await work({ ...optionsOf(context), isQuotaFinal: true });
+    } catch (error) {
+      if (!hasRetCode(error, retCodes.quotaExceeded)) throw error;
+      const { quota_left_set: found } = await context.session.call(
+        GetQuotaLeft,
+        zone,
+        { resource_types: Object.keys(wanted) },
+        context,
+      );
+      const short = found.filter(({ resource_type: name, left }) => left < (wanted[name] ?? 0));
+      if (short.length > 0) {
+        const told = short.map(
+          ({ resource_type: name, left }) => `${name} (${wanted[name]} wanted, ${left} left)`,
+        );
+        throw new Error(
+          `The quota of zone ${zone} is exhausted: ${told.join(", ")}. Delete what is not needed there, or ask QingCloud for more.`,
+          { cause: error },
+        );
+      }
+      if (Date.now() + quotaPauseMs > context.deadline) throw error;
+      context.progress(
+        `${error.message} The resource's own quota is not exhausted; waiting for that of calls.`,
+      );
+      await abortableDelay(quotaPauseMs * (0.5 + Math.random()), context.signal);
+    }
+  }
+}
+
+function optionsOf({ signal, deadline, progress }: Context): CallOptions {
+  return { signal, deadline, progress };
+}

@@ -1,0 +1,70 @@
+import { z } from "zod";
+import { defineResource } from "../resource.ts";
+import { lifeOfStatic, networks, packed, split, staticInputs, staticOutputs } from "./statics.ts";
+
+const staticType = 6;
+const largestKey = 2 ** 32 - 1;
+
+const inputs = z.strictObject({
+  ...staticInputs,
+  remoteAddress: packed
+    .min(1)
+    .describe("The peer's public address; in the same zone also the id of its router."),
+  key: z
+    .number()
+    .int()
+    .min(1)
+    .max(largestKey)
+    .optional()
+    .describe("The same at both sides, 1 to 4294967295; default none."),
+  localAddress: z.ipv4().describe("This side's point-to-point address, e.g. 10.254.1.2."),
+  peerAddress: z
+    .ipv4()
+    .describe("The other side's, in the same subnet; each tunnel needs a subnet of its own."),
+  targetNetworks: networks.describe("Networks behind the peer, in CIDR form."),
+});
+
+export const greTunnel = defineResource({
+  type: "qingcloud:cloud:GreTunnel",
+  description:
+    "One side of an L3 GRE tunnel between two VPC routers (router static type 6); the other side is another GreTunnel with the addresses exchanged. It is not encrypted. The routers' security groups must let in the protocol gre from the peer.",
+  inputs,
+  outputs: z.object(staticOutputs),
+  replaceOn: ["zone", "vpcId"],
+  rules: [
+    {
+      reads: ["localAddress", "peerAddress"],
+      problems: ({ localAddress, peerAddress }) =>
+        localAddress === peerAddress
+          ? [
+              {
+                property: "peerAddress",
+                reason: `peerAddress: must be another address than localAddress (given: "${peerAddress}")`,
+              },
+            ]
+          : [],
+    },
+  ],
+
+  ...lifeOfStatic<z.output<typeof inputs>>({
+    what: "GRE tunnel",
+    types: [staticType],
+    typeOf: () => staticType,
+    toValues: (given) => ({
+      val1: [given.remoteAddress, given.key ?? "", given.localAddress, given.peerAddress].join("|"),
+      val2: given.targetNetworks.join("|"),
+    }),
+    fromValues(found) {
+      const [remoteAddress = "", key = "", localAddress = "", peerAddress = ""] = (found.val1 ?? "").split(
+        "|",
+      );
+      return {
+        remoteAddress,
+        ...(key === "" ? {} : { key: Number(key) }),
+        localAddress,
+        peerAddress,
+        targetNetworks: split(found.val2),
+      };
+    },
+  }),
+});

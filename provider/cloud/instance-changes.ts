@@ -1,0 +1,181 @@
+/** What can be changed of an instance in place. */
+import type { ResponseOf } from "../../qingcloud/action.ts";
+import {
+  AttachKeyPairs,
+  AttachVolumes,
+  DescribeInstances,
+  DetachKeyPairs,
+  DetachVolumes,
+  JoinVxnet,
+  LeaveVxnet,
+  ResizeInstances,
+  StartInstances,
+  StopInstances,
+} from "../../qingcloud/actions.ts";
+import type { Context } from "../resource.ts";
+import type { Session } from "../session.ts";
+import { withQuota } from "./creating.ts";
+import { type Shape, shapeRequest, withCapacity } from "./instance-shape.ts";
+import { persist, type Seen, until, untilJob } from "./waiting.ts";
+
+export type FoundInstance = ResponseOf<typeof DescribeInstances>["instance_set"][number];
+
+/** Instances that are listed, those in the recycle bin and those that are gone too. */
+export async function listInstances(
+  context: Context,
+  zone: string,
+  filter: { instances?: string[]; search_word?: string },
+): Promise<FoundInstance[]> {
+  const request = { ...filter, verbose: 1, limit: 100 };
+  return (await context.session.call(DescribeInstances, zone, request, context)).instance_set;
+}
+
+/** Instances that exist: a terminated or ceased one is still listed for a while. */
+export async function describeInstances(
+  context: Context,
+  zone: string,
+  filter: { instances?: string[]; search_word?: string },
+): Promise<FoundInstance[]> {
+  const found = await listInstances(context, zone, filter);
+  return found.filter(({ status }) => status !== "terminated" && status !== "ceased");
+}
+
+/** How RunInstances and JoinVxnet name a place: `vxnet-id`, or `vxnet-id|address`. */
+export function placeIn(vxnet: string, address: string | undefined): string {
+  return address === undefined ? vxnet : `${vxnet}|${address}`;
+}
+
+/** One instance that is being changed. */
+export class InstanceChanges {
+  readonly #context: Context;
+  readonly #zone: string;
+  readonly #id: string;
+
+  constructor(context: Context, zone: string, id: string) {
+    this.#context = context;
+    this.#zone = zone;
+    this.#id = id;
+  }
+
+  /**
+   * Changes shape or disk: the API does that to a stopped instance only, so a running one is stopped and started.
+   * @param from the shape that it has
+   * @param to empty where only the disk changes
+   * @param disk GiB; undefined where only the shape changes
+   */
+  async resize(from: Shape, to: Shape, disk: number | undefined): Promise<void> {
+    const before = await this.#look();
+    const wasRunning = before?.status === "running";
+    if (wasRunning) {
+      await this.#do(
+        (session) => session.call(StopInstances, this.#zone, { instances: [this.#id] }, this.#context),
+        ({ status }) => status === "stopped",
+      );
+      await this.#untilStatus("stopped");
+    }
+    try {
+      await this.#resize(from, to, disk);
+    } finally {
+      // Also where the zone cannot give the new shape: the old one goes on.
+      if (wasRunning) {
+        await this.#do(
+          (session) => session.call(StartInstances, this.#zone, { instances: [this.#id] }, this.#context),
+          ({ status }) => status === "running",
+        );
+        await this.#untilStatus("running");
+      }
+    }
+  }
+
+  async #resize(from: Shape, to: Shape, disk: number | undefined): Promise<void> {
+    const { session } = this.#context;
+    const request = { instances: [this.#id], ...shapeRequest(to), os_disk_size: disk };
+    const wanted = {
+      ...(to.cpu === undefined ? {} : { cpu: to.cpu - (from.cpu ?? 0) }),
+      ...(to.memoryGiB === undefined ? {} : { memory: (to.memoryGiB - (from.memoryGiB ?? 0)) * 1024 }),
+    };
+    await withCapacity(this.#context, this.#zone, to, () =>
+      withQuota(this.#context, this.#zone, wanted, async (options) => {
+        const { job_id } = await session.call(ResizeInstances, this.#zone, request, options);
+        await untilJob(this.#context, this.#zone, job_id);
+      }),
+    );
+  }
+
+  /** The new key is let in before the old one is shut out. */
+  async changeKeyPair(from: string | undefined, to: string): Promise<void> {
+    const instances = [this.#id];
+    await this.#do(
+      (session) => session.call(AttachKeyPairs, this.#zone, { keypairs: [to], instances }, this.#context),
+      ({ keypair_ids: ids }) => ids?.includes(to) === true,
+    );
+    if (from === undefined || from === to) return;
+    await this.#do(
+      (session) => session.call(DetachKeyPairs, this.#zone, { keypairs: [from], instances }, this.#context),
+      ({ keypair_ids: ids }) => ids?.includes(from) !== true,
+    );
+  }
+
+  /** Leaves the vxnet and joins it with the address; it has none meanwhile. */
+  async changeAddress(vxnet: string, address: string | undefined): Promise<void> {
+    const instances = [this.#id];
+    const isIn = ({ vxnets }: FoundInstance) => vxnets.some(({ vxnet_id }) => vxnet_id === vxnet);
+    await this.#do(
+      (session) => session.call(LeaveVxnet, this.#zone, { vxnet, instances }, this.#context),
+      (found) => !isIn(found),
+    );
+    const place = placeIn(vxnet, address);
+    await this.#do(
+      (session) => session.call(JoinVxnet, this.#zone, { vxnet: place, instances }, this.#context),
+      isIn,
+    );
+  }
+
+  async changeVolumes(to: readonly string[]): Promise<void> {
+    const from = (await this.#look())?.volume_ids ?? [];
+    const surplus = from.filter((id) => !to.includes(id));
+    const missing = to.filter((id) => !from.includes(id));
+    const has = ({ volume_ids: ids }: FoundInstance, id: string) => ids?.includes(id) === true;
+    if (surplus.length > 0) {
+      const request = { instance: this.#id, volumes: surplus };
+      await this.#do(
+        (session) => session.call(DetachVolumes, this.#zone, request, this.#context),
+        (found) => !surplus.some((id) => has(found, id)),
+      );
+    }
+    if (missing.length > 0) {
+      const request = { instance: this.#id, volumes: missing };
+      await this.#do(
+        (session) => session.call(AttachVolumes, this.#zone, request, this.#context),
+        (found) => missing.every((id) => has(found, id)),
+      );
+    }
+  }
+
+  /** Waits while the instance is at work; what a repeated call has done already is done. */
+  async #do(
+    call: (session: Session) => Promise<{ job_id: string }>,
+    isDone: (found: FoundInstance) => boolean,
+  ): Promise<void> {
+    await persist(
+      this.#context,
+      async () => await untilJob(this.#context, this.#zone, (await call(this.#context.session)).job_id),
+      async (): Promise<Seen> => {
+        const found = await this.#look();
+        if (found === undefined) return "idle";
+        return found.transition_status !== "" ? "busy" : isDone(found) ? "done" : "idle";
+      },
+    );
+  }
+
+  async #untilStatus(status: FoundInstance["status"]): Promise<void> {
+    await until(this.#context, `instance ${this.#id} to be ${status}`, async () => {
+      const found = await this.#look();
+      return found?.status === status && found.transition_status === "" ? true : undefined;
+    });
+  }
+
+  async #look(): Promise<FoundInstance | undefined> {
+    return (await describeInstances(this.#context, this.#zone, { instances: [this.#id] }))[0];
+  }
+}

@@ -1,0 +1,162 @@
+import { z } from "zod";
+import {
+  AddSecurityGroupRules,
+  DeleteSecurityGroupRules,
+  DescribeSecurityGroupRules,
+  DescribeSecurityGroups,
+  ModifySecurityGroupRuleAttributes,
+} from "../../qingcloud/actions.ts";
+import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
+import { type Context, defineResource } from "../resource.ts";
+import { createOnce } from "./creating.ts";
+import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import {
+  applyGroup,
+  describeRules,
+  fromFound,
+  type Rule,
+  rangeProblems,
+  ruleInputs,
+  toRequestRule,
+} from "./security-rules.ts";
+
+const inputs = z.strictObject({
+  ...named,
+  securityGroupId: z.string().describe("The group; one whose rules are not managed by its own `rules`."),
+  ...ruleInputs,
+});
+
+export const securityGroupRule = defineResource({
+  type: "qingcloud:cloud:SecurityGroupRule",
+  description:
+    "One rule of a security group that manages none itself, e.g. one that exists already; applied at once.",
+  inputs,
+  outputs: z.object(nameOutput),
+  replaceOn: ["zone", "securityGroupId"],
+  deleteBeforeReplace: true,
+  rules: [
+    {
+      reads: ["protocol", "fromPort", "toPort"],
+      problems: (given) => rangeProblems(given, ""),
+    },
+  ],
+  // The API takes no value away.
+  replaces: (state, news) =>
+    (["fromPort", "toPort", "cidrBlock"] as const).filter(
+      (name) => state.inputs[name] !== undefined && news[name] === undefined,
+    ),
+  isSame: sameName,
+
+  conflicts(session, { securityGroupId }) {
+    if (securityGroupId === undefined || !session.managedRules.has(securityGroupId)) return [];
+    const reason = `securityGroupId: the SecurityGroup ${securityGroupId} of this program has \`rules\`, which would delete this one. Put the rule there, or leave its \`rules\` out`;
+    return [{ property: "securityGroupId", reason }];
+  },
+
+  async find(context, zone, name) {
+    const found: string[] = [];
+    for (let offset = 0; ; offset += 100) {
+      const answer = await context.session.call(
+        DescribeSecurityGroupRules,
+        zone,
+        { limit: 100, offset },
+        context,
+      );
+      const matching = answer.security_group_rule_set.filter(
+        ({ security_group_rule_name }) => security_group_rule_name === name,
+      );
+      found.push(...matching.map((each) => each.security_group_rule_id));
+      if (offset + 100 >= answer.total_count) return found;
+    }
+  },
+
+  async create(context, given) {
+    const { zone, securityGroupId } = given;
+    const name = physicalName(context.urn, given);
+    const { id, adopted } = await createOnce(context, {
+      what: `rule "${name}" of ${securityGroupId}`,
+      names: given,
+      find: async () =>
+        // Rules of a group are made at the same time: one look serves all of them.
+        (
+          await context.session.shared(`rules of ${zone}/${securityGroupId}`, () =>
+            describeRules(context, zone, securityGroupId),
+          )
+        )
+          .filter((found) => found.name === name)
+          .map((found) => found.id),
+      async create() {
+        const rules = [{ ...toRequestRule(ruleOf(given)), security_group_rule_name: name }];
+        const request = { security_group: securityGroupId, rules };
+        return (await context.session.call(AddSecurityGroupRules, zone, request, context))
+          .security_group_rules[0];
+      },
+    });
+    if (adopted) await modify(context, zone, id, name, ruleOf(given));
+    await applyGroup(context, zone, securityGroupId);
+    return { id, outputs: { name } };
+  },
+
+  async read(context, id, known) {
+    const zone = known?.inputs.zone ?? context.importZone();
+    const found = await describe(context, zone, id);
+    if (found === undefined) return undefined;
+    const { name, rule } = fromFound(found);
+    return {
+      inputs: {
+        ...namedAsRead(known?.inputs, zone, name),
+        securityGroupId: found.security_group_id,
+        ...rule,
+      },
+      outputs: { name },
+    };
+  },
+
+  async update(context, id, { news }) {
+    const name = physicalName(context.urn, news);
+    await modify(context, news.zone, id, name, ruleOf(news));
+    await applyGroup(context, news.zone, news.securityGroupId);
+    return { name };
+  },
+
+  async delete(context, id, { inputs: { zone, securityGroupId } }) {
+    try {
+      await context.session.call(DeleteSecurityGroupRules, zone, { security_group_rules: [id] }, context);
+    } catch (error) {
+      if (!hasRetCode(error, retCodes.notFound)) throw error;
+      // An interrupted run may have deleted it without applying that: until then it is in force.
+      const request = { security_groups: [securityGroupId] };
+      const { security_group_set: groups } = await context.session.call(
+        DescribeSecurityGroups,
+        zone,
+        request,
+        context,
+      );
+      if (groups[0]?.is_applied !== 0) return;
+    }
+    await applyGroup(context, zone, securityGroupId).catch((error: unknown) => {
+      if (!hasRetCode(error, retCodes.notFound)) throw error;
+    });
+  },
+});
+
+function ruleOf({ protocol, priority, action, direction, fromPort, toPort, cidrBlock }: Rule): Rule {
+  return { protocol, priority, action, direction, fromPort, toPort, cidrBlock };
+}
+
+async function describe(context: Context, zone: string, id: string) {
+  const request = { security_group_rules: [id] };
+  return (await context.session.call(DescribeSecurityGroupRules, zone, request, context))
+    .security_group_rule_set[0];
+}
+
+async function modify(context: Context, zone: string, id: string, name: string, rule: Rule): Promise<void> {
+  const { action, ...rest } = toRequestRule(rule);
+  const request = {
+    security_group_rule: id,
+    security_group_rule_name: name,
+    rule_action: action,
+    ...rest,
+  };
+  await context.session.call(ModifySecurityGroupRuleAttributes, zone, request, context);
+}

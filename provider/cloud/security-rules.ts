@@ -1,0 +1,116 @@
+/** Rules of a security group, as inputs and as the API has them. */
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import type { ResponseOf } from "../../qingcloud/action.ts";
+import {
+  ApplySecurityGroup,
+  DescribeSecurityGroupRules,
+  ruleAction,
+  ruleProtocol,
+} from "../../qingcloud/actions.ts";
+import type { Context, Problem } from "../resource.ts";
+
+const port = z.number().int().min(0).max(65535);
+
+export const ruleInputs = {
+  protocol: ruleProtocol.describe("tcp, udp, icmp, gre, esp, ah or ipip."),
+  priority: z.number().int().min(0).max(100).default(0).describe("0 is looked at first, 100 last."),
+  action: ruleAction.default("accept").describe("accept or drop."),
+  direction: z
+    .union([z.literal(0), z.literal(1)])
+    .default(0)
+    .describe("0 inbound, 1 outbound."),
+  fromPort: port.optional().describe("First port; ICMP type."),
+  toPort: port.optional().describe("Last port; ICMP code."),
+  cidrBlock: z
+    .union([z.cidrv4(), z.ipv4()])
+    .optional()
+    .describe("Source of inbound, destination of outbound traffic; absent = any."),
+};
+
+const rule = z.object(ruleInputs);
+export type Rule = z.output<typeof rule>;
+
+/** A rule with its id in the cloud. */
+export interface PresentRule {
+  readonly id: string;
+  readonly name: string;
+  readonly rule: Rule;
+}
+
+type Found = ResponseOf<typeof DescribeSecurityGroupRules>["security_group_rule_set"][number];
+
+/** @param path of the rule in the inputs, e.g. `rules[0].`, or nothing */
+export function rangeProblems({ protocol, fromPort, toPort }: Rule, path: string): Problem[] {
+  const hasPorts = protocol === "tcp" || protocol === "udp";
+  const property = `${path}toPort`;
+  if (hasPorts && fromPort !== undefined && toPort !== undefined && toPort < fromPort) {
+    return [{ property, reason: `${property}: must be ${fromPort} (fromPort) or more (given: ${toPort})` }];
+  }
+  const given = fromPort !== undefined || toPort !== undefined;
+  if (given && !hasPorts && protocol !== "icmp") {
+    const reason = `${path}fromPort: ${protocol} has no ports; leave fromPort and toPort out`;
+    return [{ property: `${path}fromPort`, reason }];
+  }
+  return [];
+}
+
+export function toRequestRule({ fromPort, toPort, cidrBlock, ...rest }: Rule) {
+  return {
+    ...rest,
+    ...(fromPort === undefined ? {} : { val1: String(fromPort) }),
+    ...(toPort === undefined ? {} : { val2: String(toPort) }),
+    ...(cidrBlock === undefined ? {} : { val3: cidrBlock }),
+  };
+}
+
+export function fromFound(found: Found): PresentRule {
+  const { val1, val2, val3 } = found;
+  return {
+    id: found.security_group_rule_id,
+    name: found.security_group_rule_name ?? "",
+    rule: rule.parse({
+      protocol: found.protocol,
+      priority: found.priority,
+      action: found.action,
+      direction: found.direction,
+      ...(val1 ? { fromPort: Number(val1) } : {}),
+      ...(val2 ? { toPort: Number(val2) } : {}),
+      ...(val3 ? { cidrBlock: val3 } : {}),
+    }),
+  };
+}
+
+export async function describeRules(context: Context, zone: string, groupId: string): Promise<PresentRule[]> {
+  const present: PresentRule[] = [];
+  for (;;) {
+    const request = { security_group: groupId, limit: 100, offset: present.length };
+    const answer = await context.session.call(DescribeSecurityGroupRules, zone, request, context);
+    present.push(...answer.security_group_rule_set.map(fromFound));
+    if (answer.security_group_rule_set.length === 0 || present.length >= answer.total_count) return present;
+  }
+}
+
+/** Rules are inert until they are applied; changes made at the same time are applied by one call. */
+export function applyGroup(context: Context, zone: string, groupId: string): Promise<void> {
+  const { session } = context;
+  return session.coalesced(`apply ${zone}/${groupId}`, context.deadline, async (deadline) => {
+    const request = { security_group: groupId };
+    const { job_id } = await session.call(ApplySecurityGroup, zone, request, { deadline });
+    await session.jobs(zone).wait(job_id, { deadline });
+  });
+}
+
+/** What is too much and what is missing, beside what stays. */
+export function compareRules(present: readonly PresentRule[], wanted: readonly Rule[]) {
+  return {
+    surplus: present.filter(({ rule }) => !wanted.some((other) => isDeepStrictEqual(rule, other))),
+    missing: wanted.filter((rule) => !present.some((other) => isDeepStrictEqual(rule, other.rule))),
+  };
+}
+
+/** The cloud keeps no order: as the program wrote them, so that a refresh without drift shows none. */
+export function inKnownOrder(rules: readonly Rule[], known: readonly Rule[]): Rule[] {
+  const kept = known.filter((rule) => rules.some((other) => isDeepStrictEqual(rule, other)));
+  return [...kept, ...rules.filter((rule) => !kept.some((other) => isDeepStrictEqual(rule, other)))];
+}

@@ -1,0 +1,200 @@
+/** What the statics of a router have in common: added, changed and deleted, then applied together. */
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import type { ResponseOf } from "../../qingcloud/action.ts";
+import {
+  AddRouterStatics,
+  DeleteRouterStatics,
+  DescribeRouterStatics,
+  DescribeRouters,
+  ModifyRouterStaticAttributes,
+} from "../../qingcloud/actions.ts";
+import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
+import type { Change, Context, Created } from "../resource.ts";
+import { createOnce } from "./creating.ts";
+import { type Names, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+
+export const staticInputs = { ...named, vpcId: z.string().describe("The VPC router.") };
+export const staticOutputs = nameOutput;
+
+/** `|` separates the values that the API packs into one. */
+export const packed = z.string().regex(/^[^|]*$/, { error: "must not contain `|`" });
+export const networks = z.array(z.cidrv4()).min(1);
+
+export function split(value: string | null | undefined): string[] {
+  return (value ?? "").split("|").filter((part) => part !== "");
+}
+
+export type Found = ResponseOf<typeof DescribeRouterStatics>["router_static_set"][number];
+
+export interface Values {
+  readonly val1: string;
+  readonly val2?: string | undefined;
+  readonly val3?: string | undefined;
+  readonly val4?: string | undefined;
+  readonly val5?: string | undefined;
+  readonly val6?: string | undefined;
+}
+
+interface Owner extends Names {
+  readonly zone: string;
+  readonly vpcId: string;
+}
+
+interface State<Inputs> {
+  readonly inputs: Inputs;
+  readonly outputs: { readonly name: string };
+}
+
+export interface StaticKind<Inputs extends Owner> {
+  /** For messages, e.g. `port forward`. */
+  readonly what: string;
+  /** By number, and the resource that each is; more than one where the input says which. */
+  readonly types: readonly number[];
+  typeOf(inputs: Inputs): number;
+  /** The vxnet that the static is of, where it is of one. */
+  vxnetOf?(inputs: Inputs): string | undefined;
+  toValues(inputs: Inputs): Values;
+  /** The inputs beside those of every static. */
+  fromValues(found: Found, known: Inputs | undefined): Omit<Inputs, keyof Owner>;
+}
+
+/** The life cycle of a kind of static. */
+export function lifeOfStatic<Inputs extends Owner>(kind: StaticKind<Inputs>) {
+  return {
+    deleteBeforeReplace: true,
+    isSame: (property: string, state: State<Inputs>, news: Inputs, urn: string) =>
+      sameName(property, state, news, urn),
+
+    async find(context: Context, zone: string, name: string): Promise<string[]> {
+      const request = { limit: 100 };
+      const { router_set: routers } = await context.session.call(DescribeRouters, zone, request, context);
+      const all = await Promise.all(
+        routers
+          .filter(({ status }) => status === "active" || status === "poweroffed")
+          .map(({ router_id }) => describeAll(context, zone, router_id)),
+      );
+      return all
+        .flat()
+        .filter((found) => found.router_static_name === name && kind.types.includes(found.static_type))
+        .map((found) => found.router_static_id);
+    },
+
+    create: (context: Context, inputs: Inputs) => create(context, kind, inputs),
+
+    async read(
+      context: Context,
+      id: string,
+      known: State<Inputs> | undefined,
+    ): Promise<State<Inputs> | undefined> {
+      const zone = known?.inputs.zone ?? context.importZone();
+      const found = await describe(context, zone, known?.inputs.vpcId, id);
+      if (found === undefined) return undefined;
+      if (!kind.types.includes(found.static_type)) {
+        throw new Error(
+          `Router static ${id} is of type ${found.static_type}, a ${kind.what} is of type ${kind.types.join(" or ")}. Types: 1 PortForward, 6 GreTunnel, 7 IpsecTunnel, others RouterStatic.`,
+        );
+      }
+      const name = found.router_static_name ?? "";
+      const inputs = {
+        ...namedAsRead(known?.inputs, zone, name),
+        vpcId: found.router_id,
+        ...kind.fromValues(found, known?.inputs),
+      };
+      return { inputs: inputs as Owner as Inputs, outputs: { name } };
+    },
+
+    async update(
+      context: Context,
+      id: string,
+      { olds, news, outputs }: Change<Inputs, State<Inputs>["outputs"]>,
+    ) {
+      const { session } = context;
+      const name = physicalName(context.urn, news);
+      const values = kind.toValues(news);
+      const isChanged = !isDeepStrictEqual(values, kind.toValues(olds));
+      const request = {
+        router_static: id,
+        ...(name === outputs.name ? {} : { router_static_name: name }),
+        ...(isChanged ? values : {}),
+      };
+      await session.call(ModifyRouterStaticAttributes, news.zone, request, context);
+      if (isChanged) await session.routerUpdates(news.zone, news.vpcId).apply(context.deadline);
+      return { name };
+    },
+
+    delete: (context: Context, id: string, { inputs }: State<Inputs>) => remove(context, id, inputs),
+  };
+}
+
+async function create<Inputs extends Owner>(
+  context: Context,
+  kind: StaticKind<Inputs>,
+  inputs: Inputs,
+): Promise<Created<{ name: string }>> {
+  const { session } = context;
+  const { zone, vpcId } = inputs;
+  const name = physicalName(context.urn, inputs);
+  const values = kind.toValues(inputs);
+  const vxnet = kind.vxnetOf?.(inputs);
+  const { id, adopted } = await createOnce(context, {
+    what: `${kind.what} "${name}" of ${vpcId}`,
+    names: inputs,
+    find: async () =>
+      // Statics of a router are made at the same time: one look serves all of them.
+      (await session.shared(`statics of ${zone}/${vpcId}`, () => describeAll(context, zone, vpcId)))
+        .filter((found) => found.router_static_name === name)
+        .map((found) => found.router_static_id),
+    async create() {
+      const statics = [{ static_type: kind.typeOf(inputs), router_static_name: name, ...values }];
+      const request = { router: vpcId, ...(vxnet === undefined ? {} : { vxnet }), statics };
+      return (await session.call(AddRouterStatics, zone, request, context)).router_statics[0];
+    },
+  });
+  if (adopted) {
+    await session.call(ModifyRouterStaticAttributes, zone, { router_static: id, ...values }, context);
+  }
+  await session.routerUpdates(zone, vpcId).apply(context.deadline);
+  return { id, outputs: { name } };
+}
+
+async function describeAll(context: Context, zone: string, vpcId: string): Promise<Found[]> {
+  const all: Found[] = [];
+  for (;;) {
+    const request = { router: vpcId, limit: 100, offset: all.length };
+    const answer = await context.session.call(DescribeRouterStatics, zone, request, context);
+    all.push(...answer.router_static_set);
+    if (answer.router_static_set.length === 0 || all.length >= answer.total_count) return all;
+  }
+}
+
+/** Undefined where the static, or its router, is gone. */
+async function describe(
+  context: Context,
+  zone: string,
+  vpcId: string | undefined,
+  id: string,
+): Promise<Found | undefined> {
+  const request = { router_statics: [id], ...(vpcId === undefined ? {} : { router: vpcId }) };
+  const { router_static_set: found } = await context.session
+    .call(DescribeRouterStatics, zone, request, context)
+    .catch((error: unknown) => {
+      if (hasRetCode(error, retCodes.notFound)) return { router_static_set: [] };
+      throw error;
+    });
+  return found[0];
+}
+
+async function remove(context: Context, id: string, { zone, vpcId }: Owner): Promise<void> {
+  const updates = context.session.routerUpdates(zone, vpcId);
+  try {
+    await context.session.call(DeleteRouterStatics, zone, { router_statics: [id] }, context);
+  } catch (error) {
+    if (!hasRetCode(error, retCodes.notFound)) throw error;
+    // An interrupted run may have deleted it without applying that: until then it carries packets.
+    return await updates.applyPending(context.deadline);
+  }
+  await updates.apply(context.deadline).catch((error: unknown) => {
+    if (!hasRetCode(error, retCodes.notFound)) throw error;
+  });
+}

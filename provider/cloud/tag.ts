@@ -1,0 +1,104 @@
+import { z } from "zod";
+import { CreateTag, DeleteTags, DescribeTags, ModifyTagAttributes } from "../../qingcloud/actions.ts";
+import { type Context, defineResource } from "../resource.ts";
+import { createOnce, withQuota } from "./creating.ts";
+import { deleteWhenFree } from "./deleting.ts";
+import { named, namedAsRead, nameOutput, shortName } from "./naming.ts";
+
+/** The API wants fewer than 15 characters. */
+const longestName = 14;
+const defaultColor = "#9f9bb7";
+
+export const tag = defineResource({
+  type: "qingcloud:cloud:Tag",
+  description: "A label for resources of a zone; TagAttachment puts it on one. Names are unique in a zone.",
+  inputs: z.strictObject({
+    ...named,
+    name: z
+      .string()
+      .min(1)
+      .max(longestName)
+      .optional()
+      .describe("1 to 14 characters, unique in the zone. By default made of `mark` and the URN."),
+    color: z
+      .string()
+      .regex(/^#([0-9a-f]{3}|[0-9a-f]{6})$/i, { error: "must be #rgb or #rrggbb, e.g. #9f9bb7" })
+      .default(defaultColor)
+      .describe("`#rgb` or `#rrggbb`."),
+  }),
+  outputs: z.object(nameOutput),
+  replaceOn: ["zone"],
+  deleteBeforeReplace: true,
+  find,
+
+  isSame: (property, { outputs }, news, urn) =>
+    (property === "name" || property === "mark") && outputs.name === shortName(urn, news, longestName),
+
+  async create(context, inputs) {
+    const { zone, color } = inputs;
+    const name = shortName(context.urn, inputs, longestName);
+    const { id, adopted } = await createOnce(context, {
+      what: `tag "${name}"`,
+      names: inputs,
+      find: () => find(context, zone, name),
+      create: () =>
+        withQuota(context, zone, { tag: 1 }, async (options) => {
+          return (await context.session.call(CreateTag, zone, { tag_name: name, color }, options)).tag_id;
+        }),
+    });
+    if (adopted)
+      await context.session.call(ModifyTagAttributes, zone, { tag: id, tag_name: name, color }, context);
+    return { id, outputs: { name } };
+  },
+
+  async read(context, id, known) {
+    const zone = known?.inputs.zone ?? context.importZone();
+    const [found] = await describe(context, zone, { tags: [id] });
+    if (found === undefined) return undefined;
+    return {
+      inputs: {
+        ...namedAsRead(known?.inputs, zone, found.tag_name),
+        color: found.color || defaultColor,
+      },
+      outputs: { name: found.tag_name },
+    };
+  },
+
+  async update(context, id, { olds, news, outputs }) {
+    const name = shortName(context.urn, news, longestName);
+    const request = {
+      tag: id,
+      ...(name === outputs.name ? {} : { tag_name: name }),
+      ...(news.color === olds.color ? {} : { color: news.color }),
+    };
+    await context.session.call(ModifyTagAttributes, news.zone, request, context);
+    return { name };
+  },
+
+  async delete(context, id, { inputs: { zone } }) {
+    await deleteWhenFree(context, {
+      what: `tag ${id}`,
+      async remove() {
+        await context.session.call(DeleteTags, zone, { tags: [id] }, context);
+      },
+      users: async () =>
+        (await describe(context, zone, { tags: [id], verbose: 1 })).flatMap(({ resource_tag_pairs: pairs }) =>
+          (pairs ?? []).map(({ resource_id }) => resource_id),
+        ),
+    });
+  },
+});
+
+async function find(context: Context, zone: string, name: string): Promise<string[]> {
+  return (await describe(context, zone, { search_word: name }))
+    .filter((found) => found.tag_name === name)
+    .map((found) => found.tag_id);
+}
+
+async function describe(
+  context: Context,
+  zone: string,
+  filter: { tags?: string[]; search_word?: string; verbose?: number },
+) {
+  return (await context.session.call(DescribeTags, zone, { ...filter, limit: 100 }, context)).tag_set;
+}

@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { AttachVolumes, DescribeVolumes, DetachVolumes } from "../../qingcloud/actions.ts";
+import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
+import { type Context, defineResource } from "../resource.ts";
+import { zoneInput } from "./naming.ts";
+import { persist, type Seen, untilJob } from "./waiting.ts";
+
+export const volumeAttachment = defineResource({
+  type: "qingcloud:cloud:VolumeAttachment",
+  description:
+    "A Volume attached to an Instance whose `volumeIds` are left out. Its id is the volume's: a volume is at one instance.",
+  inputs: z.strictObject({
+    zone: zoneInput,
+    volumeId: z.string().describe("The volume."),
+    instanceId: z.string().describe("The instance, running or stopped."),
+  }),
+  outputs: z.object({
+    device: z.string().describe("Its name inside the instance; empty where the API tells none."),
+  }),
+  replaceOn: ["zone", "volumeId", "instanceId"],
+  deleteBeforeReplace: true,
+
+  async create(context, { zone, volumeId, instanceId }) {
+    const request = { volumes: [volumeId], instance: instanceId };
+    await persist(
+      context,
+      async () => {
+        const { job_id } = await context.session.call(AttachVolumes, zone, request, context);
+        context.made(volumeId);
+        await untilJob(context, zone, job_id);
+      },
+      (): Promise<Seen> => see(context, zone, volumeId, (holder) => holder === instanceId),
+    );
+    const found = await describe(context, zone, volumeId);
+    return { id: volumeId, outputs: { device: found?.instance?.device ?? "" } };
+  },
+
+  async read(context, id, known) {
+    const zone = known?.inputs.zone ?? context.importZone();
+    const found = await describe(context, zone, id);
+    const instanceId = found?.instance?.instance_id;
+    if (!instanceId) return undefined;
+    return {
+      inputs: { zone, volumeId: id, instanceId },
+      outputs: { device: found?.instance?.device ?? "" },
+    };
+  },
+
+  async delete(context, id, { inputs: { zone, instanceId } }) {
+    const request = { volumes: [id], instance: instanceId };
+    try {
+      await persist(
+        context,
+        async () => {
+          const { job_id } = await context.session.call(DetachVolumes, zone, request, context);
+          await untilJob(context, zone, job_id);
+        },
+        (): Promise<Seen> => see(context, zone, id, (holder) => holder !== instanceId),
+      );
+    } catch (error) {
+      if (!hasRetCode(error, retCodes.notFound)) throw error;
+    }
+  },
+});
+
+async function describe(context: Context, zone: string, id: string) {
+  const request = { volumes: [id] };
+  const { volume_set: found } = await context.session.call(DescribeVolumes, zone, request, context);
+  return found.find(({ status }) => status !== "deleted" && status !== "ceased");
+}
+
+/** @param isDone asked with the id of the instance that has the volume, or nothing */
+async function see(
+  context: Context,
+  zone: string,
+  id: string,
+  isDone: (holder: string | undefined) => boolean,
+): Promise<Seen> {
+  const found = await describe(context, zone, id);
+  if (found?.transition_status) return "busy";
+  return isDone(found?.instance?.instance_id || undefined) ? "done" : "idle";
+}

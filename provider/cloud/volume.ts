@@ -1,0 +1,130 @@
+import { z } from "zod";
+import {
+  CreateVolumes,
+  DeleteVolumes,
+  DescribeVolumes,
+  ModifyVolumeAttributes,
+  ResizeVolumes,
+} from "../../qingcloud/actions.ts";
+import { type Context, defineResource } from "../resource.ts";
+import { createOnce, withQuota } from "./creating.ts";
+import { deleteWhenFree, untilLeased } from "./deleting.ts";
+import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { until, untilJob } from "./waiting.ts";
+
+export const volume = defineResource({
+  type: "qingcloud:cloud:Volume",
+  description:
+    "A disk that lives by itself; a VolumeAttachment, or an Instance's `volumeIds`, attaches it. It grows in place while it is attached to nothing.",
+  inputs: z.strictObject({
+    ...named,
+    sizeGiB: z.number().int().min(1).describe("GiB, in steps of 10; it can only grow."),
+    type: z
+      .number()
+      .int()
+      .min(0)
+      .default(0)
+      .describe(
+        "0 performance, 3 ultra-performance, 1 and 2 capacity, 5, 6, 100 and 200 enterprise SSD; the zone decides which there are.",
+      ),
+  }),
+  outputs: z.object(nameOutput),
+  replaceOn: ["zone", "type"],
+  replaces: (state, news) => (news.sizeGiB < state.inputs.sizeGiB ? ["sizeGiB"] : []),
+  deleteBeforeReplace: true,
+  isSame: sameName,
+  find,
+
+  async create(context, inputs) {
+    const { zone } = inputs;
+    const name = physicalName(context.urn, inputs);
+    const { id, adopted } = await createOnce(context, {
+      what: `volume "${name}"`,
+      names: inputs,
+      find: () => find(context, zone, name),
+      async create() {
+        const request = { size: inputs.sizeGiB, volume_type: inputs.type, volume_name: name };
+        const wanted = { volume: 1, volume_size: inputs.sizeGiB };
+        const { volumes, job_id } = await withQuota(context, zone, wanted, (options) =>
+          context.session.call(CreateVolumes, zone, request, options),
+        );
+        if (volumes[0] !== undefined) context.made(volumes[0]);
+        await untilJob(context, zone, job_id);
+        return volumes[0];
+      },
+    });
+    if (adopted) {
+      const found = await until(context, `volume ${id} to become available`, async () => {
+        const [each] = await describe(context, zone, { volumes: [id] });
+        return each?.status === "pending" ? undefined : each;
+      });
+      if (found.size < inputs.sizeGiB) await resize(context, zone, id, found.size, inputs.sizeGiB);
+    }
+    return { id, outputs: { name } };
+  },
+
+  async read(context, id, known) {
+    const zone = known?.inputs.zone ?? context.importZone();
+    const [found] = await describe(context, zone, { volumes: [id] });
+    if (found === undefined) return undefined;
+    return {
+      inputs: {
+        ...namedAsRead(known?.inputs, zone, found.volume_name),
+        sizeGiB: found.size,
+        type: found.volume_type,
+      },
+      outputs: { name: found.volume_name },
+    };
+  },
+
+  async update(context, id, { olds, news, outputs }) {
+    const { zone } = news;
+    const name = physicalName(context.urn, news);
+    if (name !== outputs.name) {
+      const request = { volume: id, volume_name: name };
+      await context.session.call(ModifyVolumeAttributes, zone, request, context);
+    }
+    if (news.sizeGiB > olds.sizeGiB) await resize(context, zone, id, olds.sizeGiB, news.sizeGiB);
+    return { name };
+  },
+
+  async delete(context, id, { inputs: { zone } }) {
+    await deleteWhenFree(context, {
+      what: `volume ${id}`,
+      async remove() {
+        await untilLeased(context, zone, id);
+        const { job_id } = await context.session.call(DeleteVolumes, zone, { volumes: [id] }, context);
+        await untilJob(context, zone, job_id);
+      },
+      users: async () =>
+        (await describe(context, zone, { volumes: [id] })).flatMap(
+          (found) => found.instance?.instance_id ?? [],
+        ),
+    });
+  },
+});
+
+async function find(context: Context, zone: string, name: string): Promise<string[]> {
+  return (await describe(context, zone, { search_word: name }))
+    .filter((found) => found.volume_name === name)
+    .map((found) => found.volume_id);
+}
+
+/** Volumes that exist: a deleted one is still listed for a while. */
+async function describe(
+  context: Context,
+  zone: string,
+  filter: { volumes?: string[]; search_word?: string },
+) {
+  const request = { ...filter, limit: 100 };
+  const { volume_set: found } = await context.session.call(DescribeVolumes, zone, request, context);
+  return found.filter(({ status }) => status !== "deleted" && status !== "ceased");
+}
+
+async function resize(context: Context, zone: string, id: string, from: number, to: number): Promise<void> {
+  const request = { volumes: [id], size: to };
+  const { job_id } = await withQuota(context, zone, { volume_size: to - from }, (options) =>
+    context.session.call(ResizeVolumes, zone, request, options),
+  );
+  await untilJob(context, zone, job_id);
+}

@@ -1,0 +1,208 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createOnce, withQuota } from "../../../provider/cloud/creating.ts";
+import type { Names } from "../../../provider/cloud/naming.ts";
+import type { Session } from "../../../provider/session.ts";
+import { QingCloudError } from "../../../qingcloud/errors.ts";
+import { contextOf, type TestContext } from "./contexts.ts";
+
+const lost = () => new QingCloudError("the answer was lost", { action: "CreateRouters", outcome: "unknown" });
+const refused = () =>
+  new QingCloudError("no quota", { action: "CreateRouters", retCode: 2500, outcome: "refused" });
+
+const mark = { mark: "0badcafe" };
+
+/** @param what of messages */
+function once(
+  context: TestContext,
+  what: string,
+  find: () => Promise<readonly string[]>,
+  create: () => Promise<string | undefined>,
+  names: Names = mark,
+) {
+  return createOnce(context, { what, names, find, create });
+}
+
+describe("createOnce", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  test("makes what is not there, once, and says its id at once", async () => {
+    const context = contextOf();
+    const create = vi.fn(async () => "rtr-1");
+    const made = await once(context, "VPC", async () => [], create);
+    expect(made).toEqual({ id: "rtr-1", adopted: false });
+    expect(context.ids).toEqual(["rtr-1"]);
+    expect(create).toHaveBeenCalledTimes(1);
+  });
+
+  test("adopts what an interrupted run made under the name", async () => {
+    const context = contextOf();
+    const create = vi.fn(async () => "rtr-2");
+    expect(await once(context, "VPC", async () => ["rtr-1"], create)).toEqual({
+      id: "rtr-1",
+      adopted: true,
+    });
+    expect(context.ids).toEqual(["rtr-1"]);
+    expect(create).not.toHaveBeenCalled();
+  });
+
+  test("finishes the half-made one of the state without looking for it", async () => {
+    const [find, create] = [vi.fn(async () => []), vi.fn(async () => "rtr-2")];
+    const context = contextOf({ halfMadeId: "rtr-half" });
+    expect(await once(context, "VPC", find, create)).toEqual({ id: "rtr-half", adopted: true });
+    expect([find.mock.calls, create.mock.calls]).toEqual([[], []]);
+  });
+
+  test("does not choose between two of the same name, and names both", async () => {
+    const create = vi.fn(async () => "rtr-3");
+    await expect(once(contextOf(), 'VPC "x"', async () => ["rtr-1", "rtr-2"], create)).rejects.toThrow(
+      'VPC "x" exists 2 times (rtr-1, rtr-2). Import the right one by `pulumi import` or delete the others, then run again.',
+    );
+    expect(create).not.toHaveBeenCalled();
+  });
+
+  test("after a lost answer looks until it is found, and never creates twice", async () => {
+    const found: string[][] = [[], [], [], [], ["rtr-1"]];
+    const find = vi.fn(async () => found.shift() ?? []);
+    const create = vi.fn(() => Promise.reject(lost()));
+    const context = contextOf();
+    const made = once(context, "VPC", find, create);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await made).toEqual({ id: "rtr-1", adopted: true });
+    expect(create).toHaveBeenCalledTimes(1);
+    expect(find).toHaveBeenCalledTimes(5);
+    expect(context.ids).toEqual(["rtr-1"]);
+    expect(context.told).toEqual(["the answer was lost; looking for VPC"]);
+  });
+
+  test("goes on looking when a look itself fails", async () => {
+    const looks = [async () => [], () => Promise.reject(lost()), async () => ["rtr-1"]];
+    const find = () => (looks.shift() ?? (async () => []))();
+    const made = once(contextOf(), "VPC", find, () => Promise.reject(lost()));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await made).toMatchObject({ id: "rtr-1" });
+  });
+
+  test("gives up only when the cloud would not accept the lost request any more: after 60 s", async () => {
+    const create = vi.fn(() => Promise.reject(lost()));
+    const started = Date.now();
+    let endedAt = 0;
+    const made = once(contextOf(), "VPC", async () => [], create).finally(() => {
+      endedAt = Date.now();
+    });
+    const told = expect(made).rejects.toThrow("the answer was lost");
+    await vi.advanceTimersByTimeAsync(120_000);
+    await told;
+    expect(endedAt - started).toBeGreaterThanOrEqual(60_000);
+    expect(endedAt - started).toBeLessThan(65_000);
+    expect(create).toHaveBeenCalledTimes(1);
+  });
+
+  test("gives up at the deadline of the resource", async () => {
+    const context = contextOf({ deadline: Date.now() + 5_000 });
+    const told = expect(
+      once(
+        context,
+        "VPC",
+        async () => [],
+        () => Promise.reject(lost()),
+      ),
+    ).rejects.toThrow("the answer was lost");
+    await vi.advanceTimersByTimeAsync(10_000);
+    await told;
+  });
+
+  test("ends at once when it is cancelled while it looks", async () => {
+    const cancel = new AbortController();
+    const made = once(
+      contextOf({ signal: cancel.signal }),
+      "VPC",
+      async () => [],
+      () => Promise.reject(lost()),
+    );
+    const told = expect(made).rejects.toThrow("Ctrl-C");
+    await vi.advanceTimersByTimeAsync(3_000);
+    cancel.abort(new Error("Ctrl-C"));
+    await told;
+  });
+
+  test("a refusal is final, and nothing was made", async () => {
+    const find = vi.fn(async () => []);
+    const context = contextOf();
+    await expect(once(context, "VPC", find, () => Promise.reject(refused()))).rejects.toThrow("no quota");
+    expect(find).toHaveBeenCalledTimes(1);
+    expect(context.ids).toEqual([]);
+  });
+
+  test("an answer without an id is told", async () => {
+    await expect(
+      once(
+        contextOf(),
+        "VPC",
+        async () => [],
+        async () => undefined,
+      ),
+    ).rejects.toThrow("VPC: the cloud accepted the call but answered no id.");
+  });
+});
+
+test("nothing is looked for under a mark that was made in this run", async () => {
+  const find = vi.fn(async () => ["rtr-9"]);
+  const session = { freshMarks: new Set(["0badcafe"]) } as unknown as Session;
+  const made = await once(contextOf({ session }), "VPC", find, async () => "rtr-1");
+  expect(made).toEqual({ id: "rtr-1", adopted: false });
+  expect(find).not.toHaveBeenCalled();
+});
+
+test("what exists under a name that was given is not adopted, and nothing is made beside it", async () => {
+  const create = vi.fn(async () => "rtr-2");
+  const made = once(contextOf(), 'VPC "mine"', async () => ["rtr-1"], create, { name: "mine" });
+  await expect(made).rejects.toThrow(
+    'VPC "mine" exists already (rtr-1), and this stack has not made it. Give another name or none, or take it over by `pulumi import`.',
+  );
+  expect(create).not.toHaveBeenCalled();
+});
+
+describe("2500", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  /** A zone that has so much left of each quota. */
+  const sessionWith = (left: Record<string, number>) => {
+    const asked: unknown[] = [];
+    const call = async (action: { name: string }, zone: string, request: unknown) => {
+      asked.push([action.name, zone, request]);
+      return {
+        quota_left_set: Object.entries(left).map(([resource_type, count]) => ({
+          resource_type,
+          left: count,
+        })),
+      };
+    };
+    return { asked, session: { call, freshMarks: new Set() } as unknown as Session };
+  };
+
+  test("for a resource says which quota, how much is wanted and what is left, and is final", async () => {
+    const { asked, session } = sessionWith({ eip: 3, eip_bandwidth: 10 });
+    const work = vi.fn(() => Promise.reject(refused()));
+    const made = withQuota(contextOf({ session }), "pek3a", { eip: 1, eip_bandwidth: 20 }, work);
+    await expect(made).rejects.toThrow(
+      "The quota of zone pek3a is exhausted: eip_bandwidth (20 wanted, 10 left). Delete what is not needed there, or ask QingCloud for more.",
+    );
+    expect(asked).toEqual([["GetQuotaLeft", "pek3a", { resource_types: ["eip", "eip_bandwidth"] }]]);
+    expect(work).toHaveBeenCalledTimes(1);
+    expect(work.mock.calls[0]).toMatchObject([{ isQuotaFinal: true }]);
+  });
+
+  test("while the resource's quota is not exhausted is that of calls, and passes", async () => {
+    const answers = [() => Promise.reject(refused()), async () => "eip-1"];
+    const { session } = sessionWith({ eip: 3 });
+    const context = contextOf({ session });
+    const made = withQuota(context, "pek3a", { eip: 1 }, () => (answers.shift() ?? (async () => "late"))());
+    await vi.advanceTimersByTimeAsync(8_000);
+    expect(await made).toBe("eip-1");
+    expect(context.told).toEqual([
+      "no quota The resource's own quota is not exhausted; waiting for that of calls.",
+    ]);
+  });
+});
