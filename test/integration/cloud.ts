@@ -30,7 +30,7 @@ export class Cloud {
     this.home = join(directory, ".local-cloud");
   }
 
-  /** @param jobs `instant`, or a file with the seconds of each action */
+  /** @param jobs `instant`, `realistic`, or a file with the seconds of each action */
   static async start(jobs = "instant"): Promise<Cloud> {
     const cloud = new Cloud(mkdtempSync(join(tmpdir(), "crosszone-integration-")));
     try {
@@ -44,6 +44,11 @@ export class Cloud {
 
   get configFile(): string {
     return join(this.home, "config.yaml");
+  }
+
+  /** Process id of the server. */
+  get pid(): number {
+    return (JSON.parse(readFileSync(join(this.home, "cloud.json"), "utf8")) as { pid: number }).pid;
   }
 
   get client(): TestClient {

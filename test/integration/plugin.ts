@@ -57,18 +57,33 @@ export class Plugin {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: process.env.PATH, HOME: "/nonexistent" },
     });
-    const [port] = (await once(createInterface(child.stdout), "line")) as [string];
+    const ended = once(child, "exit").then(([code]) => {
+      throw new Error(`the provider ended with ${code} before it said its port`);
+    });
+    ended.catch(() => {});
+    const line = once(createInterface(child.stdout), "line") as Promise<[string]>;
+    const [port] = await Promise.race([line, ended]);
     const plugin = new Plugin(child, port);
     if (configFile !== undefined) await plugin.configure({ configFile });
     return plugin;
   }
 
-  async stop(): Promise<void> {
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  async stop(signal: "SIGKILL" | "SIGINT" = "SIGKILL"): Promise<void> {
     this.#client.close();
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const ended = once(this.#process, "exit");
-    this.#process.kill("SIGKILL");
+    this.#process.kill(signal);
     await ended;
+  }
+
+  /** As the engine's first word; this engine listens to nothing. */
+  async handshake(): Promise<void> {
+    const request = new rpc.ProviderHandshakeRequest().setEngineAddress("127.0.0.1:1");
+    await call<rpc.ProviderHandshakeResponse>((done) => this.#client.handshake(request, done));
   }
 
   async configure(args: Properties): Promise<void> {

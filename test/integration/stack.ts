@@ -23,6 +23,8 @@ export interface Stored {
   readonly id?: string;
   readonly inputs?: Readonly<Record<string, unknown>>;
   readonly outputs?: Readonly<Record<string, unknown>>;
+  /** URNs. */
+  readonly dependencies?: readonly string[];
   readonly initErrors?: readonly string[];
 }
 
@@ -36,9 +38,9 @@ export class Stack {
     this.cloud = cloud;
   }
 
-  /** A cloud, and the stack `dev` on it, of which only the network is made: there is nothing to log in to. */
-  static async start(): Promise<Stack> {
-    const stack = new Stack(await Cloud.start());
+  /** A cloud, and the stack `dev` on it, of which only the network is made: there is nothing to log in to. @param jobs as of `Cloud.start` */
+  static async start(jobs = "instant"): Promise<Stack> {
+    const stack = new Stack(await Cloud.start(jobs));
     try {
       await stack.ok("config", "set", "--path", "crosszone:training.mode", "none");
       await stack.ok("config", "set", "--path", "crosszone:tunnel.check", "off");
