@@ -1,0 +1,22 @@
+/** The local cloud alone. */
+import { Cloud } from "../integration/cloud.ts";
+import { type Order, residentMegabytes, type Samples, timed } from "./measuring.ts";
+
+const runs = 7;
+
+export async function measureCloud({ signal, say }: Order): Promise<Samples> {
+  const seconds: number[] = [];
+  const megabytes: number[] = [];
+  for (let run = 1; run <= runs; run += 1) {
+    signal.throwIfAborted();
+    say(`cloud: run ${run} of ${runs}`);
+    const [took, cloud] = await timed(() => Cloud.start());
+    try {
+      seconds.push(took);
+      megabytes.push(residentMegabytes(cloud.pid));
+    } finally {
+      await cloud.remove();
+    }
+  }
+  return { "cloud.start.seconds": seconds, "cloud.idle.megabytes": megabytes };
+}

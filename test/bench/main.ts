@@ -1,0 +1,65 @@
+/** `npm run bench -- [NAME…] [--json] [--list]`: measures, and stops all that it started, on Ctrl-C too. */
+import { parseArgs } from "node:util";
+import { forwardSignals } from "../../scripts/dev/process.ts";
+import { cliStep } from "../../scripts/dev/pulumi-cli.ts";
+import { runSteps } from "../../scripts/dev/steps.ts";
+import { findWorkspace } from "../../scripts/dev/workspace.ts";
+import { measureCloud } from "./cloud.ts";
+import { measureDeploy } from "./deploy.ts";
+import type { Order, Samples } from "./measuring.ts";
+import { type MetricName, selectMetrics } from "./metrics.ts";
+import { measureProvider } from "./provider.ts";
+import { asJson, asList, asTable, resultsOf } from "./report.ts";
+
+const groups: Readonly<Record<string, (order: Order) => Promise<Samples>>> = {
+  provider: measureProvider,
+  cloud: measureCloud,
+  deploy: measureDeploy,
+};
+
+const interruption = new AbortController();
+forwardSignals();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () =>
+    interruption.abort(new Error("interrupted; what the benchmarks started is stopped")),
+  );
+}
+
+try {
+  await bench(process.argv.slice(2));
+} catch (error) {
+  const shown: unknown = interruption.signal.aborted ? interruption.signal.reason : error;
+  process.stderr.write(`bench: ${shown instanceof Error ? shown.message : String(shown)}\n`);
+  process.exitCode = interruption.signal.aborted ? 130 : 1;
+}
+
+async function bench(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { json: { type: "boolean" }, list: { type: "boolean" } },
+  });
+  const names = selectMetrics(positionals);
+  if (values.list === true) return print(asList(names));
+  const results = resultsOf(await measure(new Set(names)));
+  print(values.json === true ? asJson(results, new Date()) : asTable(results));
+}
+
+/** A group measures what belongs together, so some values beside those that are wanted. */
+async function measure(wanted: ReadonlySet<MetricName>): Promise<Samples> {
+  const { signal } = interruption;
+  // Standard output is for the results.
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const samples: Samples = {};
+  for (const [name, measureGroup] of Object.entries(groups)) {
+    if (![...wanted].some((metric) => metric.startsWith(`${name}.`))) continue;
+    if (name === "deploy") await runSteps([cliStep(findWorkspace())], say);
+    signal.throwIfAborted();
+    Object.assign(samples, await measureGroup({ wanted, signal, say }));
+  }
+  return Object.fromEntries(Object.entries(samples).filter(([name]) => wanted.has(name as MetricName)));
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

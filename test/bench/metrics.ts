@@ -1,0 +1,70 @@
+/** What is measured, and what each value should be at most: the one table of units and targets. */
+
+export interface Metric {
+  readonly unit: "s" | "MB" | "calls" | "ratio";
+  /** The value should not be greater; absent where none was set. */
+  readonly target?: number;
+  readonly what: string;
+}
+
+export const metrics = {
+  "provider.start.seconds": {
+    unit: "s",
+    target: 0.25,
+    what: "the provider's process, from its start to its port on standard output",
+  },
+  "provider.idle.megabytes": {
+    unit: "MB",
+    target: 90,
+    what: "resident memory of the provider once it has answered Handshake and Configure",
+  },
+  "cloud.start.seconds": {
+    unit: "s",
+    target: 0.5,
+    what: "`cloud start` with an empty home and no data plane, command to exit",
+  },
+  "cloud.idle.megabytes": {
+    unit: "MB",
+    target: 100,
+    what: "resident memory of the local cloud without resources, when `cloud start` has ended",
+  },
+  "deploy.up.seconds": { unit: "s", target: 8, what: "`up` from an empty stack, jobs instant" },
+  "deploy.up.callsPerZone": {
+    unit: "calls",
+    target: 26,
+    what: "API calls of that `up` that name a zone, refused ones too, divided by the zones",
+  },
+  "deploy.up.callsWithoutZone": { unit: "calls", what: "API calls of that `up` that name no zone" },
+  "deploy.up.criticalPathRatio": {
+    unit: "ratio",
+    target: 1.15,
+    what: "`up` with realistic jobs: time divided by the longest chain of jobs",
+  },
+  "deploy.preview.seconds": { unit: "s", target: 2.5, what: "`preview` without changes" },
+  "deploy.destroy.seconds": { unit: "s", target: 5, what: "`destroy`, jobs instant, leases at once" },
+} as const satisfies Readonly<Record<string, Metric>>;
+
+export type MetricName = keyof typeof metrics;
+
+export const metricNames = Object.keys(metrics) as MetricName[];
+
+export function metricOf(name: MetricName): Metric {
+  return metrics[name];
+}
+
+/**
+ * The metrics that are meant.
+ * @param names whole metrics or their first parts, e.g. `deploy` or `deploy.up`; none means all
+ * @throws Error that lists what there is
+ */
+export function selectMetrics(names: readonly string[]): MetricName[] {
+  const isMeant = (name: string, metric: MetricName) => metric === name || metric.startsWith(`${name}.`);
+  const unknown = names.filter((name) => !metricNames.some((metric) => isMeant(name, metric)));
+  if (unknown.length > 0) {
+    const given = unknown.map((name) => `"${name}"`).join(", ");
+    throw new Error(
+      `${given}: no such benchmark. There are:\n${metricNames.map((metric) => `  ${metric}`).join("\n")}\nGive whole names, or their first parts, e.g. provider or deploy.up.`,
+    );
+  }
+  return metricNames.filter((metric) => names.length === 0 || names.some((name) => isMeant(name, metric)));
+}

@@ -1,0 +1,63 @@
+/** How results are shown. */
+import { availableParallelism, cpus, release, totalmem } from "node:os";
+import { median, type Samples } from "./measuring.ts";
+import { type MetricName, metricNames, metricOf } from "./metrics.ts";
+
+export interface Result {
+  readonly metric: MetricName;
+  /** The median of the runs, four digits. */
+  readonly value: number;
+  readonly unit: string;
+  readonly runs: number;
+}
+
+/** In the order of the table of metrics. */
+export function resultsOf(samples: Samples): Result[] {
+  return metricNames.flatMap((metric) => {
+    const values = samples[metric] ?? [];
+    if (values.length === 0) return [];
+    const value = Number(median(values).toPrecision(4));
+    return [{ metric, value, unit: metricOf(metric).unit, runs: values.length }];
+  });
+}
+
+/** What `--json` prints. */
+export function asJson(results: readonly Result[], date: Date): string {
+  const report = {
+    date: date.toISOString(),
+    machine: {
+      cpu: cpus()[0]?.model.trim() ?? "unknown",
+      cores: availableParallelism(),
+      memoryGiB: Math.round((totalmem() / 2 ** 30) * 10) / 10,
+      kernel: release(),
+      node: process.version,
+    },
+    results: results.map(({ metric, value, unit }) => ({ metric, value, unit })),
+  };
+  return JSON.stringify(report, undefined, 2);
+}
+
+export function asTable(results: readonly Result[]): string {
+  const rows = results.map(({ metric, value, unit, runs }) => {
+    const { target } = metricOf(metric);
+    return [metric, String(value), unit, target === undefined ? "" : `at most ${target}`, String(runs)];
+  });
+  return alignColumns([["metric", "value", "unit", "target", "median of"], ...rows]);
+}
+
+/** What `--list` prints. */
+export function asList(names: readonly MetricName[]): string {
+  return alignColumns(names.map((name) => [name, metricOf(name).what]));
+}
+
+function alignColumns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
