@@ -13,6 +13,7 @@ import { hostname, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "yaml";
+import { compileCache } from "../../local-cloud/compile-cache.ts";
 import { capture, succeed } from "./process.ts";
 import { binDirectory } from "./pulumi-cli.ts";
 import type { Workspace } from "./workspace.ts";
@@ -34,6 +35,8 @@ export function pulumiEnvironment(workspace: Workspace): NodeJS.ProcessEnv {
     PULUMI_PARALLEL: "64",
     PULUMI_SKIP_UPDATE_CHECK: "true",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    // Of the program, its language host and the plugins.
+    NODE_COMPILE_CACHE: compileCache,
   };
   const path = [binDirectory(workspace), join(workspace.root, "node_modules", ".bin"), process.env.PATH].join(
     ":",

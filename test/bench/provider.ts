@@ -1,4 +1,4 @@
-/** The provider alone. */
+/** The provider alone, with Node's cache of compiled modules, as `npm run pulumi` starts it. */
 import { Cloud } from "../integration/cloud.ts";
 import { Plugin } from "../integration/plugin.ts";
 import { type Order, residentMegabytes, type Samples, timed } from "./measuring.ts";

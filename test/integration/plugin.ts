@@ -9,6 +9,7 @@ import rpc from "@pulumi/pulumi/proto/provider_pb.js";
 import statusMessages from "@pulumi/pulumi/proto/status_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import type structs from "google-protobuf/google/protobuf/struct_pb.js";
+import { compileCache } from "../../local-cloud/compile-cache.ts";
 import { fromStruct, type Properties, toStruct } from "../../provider/rpc/values.ts";
 import { root } from "./cloud.ts";
 
@@ -55,7 +56,7 @@ export class Plugin {
   static async start(configFile?: string): Promise<Plugin> {
     const child = spawn(join(root, "provider", "pulumi-resource-qingcloud"), [], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env.PATH, HOME: "/nonexistent" },
+      env: { PATH: process.env.PATH, HOME: "/nonexistent", NODE_COMPILE_CACHE: compileCache },
     });
     const ended = once(child, "exit").then(([code]) => {
       throw new Error(`the provider ended with ${code} before it said its port`);

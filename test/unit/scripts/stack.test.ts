@@ -14,6 +14,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { parse, stringify } from "yaml";
+import { compileCache } from "../../../local-cloud/compile-cache.ts";
 import {
   clearStaleLock,
   commandOf,
@@ -268,7 +269,7 @@ describe("the arguments of the CLI", () => {
 });
 
 describe("the environment of the CLI", () => {
-  test("has a passphrase for its owner only, made once, and state inside the workspace", () => {
+  test("has a passphrase for its owner only, made once, state inside the workspace, and Node's cache of compiled modules", () => {
     const environment = pulumiEnvironment(workspace);
     const passphrase = join(workspace.pulumi, "passphrase");
     expect(statSync(passphrase).mode & 0o777).toBe(0o600);
@@ -277,6 +278,7 @@ describe("the environment of the CLI", () => {
     expect(environment.PULUMI_CONFIG_PASSPHRASE_FILE).toBe(passphrase);
     expect(environment.PULUMI_BACKEND_URL).toBe(`file://${join(workspace.pulumi, "state")}`);
     expect(existsSync(join(workspace.pulumi, "state"))).toBe(true);
+    expect(environment.NODE_COMPILE_CACHE).toBe(process.env.NODE_COMPILE_CACHE ?? compileCache);
     expect(environment.PATH?.startsWith(join(workspace.pulumi, "bin"))).toBe(true);
     pulumiEnvironment(workspace);
     expect(readFileSync(passphrase, "utf8")).toBe(text);
