@@ -57,10 +57,14 @@ export async function stop(options: HomeOptions): Promise<void> {
 
 /** Prints what the cloud has and whether it runs. */
 export async function status(options: HomeOptions): Promise<void> {
-  const home = new Home(options.home);
-  const running = readRunning(home.pid);
-  const found = running === undefined ? await readStopped(home) : await ask(running, "GET", "status");
+  const found = (await runningStatus(options.home)) ?? (await readStopped(new Home(options.home)));
   print(options, found, describeStatus(found));
+}
+
+/** What the cloud of a home says of itself; undefined where none runs. */
+export async function runningStatus(home: string): Promise<CloudStatus | undefined> {
+  const running = readRunning(new Home(home).pid);
+  return running === undefined ? undefined : await ask(running, "GET", "status");
 }
 
 /** Removes all resources, of a running cloud or of a stopped one. */

@@ -13,8 +13,10 @@ import { hostname, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "yaml";
+import { runningStatus } from "../../local-cloud/commands.ts";
 import { compileCache } from "../../local-cloud/compile-cache.ts";
-import { capture, succeed } from "./process.ts";
+import type { CloudStatus } from "../../local-cloud/status.ts";
+import { succeed } from "./process.ts";
 import { binDirectory } from "./pulumi-cli.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -211,18 +213,12 @@ export function withWorkingConfig(args: readonly string[], configFile: string, c
 
 /** What the running local cloud adds to the configuration of a stack that lives on it. */
 export async function localCloudSettings(workspace: Workspace): Promise<Settings> {
-  const cli = join(workspace.root, "local-cloud", "main.ts");
-  const { stdout, code } = await capture(process.execPath, [
-    cli,
-    "status",
-    "--home",
-    workspace.cloud,
-    "--json",
-  ]);
-  if (code !== 0) return {};
-  const { bastion } = JSON.parse(stdout) as {
-    bastion?: { host: string; port: number; user: string; hostKey: string };
-  };
+  let bastion: CloudStatus["bastion"];
+  try {
+    ({ bastion } = (await runningStatus(workspace.cloud)) ?? {});
+  } catch {
+    return {};
+  }
   return {
     "qingcloud:configFile": join(workspace.cloud, "config.yaml"),
     ...(bastion === undefined ? {} : { "crosszone:ssh": { proxy: bastion } }),
