@@ -1,6 +1,7 @@
 /** Every resource and function of the provider. */
 
 import { eip } from "./cloud/eip.ts";
+import { getEipHolder } from "./cloud/get-eip-holder.ts";
 import { getImages } from "./cloud/get-images.ts";
 import { getInstanceTypes } from "./cloud/get-instance-types.ts";
 import { getPrices } from "./cloud/get-prices.ts";
@@ -21,6 +22,7 @@ import { tagAttachment } from "./cloud/tag-attachment.ts";
 import { volume } from "./cloud/volume.ts";
 import { volumeAttachment } from "./cloud/volume-attachment.ts";
 import { vpc } from "./cloud/vpc.ts";
+import { vpcEip } from "./cloud/vpc-eip.ts";
 import { vxnet } from "./cloud/vxnet.ts";
 import type { AnyFunction } from "./function.ts";
 import { nodeReady } from "./link/node-ready.ts";
@@ -39,6 +41,7 @@ export const definitions: readonly AnyResource[] = [
   securityGroupRule,
   keyPair,
   vpc,
+  vpcEip,
   vxnet,
   portForward,
   ipsecTunnel,
@@ -54,6 +57,7 @@ export const definitions: readonly AnyResource[] = [
 ];
 
 export const functions: readonly AnyFunction[] = [
+  getEipHolder,
   getImages,
   getInstanceTypes,
   getPrices,

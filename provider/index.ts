@@ -1,5 +1,6 @@
 /** The provider's resources and functions, for Pulumi programs. */
 import { eip } from "./cloud/eip.ts";
+import { getEipHolder as getEipHolderFunction } from "./cloud/get-eip-holder.ts";
 import { getImages as getImagesFunction } from "./cloud/get-images.ts";
 import { getInstanceTypes as getInstanceTypesFunction } from "./cloud/get-instance-types.ts";
 import { getPrices as getPricesFunction } from "./cloud/get-prices.ts";
@@ -19,6 +20,7 @@ import { tagAttachment } from "./cloud/tag-attachment.ts";
 import { volume } from "./cloud/volume.ts";
 import { volumeAttachment } from "./cloud/volume-attachment.ts";
 import { vpc } from "./cloud/vpc.ts";
+import { vpcEip } from "./cloud/vpc-eip.ts";
 import { vxnet } from "./cloud/vxnet.ts";
 import { nodeReady } from "./link/node-ready.ts";
 import { pathCheck } from "./link/path-check.ts";
@@ -43,6 +45,8 @@ export const KeyPair = resourceClass(keyPair);
 export type KeyPair = InstanceType<typeof KeyPair>;
 export const Vpc = resourceClass(vpc);
 export type Vpc = InstanceType<typeof Vpc>;
+export const VpcEip = resourceClass(vpcEip);
+export type VpcEip = InstanceType<typeof VpcEip>;
 export const Vxnet = resourceClass(vxnet);
 export type Vxnet = InstanceType<typeof Vxnet>;
 export const PortForward = resourceClass(portForward);
@@ -68,6 +72,7 @@ export type NodeReady = InstanceType<typeof NodeReady>;
 export const PathCheck = resourceClass(pathCheck);
 export type PathCheck = InstanceType<typeof PathCheck>;
 
+export const getEipHolder = functionOf(getEipHolderFunction);
 export const getImages = functionOf(getImagesFunction);
 export const getInstanceTypes = functionOf(getInstanceTypesFunction);
 export const getPrices = functionOf(getPricesFunction);

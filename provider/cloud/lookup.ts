@@ -39,7 +39,7 @@ export function lookupFunction(definition: AnyResource): AnyFunction {
       const state = await definition.read({ ...context, importZone: () => zone }, found, undefined);
       if (state === undefined) {
         throw new Error(
-          `get${kind}: there is no ${kind} ${found} in zone ${zone}. Look it up in the console, and check the zone.`,
+          `There is no ${kind} "${found}" in zone ${zone} of this account. Correct the id or the zone; the console shows both.`,
         );
       }
       const secrets = secretsOf(definition, state.inputs);

@@ -35,7 +35,11 @@ export const DescribeEips = action(
       associate_mode: int,
       status: eipStatus,
       transition_status: text,
-      resource: z.looseObject({ resource_id: text.optional(), resource_type: text.optional() }),
+      resource: z.looseObject({
+        resource_id: text.optional(),
+        resource_name: text.nullish(),
+        resource_type: text.optional(),
+      }),
       ...tagged,
     }),
   ),

@@ -6,6 +6,7 @@ import { type Properties, unknownValue } from "../../provider/rpc/values.ts";
 import { startTestCloud, type TestCloud } from "../local-cloud/support.ts";
 import { type Case, cases as outerCases, zone } from "./cases.ts";
 import { insideCases, keys, userData } from "./inside-cases.ts";
+import { joiningCases } from "./joining-cases.ts";
 import { type Change, callsOf, changesAmong, Provider, urnOf } from "./support.ts";
 
 interface Made {
@@ -14,7 +15,7 @@ interface Made {
   properties: Properties;
 }
 
-const cases = [...outerCases, ...insideCases];
+const cases = [...outerCases, ...insideCases, ...joiningCases];
 const made = new Map<string, Made>();
 let cloud: TestCloud;
 let provider: Provider;
