@@ -1,5 +1,6 @@
 /** The stack's configuration (namespace `crosszone`): one schema for types, validation and the `config:` block. */
 import { z } from "zod";
+import { existing, hasVpc } from "./existing/schema.ts";
 import { overlaps, parseNetwork } from "./plan/networks.ts";
 
 const network24 = z.cidrv4().refine((text) => parseNetwork(text)?.prefix === 24, {
@@ -29,6 +30,7 @@ const zone = z.strictObject({
   shape: shape.default({ instanceType: "g2ntp100.4xlarge.r4" }),
   imageId: z.string().min(1, { error: "must be the id of an image of the zone" }),
   bandwidthMbps: z.number().int().min(1).max(1000).default(100),
+  existing: existing.optional(),
 });
 
 const hostKey = z.string().regex(/^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/=]+$/, {
@@ -112,7 +114,7 @@ export const configSchema = z
       context.addIssue({ code: "custom", path, message, input });
     const { zones, vpcNetwork, training: run, tunnel } = config;
     zones.forEach((each, index) => {
-      if (!overlaps(each.network, vpcNetwork)) {
+      if (!hasVpc(each.existing) && !overlaps(each.network, vpcNetwork)) {
         problem(["zones", index, "network"], `must lie inside vpcNetwork ${vpcNetwork}`, each.network);
       }
       zones.slice(0, index).forEach((other) => {

@@ -14,7 +14,7 @@ export interface Cost {
   }[];
 }
 
-/** EIP, router and instances of every zone. */
+/** EIP, router and instances of every zone; what existed before costs the same without the stack. */
 export function costOf(zones: readonly Zone[]): Output<Cost> {
   return all(zones.map(pricesOf)).apply((byZone): Cost => {
     const items = byZone.flat();
@@ -24,8 +24,12 @@ export function costOf(zones: readonly Zone[]): Output<Cost> {
   });
 }
 
-function pricesOf({ plan, eip, vpc, nodes }: Zone) {
-  const ids = [eip.id, vpc.id, ...nodes.map(({ instance }) => instance.id)];
+function pricesOf({ plan, existing, eip, router, nodes }: Zone) {
+  const own = [
+    ...(existing.eip === undefined ? [eip.id] : []),
+    ...(existing.vpc === undefined ? [router.id] : []),
+  ];
+  const ids = [...own, ...nodes.map(({ instance }) => instance.id)];
   return all(ids).apply(async (resources) => {
     const { perHour } = await getPrices({ zone: plan.zoneId, resources });
     return resources.map((resource, index) => ({

@@ -5,10 +5,11 @@ import { Network } from "./components/network.ts";
 import { Training } from "./components/training.ts";
 import { ConfigError, configSchema, parseConfig, zoneProblems } from "./config.ts";
 import { costOf } from "./cost.ts";
+import { findExisting, messageOf } from "./existing/find.ts";
 import { fileProblems, runFiles } from "./files.ts";
 import { makePlan } from "./plan/plan.ts";
 
-const config = await readConfig();
+const { config, existing } = await readConfig();
 const plan = makePlan(config);
 
 /** Undefined where nothing will run on the nodes. */
@@ -20,6 +21,7 @@ function nodeNeeds() {
 
 const network = new Network("network", {
   plan,
+  existing,
   check: config.tunnel.check,
   ssh: config.ssh,
   needs: nodeNeeds(),
@@ -57,15 +59,17 @@ async function readConfig() {
   }
   // Asked while the rest is checked: a missing key file must not hide what else is wrong.
   const zones = await getZones({}).catch((error: Error) => error);
+  const joins = zones instanceof Error ? undefined : await findExisting(raw.zones, zones.zoneIds);
   const problems = [
     ...(zones instanceof Error ? [] : zoneProblems(raw, zones.zoneIds)),
+    ...(joins?.problems ?? []),
     ...fileProblems(raw.training),
   ];
   try {
     const checked = parseConfig(raw, problems);
-    if (!(zones instanceof Error)) return checked;
+    if (joins !== undefined) return { config: checked, existing: joins.zones };
   } catch (error) {
     throw error instanceof ConfigError ? new RunError(error.message) : error;
   }
-  throw new RunError(zones.message.replace(/^invocation of \S+ returned an error: /, ""));
+  throw new RunError(messageOf(zones));
 }

@@ -1,11 +1,15 @@
-import { ComponentResource, type ComponentResourceOptions } from "@pulumi/pulumi";
+import { ComponentResource, type ComponentResourceOptions, output } from "@pulumi/pulumi";
 import { Eip, SshKey, StackMark } from "../../provider/index.ts";
+import type { Existing } from "../existing/join.ts";
 import type { Plan } from "../plan/plan.ts";
+import type { PublicAddress } from "./router.ts";
 import { Tunnel } from "./tunnel.ts";
 import { type Node, Zone, type ZoneArgs } from "./zone.ts";
 
 export interface NetworkArgs {
   readonly plan: Plan;
+  /** What zones have already, by their names: it is joined, not made. */
+  readonly existing: ReadonlyMap<string, Existing>;
   readonly check: "quick" | "full" | "off";
   readonly ssh: ZoneArgs["ssh"];
   readonly needs: ZoneArgs["needs"];
@@ -19,7 +23,7 @@ export class Network extends ComponentResource {
 
   constructor(
     name: string,
-    { plan, check, ssh, needs }: NetworkArgs,
+    { plan, existing, check, ssh, needs }: NetworkArgs,
     options: ComponentResourceOptions = {},
   ) {
     super("crosszone:network:Network", name, {}, options);
@@ -29,15 +33,18 @@ export class Network extends ComponentResource {
     const { operatorKey } = this;
     // Before the zones: each zone's firewall lets in the EIPs of its peers.
     const eips = new Map(
-      plan.zones.map((zone) => [
-        zone.name,
-        new Eip(zone.name, { zone: zone.zoneId, mark, bandwidth: zone.bandwidthMbps }, child),
-      ]),
+      plan.zones.map((zone): [string, PublicAddress] => {
+        const eip = existing.get(zone.name)?.eip;
+        const own = { zone: zone.zoneId, mark, bandwidth: zone.bandwidthMbps };
+        return [zone.name, eip === undefined ? new Eip(zone.name, own, child) : asOutputs(eip)];
+      }),
     );
     const { vpcNetwork } = plan;
-    this.zones = plan.zones.map(
-      (zone) => new Zone(zone.name, { plan: zone, vpcNetwork, mark, eips, operatorKey, ssh, needs }, child),
-    );
+    this.zones = plan.zones.map((zone) => {
+      const joined = existing.get(zone.name) ?? {};
+      const args = { plan: zone, existing: joined, vpcNetwork, mark, eips, operatorKey, ssh, needs };
+      return new Zone(zone.name, args, child);
+    });
     this.tunnels = plan.tunnels.map((tunnel) => {
       const [one, other] = tunnel.zones;
       const zones = [this.#zone(one), this.#zone(other)] as const;
@@ -55,4 +62,8 @@ export class Network extends ComponentResource {
     if (zone === undefined) throw new Error(`The plan names a zone "${name}" that it does not have.`);
     return zone;
   }
+}
+
+function asOutputs({ id, address, bandwidth }: NonNullable<Existing["eip"]>): PublicAddress {
+  return { id: output(id), address: output(address), bandwidth: output(bandwidth) };
 }

@@ -33,13 +33,13 @@ export class Tunnel extends ComponentResource {
         {
           zone: from.plan.zoneId,
           mark: args.mark,
-          vpcId: from.vpc.id,
+          vpcId: from.router.id,
           remoteAddress: to.eip.address,
           presharedKey: key.value,
           localNetworks: [from.plan.network],
           targetNetworks: [to.plan.network],
         },
-        { parent: this, deletedWith: from.vpc },
+        { parent: this, ...from.router.ofStatics },
       );
     const sides = [side(one, other), side(other, one)];
     this.pathCheck = args.check === "off" ? undefined : this.#check(name, args, sides);

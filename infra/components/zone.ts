@@ -3,31 +3,24 @@ import {
   type ComponentResourceOptions,
   type CustomResourceOptions,
   type Input,
-  interpolate,
   type Output,
   output,
 } from "@pulumi/pulumi";
-import {
-  type Eip,
-  Instance,
-  KeyPair,
-  NodeReady,
-  PortForward,
-  SecurityGroup,
-  SshKey,
-  Vpc,
-  Vxnet,
-} from "../../provider/index.ts";
-import type { NodePlan, RulePlan, ZonePlan } from "../plan/plan.ts";
+import { Instance, KeyPair, NodeReady, PortForward, SshKey, Vxnet } from "../../provider/index.ts";
+import type { Existing } from "../existing/join.ts";
+import type { NodePlan, ZonePlan } from "../plan/plan.ts";
 import { userDataScript } from "../plan/user-data.ts";
+import { joinedRouter, ownRouter, type PublicAddress, type Router } from "./router.ts";
 
 export interface ZoneArgs {
   readonly plan: ZonePlan;
+  /** What the zone has already: it is joined, not made. */
+  readonly existing: Existing;
   readonly vpcNetwork: string;
   /** Part of every physical name. */
   readonly mark: Input<string>;
   /** All zones' EIPs by zone name: the peers' addresses are let in. */
-  readonly eips: ReadonlyMap<string, Eip>;
+  readonly eips: ReadonlyMap<string, PublicAddress>;
   /** The key that operators log in with. */
   readonly operatorKey: SshKey;
   readonly ssh: { readonly user: string; readonly proxy?: Proxy | undefined };
@@ -63,51 +56,49 @@ export interface Node {
 /** One zone: router with its EIP and firewall, vxnet, and the nodes in it. */
 export class Zone extends ComponentResource {
   readonly plan: ZonePlan;
-  readonly eip: Eip;
-  readonly vpc: Vpc;
+  readonly eip: PublicAddress;
+  readonly router: Router;
   readonly nodes: readonly Node[];
+  readonly existing: Existing;
   readonly #args: ZoneArgs;
   readonly #child: CustomResourceOptions;
 
   constructor(name: string, args: ZoneArgs, options: ComponentResourceOptions = {}) {
     super("crosszone:network:Zone", name, {}, options);
     this.#args = args;
+    this.existing = args.existing;
     this.#child = { parent: this };
     this.plan = args.plan;
     this.eip = eipOf(args.eips, args.plan.name);
 
     const own = { zone: args.plan.zoneId, mark: args.mark };
-    const firewall = new SecurityGroup(
-      `${name}-router`,
-      { ...own, rules: args.plan.rules.map((rule) => this.#rule(rule)) },
-      this.#child,
-    );
-    this.vpc = new Vpc(
-      `${name}-router`,
-      { ...own, vpcNetwork: args.vpcNetwork, eipId: this.eip.id, securityGroupId: firewall.id },
-      this.#child,
-    );
-    const vxnet = new Vxnet(
-      `${name}-vxnet`,
-      { ...own, vpcId: this.vpc.id, ipNetwork: args.plan.network },
-      this.#child,
-    );
+    const routerArgs = {
+      ...own,
+      rules: args.plan.rules.map(({ from, ...rule }) => ({
+        ...rule,
+        from: "cidr" in from ? from : { zone: from.zone, eip: eipOf(args.eips, from.zone) },
+      })),
+      eipId: this.eip.id,
+    };
+    const { vpc, vxnetId: joinedVxnetId, eip } = args.existing;
+    this.router =
+      vpc === undefined
+        ? ownRouter(name, { ...routerArgs, vpcNetwork: args.vpcNetwork }, this.#child)
+        : joinedRouter(name, { ...routerArgs, vpc, isEipOwn: eip === undefined }, this.#child);
+    const vpcId = this.router.id;
+    const vxnetId =
+      joinedVxnetId ??
+      new Vxnet(`${name}-vxnet`, { ...own, vpcId, ipNetwork: args.plan.network }, this.#child).id;
     const keyPair = new KeyPair(
       `${name}-operator`,
       { ...own, publicKey: args.operatorKey.publicKey },
       this.#child,
     );
-    this.nodes = args.plan.nodes.map((node) => this.#node(node, vxnet, keyPair));
-    this.registerOutputs({ vpcId: this.vpc.id, publicIp: this.eip.address });
+    this.nodes = args.plan.nodes.map((node) => this.#node(node, vxnetId, keyPair));
+    this.registerOutputs({ vpcId, publicIp: this.eip.address });
   }
 
-  #rule({ from, ...rule }: RulePlan) {
-    const cidrBlock =
-      "cidr" in from ? from.cidr : interpolate`${eipOf(this.#args.eips, from.zone).address}/32`;
-    return { ...rule, cidrBlock };
-  }
-
-  #node(plan: NodePlan, vxnet: Vxnet, keyPair: KeyPair): Node {
+  #node(plan: NodePlan, vxnetId: Input<string>, keyPair: KeyPair): Node {
     const { plan: zone, mark, ssh, needs } = this.#args;
     const own = { zone: zone.zoneId, mark };
     const hostKey = new SshKey(`${plan.name}-host`, {}, this.#child);
@@ -119,7 +110,7 @@ export class Zone extends ComponentResource {
         ...shapeOf(zone),
         imageId: zone.imageId,
         hostname: plan.name,
-        vxnetId: vxnet.id,
+        vxnetId,
         privateIp: plan.privateIp,
         keypairId: keyPair.id,
         userData: hostKey.privateKey.apply((hostPrivateKey) =>
@@ -130,8 +121,14 @@ export class Zone extends ComponentResource {
     );
     const sshForward = new PortForward(
       `${plan.name}-ssh`,
-      { ...own, vpcId: this.vpc.id, sourcePort: plan.sshPort, targetAddress: plan.privateIp, targetPort: 22 },
-      { ...this.#child, deletedWith: this.vpc },
+      {
+        ...own,
+        vpcId: this.router.id,
+        sourcePort: plan.sshPort,
+        targetAddress: plan.privateIp,
+        targetPort: 22,
+      },
+      { ...this.#child, ...this.router.ofStatics },
     );
     const connection = this.#connection(plan, hostKey, ssh);
     const ready =
@@ -163,7 +160,7 @@ export class Zone extends ComponentResource {
     return {
       name,
       zoneId,
-      vpcId: this.vpc.id,
+      vpcId: this.router.id,
       publicIp: this.eip.address,
       bandwidthMbps: this.eip.bandwidth,
       network,
@@ -178,7 +175,7 @@ export class Zone extends ComponentResource {
   }
 }
 
-function eipOf(eips: ReadonlyMap<string, Eip>, zone: string): Eip {
+function eipOf(eips: ReadonlyMap<string, PublicAddress>, zone: string): PublicAddress {
   const eip = eips.get(zone);
   if (eip === undefined)
     throw new Error(`Zone "${zone}" has no EIP; there are EIPs for ${[...eips.keys()].join(", ")}.`);

@@ -55,8 +55,8 @@ function onlyOne(kind: string, zone: string, name: string, found: readonly strin
   const [id] = found;
   if (id !== undefined && found.length === 1) return id;
   const told =
-    found.length === 0 ? "there is no" : `there are ${found.length} (${found.join(", ")}), not one`;
+    found.length === 0 ? "There is no" : `There are ${found.length} (${found.join(", ")}), not one`;
   throw new Error(
-    `get${kind}: ${told} ${kind} named "${name}" in zone ${zone}. Names are exact; where there are several, give the id.`,
+    `${told} ${kind} named "${name}" in zone ${zone} of this account. Names are exact; where there are several, give the id.`,
   );
 }

@@ -1,0 +1,79 @@
+/** The VPC router of a zone with its EIP and firewall: made, or joined where it exists. */
+import { type CustomResourceOptions, type Input, interpolate, type Output, output } from "@pulumi/pulumi";
+import { SecurityGroup, SecurityGroupRule, Vpc, VpcEip } from "../../provider/index.ts";
+import type { Existing } from "../existing/join.ts";
+import type { RulePlan } from "../plan/plan.ts";
+
+/** An EIP, the stack's own or an existing one. */
+export interface PublicAddress {
+  readonly id: Output<string>;
+  readonly address: Output<string>;
+  /** Mbit/s. */
+  readonly bandwidth: Output<number>;
+}
+
+export interface RouterArgs {
+  readonly zone: string;
+  readonly mark: Input<string>;
+  readonly eipId: Output<string>;
+  /** Who is let in. */
+  readonly rules: readonly Rule[];
+}
+
+type Rule = Omit<RulePlan, "from"> & {
+  readonly from: { readonly cidr: string } | { readonly zone: string; readonly eip: PublicAddress };
+};
+
+export interface Router {
+  readonly id: Output<string>;
+  /** Options of its port forwards and tunnels: they carry nothing before the EIP is on and the rules let in. */
+  readonly ofStatics: Pick<CustomResourceOptions, "dependsOn" | "deletedWith">;
+}
+
+export function ownRouter(
+  name: string,
+  { rules, eipId, vpcNetwork, ...own }: RouterArgs & { readonly vpcNetwork: string },
+  options: CustomResourceOptions,
+): Router {
+  const firewall = new SecurityGroup(
+    `${name}-router`,
+    { ...own, rules: rules.map(({ from, ...rule }) => ({ ...rule, cidrBlock: cidrOf(from) })) },
+    options,
+  );
+  const vpc = new Vpc(`${name}-router`, { ...own, vpcNetwork, eipId, securityGroupId: firewall.id }, options);
+  // They go with the router, without a call each.
+  return { id: vpc.id, ofStatics: { deletedWith: vpc } };
+}
+
+/** The router keeps its security group: rules are added to it and taken away again. */
+export function joinedRouter(
+  name: string,
+  args: RouterArgs & { readonly vpc: NonNullable<Existing["vpc"]>; readonly isEipOwn: boolean },
+  options: CustomResourceOptions,
+): Router {
+  const { vpc, eipId, isEipOwn, rules, ...own } = args;
+  const { zone } = own;
+  const eip = new VpcEip(`${name}-router`, { zone, vpcId: vpc.id, eipId, keepFound: !isEipOwn }, options);
+  // By their names: an address that is listed twice is let in once.
+  const byName = new Map(rules.map((rule) => [`${name}-${nameOf(rule)}`, rule]));
+  const added = [...byName].map(
+    ([ruleName, { from, ...rule }]) =>
+      new SecurityGroupRule(
+        ruleName,
+        { ...own, securityGroupId: vpc.securityGroupId, ...rule, cidrBlock: cidrOf(from) },
+        options,
+      ),
+  );
+  return { id: output(vpc.id), ofStatics: { dependsOn: [eip, ...added] } };
+}
+
+function cidrOf(from: Rule["from"]): Input<string> {
+  return "cidr" in from ? from.cidr : interpolate`${from.eip.address}/32`;
+}
+
+/** E.g. `tcp-2201-from-203.0.113.1/32`, `esp-from-shanghai`. */
+function nameOf({ protocol, fromPort, from }: Rule): string {
+  return [protocol, fromPort, "from", "cidr" in from ? from.cidr : from.zone]
+    .filter((part) => part !== undefined)
+    .join("-");
+}

@@ -1,0 +1,177 @@
+/** Looks up what the zones have already: by their ids, or by those that Terraform's outputs hold. */
+import { getProject, getStack } from "@pulumi/pulumi";
+import { z } from "zod";
+import { physicalName } from "../../provider/cloud/naming.ts";
+import { getEip, getEipHolder, getVpc, getVxnet } from "../../provider/index.ts";
+import { type Existing, type Found, join, joinProblems, type Own } from "./join.ts";
+import { type ByKind, type ExistingConfig, existing, idForms, type Kind, kinds } from "./schema.ts";
+import { readOutputs, stateProblem } from "./terraform.ts";
+
+export interface Joins {
+  /** By zone name. */
+  readonly zones: ReadonlyMap<string, Existing>;
+  /** In the form of configuration problems: `crosszone:KEY: what is wrong`. */
+  readonly problems: readonly string[];
+}
+
+/** What is needed of a zone's settings; all else is the configuration schema's. */
+const joining = z.object({
+  name: z.string(),
+  zoneId: z.string(),
+  network: z.string(),
+  bandwidthMbps: z.unknown().optional(),
+  existing,
+});
+
+interface Wanted {
+  /** `crosszone:zones[0]` */
+  readonly key: string;
+  readonly settings: z.output<typeof joining>;
+  readonly ids: ByKind;
+}
+
+/**
+ * Nothing in the cloud is changed. Zones of an impossible form, or that the account does not have, are left to others.
+ * @param zones the configuration's `zones` as given
+ * @param zoneIds those that the account has
+ */
+export async function findExisting(zones: unknown, zoneIds: readonly string[]): Promise<Joins> {
+  const resolved = await Promise.all(
+    (Array.isArray(zones) ? zones : []).flatMap((raw: unknown, index) => {
+      const { data: settings } = joining.safeParse(raw);
+      return settings === undefined ? [] : [resolve(`crosszone:zones[${index}]`, settings)];
+    }),
+  );
+  const looked = await Promise.all(
+    resolved.filter(({ settings }) => zoneIds.includes(settings.zoneId)).map(lookAt),
+  );
+  return {
+    zones: new Map(looked.map(({ name, existing }) => [name, existing])),
+    problems: [...resolved, { problems: sharedIds(resolved) }, ...looked].flatMap(({ problems }) => problems),
+  };
+}
+
+async function resolve(key: string, settings: Wanted["settings"]) {
+  const { ids, problems } = await resolveIds(settings.existing);
+  return { key, settings, ids, problems: problems.map((problem) => `${key}.existing.${problem}`) };
+}
+
+async function lookAt({ key, settings, ids }: Wanted) {
+  const { found, problems } = await lookUp(settings.zoneId, ids);
+  const own = ownOf(settings.name);
+  const refused = joinProblems(settings, found, own).map(([setting, message]) => `${setting}: ${message}`);
+  return {
+    name: settings.name,
+    existing: join(found, own),
+    problems: [...problems.map((problem) => `existing.${problem}`), ...refused].map(
+      (problem) => `${key}.${problem}`,
+    ),
+  };
+}
+
+interface Resolved {
+  readonly ids: ByKind;
+  readonly problems: readonly string[];
+}
+
+async function resolveIds({ terraformState, outputs, ...ids }: ExistingConfig): Promise<Resolved> {
+  if (terraformState === undefined || outputs === undefined) return { ids, problems: [] };
+  const problem = stateProblem(terraformState);
+  if (problem !== undefined) return { ids, problems: [`terraformState: ${problem}`] };
+  try {
+    return idsFrom(await readOutputs(terraformState), outputs);
+  } catch (error) {
+    return { ids, problems: [`terraformState: could not be read: ${messageOf(error)}`] };
+  }
+}
+
+/**
+ * The ids that the named outputs hold. What else they hold is not shown: it may be secret.
+ * @param outputs all of a Terraform state
+ */
+export function idsFrom(outputs: Readonly<Record<string, unknown>>, names: ByKind): Resolved {
+  const ids: { [kind in Kind]?: string } = {};
+  const problems: string[] = [];
+  for (const kind of kinds) {
+    const name = names[kind];
+    if (name === undefined) continue;
+    if (!Object.hasOwn(outputs, name)) {
+      const there = Object.keys(outputs).sort().join(", ") || "none";
+      problems.push(
+        `outputs.${kind}: must be an output of the state; there are: ${there} (given: "${name}")`,
+      );
+      continue;
+    }
+    const { data: id, error } = idForms[kind].safeParse(outputs[name]);
+    if (id !== undefined) ids[kind] = id;
+    else {
+      const what = error.issues[0]?.code === "invalid_format" ? error.issues[0].message : "must be a text";
+      problems.push(`outputs.${kind}: what the output holds ${what} (given: "${name}")`);
+    }
+  }
+  return { ids, problems };
+}
+
+/** Two zones cannot share: their port forwards, tunnels and nodes' addresses would meet. */
+function sharedIds(wanted: readonly Wanted[]): string[] {
+  return kinds.flatMap((kind) =>
+    wanted.flatMap(({ key, ids }, index) => {
+      const id = ids[kind];
+      const other = wanted.slice(0, index).find((each) => id !== undefined && each.ids[kind] === id);
+      if (other === undefined) return [];
+      return [
+        `${key}.existing.${kind}: zone "${other.settings.name}" has it too, and every zone needs its own (given: "${id}")`,
+      ];
+    }),
+  );
+}
+
+async function lookUp(zone: string, ids: ByKind): Promise<{ found: Found; problems: string[] }> {
+  const problems: string[] = [];
+  const look = async <Answer>(kind: Kind, ask: (id: string) => Promise<Answer>) => {
+    const id = ids[kind];
+    if (id === undefined) return undefined;
+    try {
+      return await ask(id);
+    } catch (error) {
+      problems.push(`${kind}: ${messageOf(error)}`);
+      return undefined;
+    }
+  };
+  const [vpc, vxnet, eip] = await Promise.all([
+    look("vpcId", async (id) => {
+      const { eipId, ...router } = await getVpc({ zone, id });
+      return eipId === undefined ? router : { ...router, eip: await getEip({ zone, id: eipId }) };
+    }),
+    look("vxnetId", (id) => getVxnet({ zone, id })),
+    look("eipId", async (id) => ({ ...(await getEip({ zone, id })), ...(await getEipHolder({ zone, id })) })),
+  ]);
+  return {
+    found: {
+      ...(vpc === undefined ? {} : { vpc }),
+      ...(vxnet === undefined ? {} : { vxnet }),
+      ...(eip === undefined ? {} : { eip }),
+    },
+    problems,
+  };
+}
+
+/** The names that the zone's own EIP and router have in the cloud, whatever the stack's mark is. */
+function ownOf(zone: string): Own {
+  const network = "crosszone:network:Network";
+  const isNamed = (type: string, name: string) => {
+    const urn = `urn:pulumi:${getStack()}::${getProject()}::${type}::${name}`;
+    const [start = "", end = ""] = physicalName(urn, { mark: "*" }).split("*");
+    return (found: string) => found.startsWith(start) && found.endsWith(end);
+  };
+  return {
+    eip: isNamed(`${network}$qingcloud:cloud:Eip`, zone),
+    vpc: isNamed(`${network}$crosszone:network:Zone$qingcloud:cloud:Vpc`, `${zone}-router`),
+  };
+}
+
+/** The provider's words, without the engine's. */
+export function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/^invocation of \S+ returned an error: /i, "");
+}
