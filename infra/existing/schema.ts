@@ -32,10 +32,14 @@ const remote = z.strictObject({
   ]),
 });
 
-const terraformState = z.union([z.string().min(1), s3, remote], {
-  error:
-    "must be the path of a state file, {backend: s3, bucket, key, …} or {backend: remote, organization, workspaces: {name} or {prefix}}",
-});
+const local = z.strictObject({ backend: z.literal("local"), path: z.string().min(1) });
+
+const terraformState = z.preprocess(
+  (value) => (typeof value === "string" ? { backend: "local", path: value } : value),
+  z.discriminatedUnion("backend", [local, s3, remote], {
+    error: "must be the path of a state file, or have backend: local, s3 or remote",
+  }),
+);
 export type TerraformState = z.output<typeof terraformState>;
 
 const id = (prefix: string, what: string) =>

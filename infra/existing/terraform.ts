@@ -18,8 +18,8 @@ export function stateProblem(
   state: TerraformState,
   environment: NodeJS.ProcessEnv = process.env,
 ): string | undefined {
-  if (typeof state === "string" && !existsSync(inProject(state))) {
-    return `no such file (given: "${state}"); relative paths start at the project`;
+  if (state.backend === "local" && !existsSync(inProject(state.path))) {
+    return `no such file (given: "${state.path}"); relative paths start at the project`;
   }
   if (hasPlugin(environment)) return undefined;
   return `is read by Pulumi's plugin "terraform" ${version}, which is not on this machine. Where get.pulumi.com can be reached, get it by \`npm run pulumi -- plugin install resource terraform ${version}\`; elsewhere give the ids instead of terraformState and outputs, \`existing: {vpcId, vxnetId, eipId}\`: \`terraform output\` prints them`;
@@ -44,16 +44,20 @@ export async function readOutputs(
   state: TerraformState,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Readonly<Record<string, unknown>>> {
-  if (typeof state === "string")
-    return (await terraform.getLocalReference({ path: inProject(state) })).outputs;
-  if (state.backend === "s3") {
-    const { backend: _, ...settings } = state;
-    return (await terraform.getS3Reference(settings)).outputs;
+  switch (state.backend) {
+    case "local":
+      return (await terraform.getLocalReference({ path: inProject(state.path) })).outputs;
+    case "s3": {
+      const { backend: _, ...settings } = state;
+      return (await terraform.getS3Reference(settings)).outputs;
+    }
+    case "remote": {
+      const { backend: _, ...settings } = state;
+      const token = environment[tokenVariable(settings.hostname)];
+      const args = token === undefined ? settings : { ...settings, token };
+      return (await terraform.getRemoteReference(args)).outputs;
+    }
   }
-  const { backend: _, ...settings } = state;
-  const token = environment[tokenVariable(settings.hostname)];
-  const withToken = token === undefined ? settings : { ...settings, token };
-  return (await terraform.getRemoteReference(withToken)).outputs;
 }
 
 /** As Terraform names it: https://developer.hashicorp.com/terraform/cli/config/config-file#environment-variable-credentials */

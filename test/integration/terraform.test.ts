@@ -1,0 +1,80 @@
+/** Joining by Terraform's outputs, with Pulumi's own plugin where this machine has it, and without it where not. */
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import packageJson from "../../package.json" with { type: "json" };
+import { makeNetwork } from "../local-cloud/support.ts";
+import { stateWith } from "../unit/infra/terraform-plugin.ts";
+import { root } from "./cloud.ts";
+import { Stack, up } from "./stack.ts";
+
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
+const version = packageJson.dependencies["@pulumi/terraform"];
+const executable = "pulumi-resource-terraform";
+
+/** The folder that holds the plugin: of the user's Pulumi, of this checkout, or of PATH. */
+function findPlugin(): string | undefined {
+  const name = join("plugins", `resource-terraform-v${version}`);
+  return [
+    join(process.env.PULUMI_HOME ?? join(homedir(), ".pulumi"), name),
+    join(root, ".pulumi", "home", name),
+    ...(process.env.PATH ?? "").split(":").filter((directory) => directory !== ""),
+  ].find((directory) => existsSync(join(directory, executable)));
+}
+
+let stack: Stack;
+let network: Awaited<ReturnType<typeof makeNetwork>>;
+
+beforeAll(async () => {
+  stack = await Stack.start();
+  network = await makeNetwork(stack.cloud.client);
+  const state = join(stack.cloud.directory, "terraform.tfstate");
+  writeFileSync(state, stateWith({ vpc_id: network.router, subnet_id: network.vxnet }));
+  const existing = "crosszone:zones[0].existing";
+  for (const [path, value] of [
+    ["terraformState", state],
+    ["outputs.vpcId", "vpc_id"],
+    ["outputs.vxnetId", "subnet_id"],
+  ] as const) {
+    await stack.ok("config", "set", "--path", `${existing}.${path}`, value);
+  }
+  await stack.ok("config", "rm", "--path", "crosszone:zones[0].bandwidthMbps");
+});
+afterAll(async () => await stack?.remove());
+
+test("the plugin reads the ids and the zone joins; where it cannot be had, up says how to get it and makes nothing", async () => {
+  const plugin = findPlugin();
+  if (plugin === undefined) {
+    const changes = await stack.cloud.changesBy(async () => {
+      const { code, text } = await stack.run(...up);
+      expect(code, text).not.toBe(0);
+      const words = text.replace(/\s+/g, " ");
+      expect(words).toContain("The configuration has a problem; nothing was made:");
+      expect(words).toContain(
+        `crosszone:zones[0].existing.terraformState: is read by Pulumi's plugin "terraform" ${version}`,
+      );
+      expect(words).toContain(`npm run pulumi -- plugin install resource terraform ${version}`);
+      expect(words).not.toContain("no resource plugin");
+    });
+    expect(changes).toEqual([]);
+    return;
+  }
+  const place = join(stack.cloud.directory, ".pulumi", "home", "plugins", `resource-terraform-v${version}`);
+  mkdirSync(dirname(place), { recursive: true });
+  symlinkSync(plugin, place);
+  await stack.ok(...up);
+  const { zones } = JSON.parse(await stack.ok("stack", "output", "--json")) as {
+    zones: { vpcId: string }[];
+  };
+  expect(zones[0]?.vpcId).toBe(network.router);
+  const made = (await stack.resources()).filter(
+    ({ type, inputs }) => /:(Vpc|Vxnet|Eip)$/.test(type) && inputs?.zone === "gpu1a",
+  );
+  expect(made).toEqual([]);
+  await stack.ok("destroy", "--yes", "--skip-preview");
+  expect(
+    await stack.cloud.client.one("DescribeRouters", "router_set", { "routers.1": network.router }),
+  ).toMatchObject({ status: "active", eip: { eip_id: network.eip } });
+});
