@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runtime } from "@pulumi/pulumi";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { readOutputs, stateProblem } from "../../../infra/existing/terraform.ts";
+import { inProject } from "../../../infra/files.ts";
 import packageJson from "../../../package.json" with { type: "json" };
 import { answer, declared, stateWith } from "./terraform-plugin.ts";
 
@@ -31,6 +32,13 @@ afterAll(() => rmSync(directory, { recursive: true }));
 describe("the package, pinned exactly", () => {
   test("is of version 6, which reads states and nothing else", () => {
     expect(packageJson.dependencies["@pulumi/terraform"]).toMatch(/^6\.\d+\.\d+$/);
+  });
+
+  test("is the one whose plugin the documentation says to install", () => {
+    const page = readFileSync(inProject("docs/existing-networks.md"), "utf8");
+    const version = packageJson.dependencies["@pulumi/terraform"];
+    expect(page).toContain(`npm run pulumi -- plugin install resource terraform ${version}\n`);
+    expect(page).toContain(`plugins/resource-terraform-v${version}\``);
   });
 
   test.each(["getLocalReference", "getS3Reference", "getRemoteReference"])(
