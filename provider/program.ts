@@ -66,21 +66,24 @@ export function functionOf<Arguments extends z.ZodObject, Result extends z.ZodOb
     runtime.invoke(token, given, options);
 }
 
-/** A resource that exists, as a lookup finds it: its id, its outputs, and what the cloud tells of its inputs. */
-export type Found<Inputs extends z.ZodObject, Outputs extends z.ZodObject> = {
+/** A resource that exists, as a lookup finds it: its id, its inputs and its outputs. */
+export type Found<Inputs extends z.ZodObject, Outputs extends z.ZodObject, Hidden extends PropertyKey> = {
   readonly id: string;
 } & Readonly<z.output<Outputs>> &
-  Readonly<Partial<Omit<z.output<Inputs>, keyof z.output<Outputs>>>>;
+  Readonly<Omit<z.output<Inputs>, keyof z.output<Outputs> | Hidden | "mark">>;
 
 /**
  * Makes the function that looks a resource up by its id or its exact name.
+ * @param _hidden inputs that it does not tell, as secrets
  * @throws Error where there is none, or more than one of that name
  */
-export function lookupOf<Inputs extends z.ZodObject, Outputs extends z.ZodObject>({
-  type,
-}: ResourceDefinition<Inputs, Outputs>) {
+export function lookupOf<
+  Inputs extends z.ZodObject,
+  Outputs extends z.ZodObject,
+  Hidden extends keyof Inputs["shape"] = never,
+>({ type }: ResourceDefinition<Inputs, Outputs>, ..._hidden: readonly Hidden[]) {
   return (
     given: { zone?: string } & ({ id: string } | { name: string }),
     options?: InvokeOptions,
-  ): Promise<Found<Inputs, Outputs>> => runtime.invoke(lookupToken(type), given, options);
+  ): Promise<Found<Inputs, Outputs, Hidden>> => runtime.invoke(lookupToken(type), given, options);
 }
