@@ -2,12 +2,17 @@
 
 export class Coalesced {
   readonly #work: (deadline: number) => Promise<void>;
+  readonly #gather: () => Promise<void>;
   #running: Promise<void> | undefined;
   #next: { promise: Promise<void>; deadline: number } | undefined;
 
-  /** @param work is given the latest deadline of those that it serves, milliseconds since the epoch */
-  constructor(work: (deadline: number) => Promise<void>) {
+  /**
+   * @param work is given the latest deadline of those that it serves, milliseconds since the epoch
+   * @param gather comes before each work: whoever asks until it ends is served; by default one turn of the event loop
+   */
+  constructor(work: (deadline: number) => Promise<void>, gather = turn) {
     this.#work = work;
+    this.#gather = gather;
   }
 
   /**
@@ -23,8 +28,7 @@ export class Coalesced {
     const next = { promise: Promise.resolve(), deadline };
     next.promise = (this.#running ?? Promise.resolve())
       .catch(() => {})
-      // One turn of the event loop lets resources that finish together share the call.
-      .then(() => new Promise<void>((resolve) => setImmediate(resolve)))
+      .then(() => this.#gather())
       .then(() => {
         this.#next = undefined;
         this.#running = this.#work(next.deadline);
@@ -33,4 +37,8 @@ export class Coalesced {
     this.#next = next;
     return next.promise;
   }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -45,13 +45,16 @@ export interface PackageSpec {
 
 /** What of JSON Schema the descriptions use. */
 interface JsonSchema {
-  readonly type?: string;
+  /** With "null" beside it where a value may be null. */
+  readonly type?: string | readonly string[];
   readonly description?: string;
   readonly default?: unknown;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly required?: readonly string[];
   readonly items?: JsonSchema;
   readonly anyOf?: readonly JsonSchema[];
+  /** The one value that is allowed. */
+  readonly const?: unknown;
 }
 
 export function packageSchema(
@@ -144,19 +147,13 @@ function toProperty(json: JsonSchema, token: string, types: Record<string, Objec
 function toType(json: JsonSchema, token: string, types: Record<string, ObjectSpec>): PropertySpec {
   const [first] = (json.anyOf ?? []).filter(({ type }) => type !== "null");
   if (first !== undefined) return toType(first, token, types);
-  if (json.type === "array") {
-    return { type: "array", items: toProperty(json.items ?? {}, singular(token), types) };
-  }
-  if (json.type !== "object") return { type: json.type ?? "string" };
+  const [type = "string"] = [json.type ?? []].flat().filter((each) => each !== "null");
+  if (type === "array") return { type, items: toProperty(json.items ?? {}, `${token}Item`, types) };
+  if (type !== "object") return { type: Number.isInteger(json.const) ? "integer" : type };
   types[token] = objectOf(json, token, types);
   return { $ref: `#/types/${token}` };
 }
 
 function capital(name: string): string {
   return `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`;
-}
-
-/** An item of `rules` is of the type `…Rule`. */
-function singular(token: string): string {
-  return token.replace(/s$/, "");
 }

@@ -99,7 +99,7 @@ export class JobPoller {
   #dueOf({ since, jitter }: Waiter): number {
     if (since >= this.#lookedAt) return since + firstLookMs * jitter;
     const age = this.#lookedAt - since;
-    return this.#lookedAt + Math.min(longestPauseMs, Math.max(firstLookMs, age / 2)) * jitter;
+    return this.#lookedAt + Math.min(longestPauseMs, Math.max(firstLookMs, age / 6)) * jitter;
   }
 
   async #look(): Promise<void> {

@@ -61,7 +61,7 @@ export const instance = defineResource({
   outputs: z.object({
     name: z.string().describe("Name in the console."),
     instanceType: z.string().optional().describe("The type that the cloud names for its shape."),
-    cpu: z.number().optional().describe("Number of virtual CPUs."),
+    cpu: z.number().int().optional().describe("Number of virtual CPUs."),
     memoryGiB: z.number().optional().describe("GiB."),
     privateIp: z.string().describe("Its address in the vxnet."),
   }),

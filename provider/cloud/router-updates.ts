@@ -1,14 +1,31 @@
-/** UpdateRouters for one router: changes made at the same time are applied by one call. */
+/**
+ * What one router is asked to do by this process, one thing at a time: it refuses (1400) whatever comes while it is at
+ * work. Changes made at the same time are applied by one UpdateRouters; vxnets join before that, since instances wait
+ * for them.
+ */
 import { DescribeRouters, UpdateRouters } from "../../qingcloud/actions.ts";
+import { abortableDelay } from "../../qingcloud/client.ts";
 import { Coalesced } from "../coalesced.ts";
 import type { Session } from "../session.ts";
 import { persist } from "./waiting.ts";
+
+/**
+ * Resources that wait for the same router come within some milliseconds of each other, in any order. An update takes
+ * seconds, so one that starts a little later and serves them all ends earlier than two.
+ */
+const gatherMs = 100;
 
 export class RouterUpdates {
   readonly #session: Session;
   readonly #zone: string;
   readonly #routerId: string;
-  readonly #updates = new Coalesced((deadline) => this.#update(deadline));
+  readonly #updates = new Coalesced(
+    (deadline) => this.#alone(() => this.#update(deadline)),
+    () => this.#gather(),
+  );
+  /** Joins that are on their way: updates wait for them. */
+  readonly #joins = new Set<Promise<void>>();
+  #free: Promise<void> = Promise.resolve();
 
   constructor(session: Session, zone: string, routerId: string) {
     this.#session = session;
@@ -31,6 +48,35 @@ export class RouterUpdates {
   async applyPending(deadline: number): Promise<void> {
     const found = await this.#look();
     if (found?.is_applied === 0) await this.apply(deadline);
+  }
+
+  /**
+   * Holds updates back from now on until `work` has ended.
+   * @param work is given a function that has the router to itself
+   */
+  async joining<Result>(
+    work: (alone: (act: () => Promise<void>) => Promise<void>) => Promise<Result>,
+  ): Promise<Result> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#joins.add(promise);
+    try {
+      return await work((act) => this.#alone(act));
+    } finally {
+      this.#joins.delete(promise);
+      resolve();
+    }
+  }
+
+  async #alone(act: () => Promise<void>): Promise<void> {
+    const before = this.#free;
+    const mine = before.then(act);
+    this.#free = mine.catch(() => {});
+    await mine;
+  }
+
+  async #gather(): Promise<void> {
+    await abortableDelay(gatherMs);
+    while (this.#joins.size > 0) await Promise.all(this.#joins);
   }
 
   #update(deadline: number): Promise<void> {

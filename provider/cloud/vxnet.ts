@@ -32,22 +32,25 @@ export const vxnet = defineResource({
   find,
 
   async create(context, inputs) {
-    const { zone } = inputs;
+    const { zone, vpcId } = inputs;
     const name = physicalName(context.urn, inputs);
-    const { id, adopted } = await createOnce(context, {
-      what: `vxnet "${name}"`,
-      names: inputs,
-      find: () => find(context, zone, name),
-      create: () =>
-        withQuota(context, zone, { vxnet: 1 }, async (options) => {
-          const request = { vxnet_type: 1, vxnet_name: name } as const;
-          return (await context.session.call(CreateVxnets, zone, request, options)).vxnets[0];
-        }),
+    // Said before the vxnet is there: statics of the same router are on their way to an UpdateRouters.
+    return await context.session.routerUpdates(zone, vpcId).joining(async (alone) => {
+      const { id, adopted } = await createOnce(context, {
+        what: `vxnet "${name}"`,
+        names: inputs,
+        find: () => find(context, zone, name),
+        create: () =>
+          withQuota(context, zone, { vxnet: 1 }, async (options) => {
+            const request = { vxnet_type: 1, vxnet_name: name } as const;
+            return (await context.session.call(CreateVxnets, zone, request, options)).vxnets[0];
+          }),
+      });
+      const [found] = adopted ? await describe(context, zone, { vxnets: [id] }) : [];
+      if (!found?.vpc_router_id) await alone(() => join(context, id, inputs));
+      else if (found.router?.ip_network !== inputs.ipNetwork) await alone(() => rejoin(context, id, inputs));
+      return { id, outputs: { name } };
     });
-    const [found] = adopted ? await describe(context, zone, { vxnets: [id] }) : [];
-    if (!found?.vpc_router_id) await join(context, id, inputs);
-    else if (found.router?.ip_network !== inputs.ipNetwork) await rejoin(context, id, inputs);
-    return { id, outputs: { name } };
   },
 
   async read(context, id, known) {
@@ -70,7 +73,10 @@ export const vxnet = defineResource({
       const request = { vxnet: id, vxnet_name: name };
       await context.session.call(ModifyVxnetAttributes, news.zone, request, context);
     }
-    if (news.ipNetwork !== olds.ipNetwork) await rejoin(context, id, news);
+    if (news.ipNetwork !== olds.ipNetwork) {
+      const updates = context.session.routerUpdates(news.zone, news.vpcId);
+      await updates.joining((alone) => alone(() => rejoin(context, id, news)));
+    }
     return { name };
   },
 
@@ -79,8 +85,11 @@ export const vxnet = defineResource({
     if (found === undefined) return;
     const users = () => usersOf(context, zone, id);
     if (found.vpc_router_id) {
-      const remove = () => leave(context, id, { zone, vpcId: found.vpc_router_id || vpcId });
-      await deleteWhenFree(context, { what: `vxnet ${id}`, remove, users });
+      const place = { zone, vpcId: found.vpc_router_id || vpcId };
+      await context.session.routerUpdates(zone, place.vpcId).joining((alone) => {
+        const remove = () => alone(() => leave(context, id, place));
+        return deleteWhenFree(context, { what: `vxnet ${id}`, remove, users });
+      });
     }
     await deleteWhenFree(context, {
       what: `vxnet ${id}`,

@@ -1,6 +1,8 @@
-/** `npm run check`: types, lint and format. */
+/** `npm run check`: types, lint, format and the pages that are made of code; with `--write` what can be mended is. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { capture } from "./process.ts";
+import { referencePage } from "./reference.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const bin = (name: string) => join(root, "node_modules", ".bin", name);
@@ -12,21 +14,36 @@ export interface Check {
 }
 
 /** Runs the checks at the same time. */
-export function runChecks(): Promise<Check[]> {
+export async function runChecks({ write = false } = {}): Promise<Check[]> {
   const checks = [
     { name: "types (tsc)", command: bin("tsc"), args: ["--noEmit", "-p", root] },
-    { name: "lint and format (biome)", command: bin("biome"), args: ["check", root] },
+    {
+      name: "lint and format (biome)",
+      command: bin("biome"),
+      args: ["check", ...(write ? ["--write"] : []), root],
+    },
   ];
-  return Promise.all(
+  const found = await Promise.all(
     checks.map(async ({ name, command, args }) => {
       const { code, stdout, stderr } = await capture(command, args, { cwd: root });
       return { name, passed: code === 0, said: `${stdout}${stderr}`.trim() };
     }),
   );
+  return [...found, checkReference(write)];
+}
+
+/** The provider's reference page is what its descriptions say. */
+function checkReference(write: boolean): Check {
+  const path = join(root, "docs", "provider.md");
+  const page = referencePage();
+  if (write) writeFileSync(path, page);
+  const passed = existsSync(path) && readFileSync(path, "utf8") === page;
+  const said = "It is not what the provider's descriptions say. Write it anew: npm run check -- --write";
+  return { name: "reference page (docs/provider.md)", passed, said: passed ? "" : said };
 }
 
 if (import.meta.main) {
-  for (const { name, passed, said } of await runChecks()) {
+  for (const { name, passed, said } of await runChecks({ write: process.argv.includes("--write") })) {
     process.stdout.write(`${passed ? "passed" : "failed"}: ${name}\n${passed ? "" : `${said}\n`}`);
     if (!passed) process.exitCode = 1;
   }

@@ -146,7 +146,9 @@ test("another refusal reaches everyone who shares the call, and the next change 
     outcome: "refused",
   });
   const { updates, jobs, calls } = routerOf({ refuse: () => error });
-  const outcomes = await Promise.allSettled([updates.apply(later()), updates.apply(later())]);
+  const both = Promise.allSettled([updates.apply(later()), updates.apply(later())]);
+  await vi.advanceTimersByTimeAsync(200);
+  const outcomes = await both;
   expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   expect(calls).toHaveLength(1);
   error = undefined;
@@ -176,4 +178,59 @@ test("a shared call has the latest deadline of those who share it", async () => 
   jobs[0]?.end();
   await Promise.all(all);
   expect(deadlines).toEqual([late]);
+});
+
+test("a join that is on its way comes first, and what is changed meanwhile is applied with the rest", async () => {
+  const { updates, calls, jobs } = routerOf();
+  const order: string[] = [];
+  const { promise: isMade, resolve: make } = Promise.withResolvers<void>();
+  const early = updates.apply(later()).then(() => order.push("early"));
+  const joined = updates.joining(async (alone) => {
+    await isMade;
+    await alone(async () => void order.push("joined"));
+  });
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(calls).toEqual([]);
+  const late = updates.apply(later()).then(() => order.push("late"));
+  make();
+  await joined;
+  await jobCount(jobs, 1);
+  jobs[0]?.end();
+  await Promise.all([early, late]);
+  expect(order).toEqual(["joined", "early", "late"]);
+  expect(calls).toEqual(["UpdateRouters"]);
+});
+
+test("a join that fails lets updates through", async () => {
+  const { updates, jobs } = routerOf();
+  const failed = expect(updates.joining(async () => Promise.reject(new Error("no vxnet")))).rejects.toThrow(
+    "no vxnet",
+  );
+  const applied = updates.apply(later());
+  await failed;
+  await jobCount(jobs, 1);
+  jobs[0]?.end();
+  await applied;
+});
+
+test("joins have the router to themselves, one after the other, and not while an update runs", async () => {
+  const { updates, calls, jobs } = routerOf();
+  const applied = updates.apply(later());
+  await jobCount(jobs, 1);
+  const order: string[] = [];
+  const join = (name: string) =>
+    updates.joining((alone) =>
+      alone(async () => {
+        order.push(`${name} begins`);
+        await new Promise((resolve) => setImmediate(resolve));
+        order.push(`${name} ends`);
+      }),
+    );
+  const both = Promise.all([join("a"), join("b")]);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(order).toEqual([]);
+  jobs[0]?.end();
+  await Promise.all([applied, both]);
+  expect(order).toEqual(["a begins", "a ends", "b begins", "b ends"]);
+  expect(calls).toEqual(["UpdateRouters"]);
 });
