@@ -173,6 +173,28 @@ export class ConfigError extends Error {
 }
 
 /**
+ * The settings of the namespace, also those that there are not, so that a slip of the pen is told.
+ * @param stored all of the stack's configuration; the engine hands lists and objects over as JSON, texts as they are
+ */
+export function readSettings(stored: Readonly<Record<string, string>>): Record<string, unknown> {
+  const prefix = "crosszone:";
+  return Object.fromEntries(
+    Object.entries(stored)
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, text]) => [key.slice(prefix.length), parseSetting(text)]),
+  );
+}
+
+function parseSetting(text: string): unknown {
+  if (!/^[[{]/.test(text)) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/**
  * Checks a configuration.
  * @param raw the namespace's keys with their values parsed from JSON
  * @param otherProblems found outside the schema, e.g. a missing file: told together with the schema's

@@ -1,9 +1,9 @@
 /** The program: configuration, plan, components, outputs. */
-import { Config, RunError } from "@pulumi/pulumi";
+import { RunError, runtime } from "@pulumi/pulumi";
 import { getZones } from "../provider/index.ts";
 import { Network } from "./components/network.ts";
 import { Training } from "./components/training.ts";
-import { ConfigError, configSchema, parseConfig, zoneProblems } from "./config.ts";
+import { ConfigError, parseConfig, readSettings, zoneProblems } from "./config.ts";
 import { costOf } from "./cost.ts";
 import { findExisting, messageOf } from "./existing/find.ts";
 import { fileProblems, runFiles } from "./files.ts";
@@ -50,13 +50,7 @@ export const operatorKey = network.operatorKey.privateKey;
 
 /** All problems are told before anything is made, and without a stack trace: they are the user's, not the program's. */
 async function readConfig() {
-  const stored = new Config("crosszone");
-  const raw: Record<string, unknown> = {};
-  for (const key of Object.keys(configSchema.shape)) {
-    const text = stored.get(key);
-    // The engine hands lists and objects over as JSON, and strings as they are.
-    if (text !== undefined) raw[key] = /^[[{]/.test(text) ? JSON.parse(text) : text;
-  }
+  const raw = readSettings(runtime.allConfig());
   // Asked while the rest is checked: a missing key file must not hide what else is wrong.
   const zones = await getZones({}).catch((error: Error) => error);
   const joins = zones instanceof Error ? undefined : await findExisting(raw.zones, zones.zoneIds);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ConfigError, parseConfig, zoneProblems } from "../../../infra/config.ts";
+import { ConfigError, parseConfig, readSettings, zoneProblems } from "../../../infra/config.ts";
 import { fileProblems, inProject, runFiles } from "../../../infra/files.ts";
 import { plain, validSettings, zoneOf } from "./configurations.ts";
 
@@ -294,5 +294,21 @@ describe("the files of a run", () => {
       join(import.meta.dirname, "..", "..", "..", "infra", "files.ts"),
     );
     expect(inProject("/tmp/x")).toBe("/tmp/x");
+  });
+});
+
+test("settings are read from the stack's configuration by namespace, those that there are not too", () => {
+  const stored = {
+    "crosszone:zones": '[{"name":"a"}]',
+    "crosszone:vpcNetwork": "172.16.0.0/16",
+    "crosszone:trainig": '{"epochs":1}',
+    "crosszone:tunnel": "{broken",
+    "qingcloud:profile": "p",
+  };
+  expect(readSettings(stored)).toEqual({
+    zones: [{ name: "a" }],
+    vpcNetwork: "172.16.0.0/16",
+    trainig: { epochs: 1 },
+    tunnel: "{broken",
   });
 });

@@ -1,0 +1,57 @@
+/**
+ * States that earlier versions have left. A folder of upgrade/ holds one: the configuration and what `stack export
+ * --show-secrets` gave after `up`, with texts in place of its keys.
+ */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { parse, stringify } from "yaml";
+import { Stack } from "./stack.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const states = join(import.meta.dirname, "upgrade");
+const versions = readdirSync(states);
+let stack: Stack;
+beforeAll(async () => {
+  stack = await Stack.start();
+  // The first secret gives the stack its salt.
+  await stack.ok("config", "set", "--secret", "test:any", "thing");
+});
+afterAll(async () => await stack?.remove());
+
+test.each(versions)("a stack that version %s has made previews without a change", async (version) => {
+  const { configFile, directory } = stack.cloud;
+  const own = (name: string) => join(directory, `${version}-${name}`);
+  const { encryptionsalt } = parse(readFileSync(join(directory, ".pulumi", "Pulumi.dev.yaml"), "utf8"));
+  const state = JSON.parse(readFileSync(join(states, version, "state.json"), "utf8"));
+  state.deployment.secrets_providers = { type: "passphrase", state: { salt: encryptionsalt } };
+  writeFileSync(own("state.json"), JSON.stringify(state).replaceAll("CONFIG_FILE", configFile));
+  const { config } = parse(readFileSync(join(states, version, "config.yaml"), "utf8"));
+  const settings = { encryptionsalt, config: { ...config, "qingcloud:configFile": configFile } };
+  writeFileSync(own("config.yaml"), stringify(settings));
+
+  await stack.ok("stack", "import", "--file", own("state.json"));
+  const kept = await stack.resources();
+  expect(kept.length).toBeGreaterThanOrEqual(24);
+  const calls = await stack.cloud.changesBy(() =>
+    stack.ok(
+      "preview",
+      "--diff",
+      "--color",
+      "never",
+      "--expect-no-changes",
+      "--config-file",
+      own("config.yaml"),
+    ),
+  );
+  expect(calls).toEqual([]);
+  const texts = await stack.export();
+  for (const secret of ["private key of operator", "pre-shared-key-of-the-tunnel"]) {
+    expect(texts).not.toContain(secret);
+  }
+});
+
+test("there is a state of an earlier version", () => {
+  expect(versions).toContain("0.1.0");
+});
