@@ -25,9 +25,15 @@ const count = (action: string) =>
 /** Starts an up and waits until the provider has the ids of both routers and waits for them. */
 async function upUntilRoutersAreBeingMade() {
   const running = stack.start(...up);
-  const isAskedFor = (zone: string) =>
-    stack.cloud.calls().some((call) => call.zone === zone && "routers.1" in call.parameters);
-  await vi.waitFor(() => expect([isAskedFor("gpu1a"), isAskedFor("gpu2a")]).toEqual([true, true]), {
+  // The provider has a router's id when it asks for the job that makes it.
+  const isWaitedFor = (zone: string) => {
+    const actions = stack.cloud.calls().flatMap((call) => (call.zone === zone ? call.action : []));
+    return (
+      actions.lastIndexOf("DescribeJobs") > actions.indexOf("CreateRouters") &&
+      actions.includes("CreateRouters")
+    );
+  };
+  await vi.waitFor(() => expect([isWaitedFor("gpu1a"), isWaitedFor("gpu2a")]).toEqual([true, true]), {
     timeout: 90_000,
     interval: 50,
   });
