@@ -109,7 +109,7 @@ describe("a zone whose router, vxnet and EIP exist", () => {
           `crosszone:zones[0].existing.vxnetId: must be a vxnet of ${made.router}; ${other.vxnet} is joined to ${other.router}: correct vpcId or vxnetId`,
           `crosszone:zones[0].existing.eipId: ${made.router} has ${made.eip}: leave eipId out to use that, or take it from the router first (given: "${other.eip}")`,
           `crosszone:zones[0].bandwidthMbps: must be left out or be 10: ${other.eip} exists, so its bandwidth is not changed (given: 20)`,
-          'crosszone:zones[1].existing.vpcId: There is no VPC router "rtr-nowhere0" in zone gpu2a of this account. Correct the id or the zone; the console shows both.',
+          'crosszone:zones[1].existing.vpcId: There is no Vpc "rtr-nowhere0" in zone gpu2a of this account. Correct the id or the zone; the console shows both.',
         ]);
       });
       expect(changes).toEqual([]);
