@@ -17,8 +17,9 @@ other languages: \`npm run pulumi -- package get-schema ./provider/pulumi-resour
 In this project's programs the classes and functions come from \`provider/index.ts\`. Names follow the Terraform provider
 yunify/qingcloud in camelCase.
 
-**Import:** \`npm run pulumi -- import TYPE NAME ZONE/ID\`, e.g. \`import qingcloud:cloud:Eip front pek3a/eip-1234abcd\`; the id alone
-where the provider has a \`zone\`.
+**Import:** \`npm run pulumi -- import TYPE NAME ZONE/ID --generate-code=false\`, e.g. \`import qingcloud:cloud:Eip front
+pek3a/eip-1234abcd\`; the id alone where the provider has a \`zone\`. With Pulumi's own language host it can also generate
+the program's code.
 
 **Names:** without \`name\`, a resource's name in the cloud is made of its \`mark\` (a StackMark of the program) and its URN. So
 one whose id was lost, in a run that was killed, is found again instead of made twice. A name that is given must be free.
