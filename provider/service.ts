@@ -3,14 +3,7 @@
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import Empty from "google-protobuf/google/protobuf/empty_pb.js";
-import {
-  checkInputs,
-  type Difference,
-  diffInputs,
-  previewProperties,
-  secretsOf,
-  splitState,
-} from "./checks.ts";
+import { checkInputs, diffInputs, previewProperties, secretsOf, splitState } from "./checks.ts";
 import { checkConfiguration, configure, packageVersion } from "./configuration.ts";
 import type { AnyFunction } from "./function.ts";
 import { type Begin, type Operation, Operations } from "./operations.ts";
@@ -18,8 +11,9 @@ import { secretTexts } from "./redaction.ts";
 import type { AnyResource, Problem } from "./resource.ts";
 import { connectEngine, type EngineLog } from "./rpc/engine.ts";
 import { InitFailedError } from "./rpc/init-failed.ts";
+import { checkResponse, diffResponse, invokeFailures } from "./rpc/responses.ts";
 import { unary } from "./rpc/server.ts";
-import { fromStruct, hasUnknown, type Properties, type Struct, toStruct } from "./rpc/values.ts";
+import { fromStruct, hasUnknown, type Properties, toStruct } from "./rpc/values.ts";
 import { packageSchema } from "./schema.ts";
 import type { Session } from "./session.ts";
 
@@ -99,11 +93,13 @@ export class ProviderService {
         `"${request.getTok()}" is no function of this provider; there are: ${[...this.#functions.keys()].join(", ")}.`,
       );
     }
-    const args = fromStruct(request.getArgs());
-    const zone = "zone" in called.arguments.shape ? (args.zone ?? this.#session?.zone) : undefined;
-    const parsed = called.arguments.safeParse({ ...args, ...(zone === undefined ? {} : { zone }) });
-    if (!parsed.success) return invokeFailures(parsed.error.issues);
-    if ("zone" in called.arguments.shape && zone === undefined) return invokeFailures([noZone]);
+    const { values, problems } = this.#withZone(called.arguments.shape, fromStruct(request.getArgs()));
+    const parsed = called.arguments.safeParse(values);
+    const issues = (parsed.error?.issues ?? []).map(({ path, message }) => ({
+      property: path.map(String).join("."),
+      reason: message,
+    }));
+    if (!parsed.success || problems.length > 0) return invokeFailures([...issues, ...problems]);
     // Ends on Ctrl-C, as everything that waits for the cloud does.
     const operation = this.#begin({ urn: "" });
     const result = await operation.run((context) => called.call(context, parsed.data));
@@ -114,13 +110,9 @@ export class ProviderService {
     const urn = request.getUrn();
     const definition = this.#definition(urn);
     const news = fromStruct(request.getNews());
-    const zone = news.zone ?? this.#session?.zone;
-    const takesZone = "zone" in definition.inputs.shape;
-    const { inputs, failures } = checkInputs(
-      definition,
-      takesZone && zone !== undefined ? { ...news, zone } : news,
-    );
-    if (takesZone && zone === undefined) failures.push({ property: "zone", reason: noZone.message });
+    const { values, problems } = this.#withZone(definition.inputs.shape, news);
+    const { inputs, failures } = checkInputs(definition, values);
+    failures.push(...problems);
     if (this.#session !== undefined)
       failures.push(...(definition.conflicts?.(this.#session, known(inputs)) ?? []));
     for (const warning of definition.warnings?.(known(inputs)) ?? [])
@@ -141,7 +133,7 @@ export class ProviderService {
     const differences = diffInputs(definition, urn, state, news).filter(
       ({ property }) => !ignored.has(property),
     );
-    return diffResponse(definition, differences);
+    return diffResponse(differences, definition.deleteBeforeReplace ?? false);
   }
 
   async #create(request: Message<"CreateRequest">) {
@@ -265,6 +257,15 @@ export class ProviderService {
     return this.#operations.begin({ ...begin, session: this.#ready(), engine: this.#engine, secrets });
   }
 
+  /** What names no zone goes where the configuration says. */
+  #withZone(shape: object, values: Properties): { values: Properties; problems: Problem[] } {
+    if (!("zone" in shape) || (values.zone ?? undefined) !== undefined) return { values, problems: [] };
+    const zone = this.#session?.zone;
+    if (zone !== undefined) return { values: { ...values, zone }, problems: [] };
+    const reason = "zone: give it, e.g. `pek3a`, or set qingcloud:zone (given: nothing)";
+    return { values, problems: [{ property: "zone", reason }] };
+  }
+
   #definition(urn: string): AnyResource {
     // A URN is urn:pulumi:stack::project::parent$type::name.
     const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
@@ -284,19 +285,6 @@ export class ProviderService {
   }
 }
 
-const noZone = {
-  path: ["zone"],
-  message: "zone: give it, e.g. `pek3a`, or set qingcloud:zone (given: nothing)",
-};
-
-function invokeFailures(issues: readonly { path: PropertyKey[]; message: string }[]) {
-  return new provider.InvokeResponse().setFailuresList(
-    issues.map(({ path, message }) =>
-      new provider.CheckFailure().setProperty(path.map(String).join(".")).setReason(message),
-    ),
-  );
-}
-
 /** Without what a preview does not know yet. */
 function known(inputs: Properties): Properties {
   return Object.fromEntries(Object.entries(inputs).filter(([, value]) => !hasUnknown(value)));
@@ -310,33 +298,4 @@ function messageOf(error: unknown): string {
 function splitImportId(text: string): readonly [string | undefined, string] {
   const [, zone, id] = /^([^/-]+)\/(.+)$/.exec(text) ?? [];
   return id === undefined ? [undefined, text] : [zone, id];
-}
-
-function checkResponse(inputs: Struct, failures: readonly Problem[]) {
-  return new provider.CheckResponse()
-    .setInputs(inputs)
-    .setFailuresList(
-      failures.map(({ property, reason }) =>
-        new provider.CheckFailure().setProperty(property).setReason(reason),
-      ),
-    );
-}
-
-function diffResponse(definition: AnyResource, differences: readonly Difference[]) {
-  const { DIFF_NONE, DIFF_SOME } = provider.DiffResponse.DiffChanges;
-  const response = new provider.DiffResponse()
-    .setChanges(differences.length > 0 ? DIFF_SOME : DIFF_NONE)
-    .setDiffsList(differences.map(({ property }) => property))
-    .setReplacesList(differences.filter(({ replace }) => replace).map(({ property }) => property))
-    .setDeletebeforereplace(definition.deleteBeforeReplace ?? false)
-    .setHasdetaileddiff(true);
-  for (const { details, replace } of differences) {
-    for (const { path, kind } of details) {
-      const name =
-        `${kind}${replace ? "_replace" : ""}`.toUpperCase() as keyof typeof provider.PropertyDiff.Kind;
-      const detail = new provider.PropertyDiff().setKind(provider.PropertyDiff.Kind[name]).setInputdiff(true);
-      response.getDetaileddiffMap().set(path, detail);
-    }
-  }
-  return response;
 }
