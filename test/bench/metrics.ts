@@ -18,6 +18,11 @@ export const metrics = {
     target: 90,
     what: "resident memory of the provider once it has answered Handshake and Configure",
   },
+  "provider.cancel.seconds": {
+    unit: "s",
+    target: 1,
+    what: "Ctrl-C in the middle of a create, from Cancel to the answer that keeps the half-made resource",
+  },
   "cloud.start.seconds": {
     unit: "s",
     target: 0.5,

@@ -6,7 +6,11 @@ test("without a name all metrics are meant", () => {
 });
 
 test("a name means the whole metric or all that it is the first part of, in the order of the table", () => {
-  expect(selectMetrics(["provider"])).toEqual(["provider.start.seconds", "provider.idle.megabytes"]);
+  expect(selectMetrics(["provider"])).toEqual([
+    "provider.start.seconds",
+    "provider.idle.megabytes",
+    "provider.cancel.seconds",
+  ]);
   expect(selectMetrics(["deploy.preview.seconds", "cloud.start", "deploy.preview"])).toEqual([
     "cloud.start.seconds",
     "deploy.preview.seconds",
