@@ -192,6 +192,30 @@ test("bandwidth changes in place, and the tunnel gets faster", async () => {
   expect(after.tunnels[0]?.goodputMbps).toBeGreaterThan(35);
 });
 
+test("another SSH key comes to running instances, another shape to stopped ones; both are the same instances", async () => {
+  const before = await outputsOf(place);
+  const instances = before.zones.map(({ nodes }) => nodes.map(({ instanceId }) => instanceId));
+  const { resources } = await exportOf(place);
+  const operator = resources.find(({ urn }) => urn.endsWith("qingcloud:state:SshKey::operator"))?.urn ?? "";
+  const rotated = await place.changesBy(() =>
+    place.pulumiOk("up", "--yes", "--skip-preview", "--non-interactive", "--replace", operator),
+  );
+  const ofBoth = (...actions: string[]) => actions.flatMap((action) => [action, action]);
+  expect(rotated).toEqual(ofBoth("AttachKeyPairs", "CreateKeyPair", "DeleteKeyPairs", "DetachKeyPairs"));
+
+  await place.configure("zones[0].shape.instanceType", "c4m8");
+  const resized = await place.changesBy(async () => expect((await place.start()).code).toBe(0));
+  expect(resized).toEqual(["ResizeInstances", "StartInstances", "StopInstances"]);
+
+  // It is reached with the new key, by the routes that its user data sets at every boot.
+  await place.configure("training.seed", "4");
+  const trained = await place.start();
+  expect(trained.code, trained.text).toBe(0);
+  const after = await outputsOf(place);
+  expect(after.zones.map(({ nodes }) => nodes.map(({ instanceId }) => instanceId))).toEqual(instances);
+  expect(after.training.runId).not.toBe(before.training.runId);
+});
+
 test("a script by URL is fetched by the nodes, and trains", async () => {
   await place.configure("training.script.source", "url");
   await place.configure("training.script.url", "http://198.18.0.1/pytorch_mnist_dist.py");
