@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
@@ -108,17 +109,35 @@ export function clearStaleLock({ pulumi, stack }: Workspace): string[] {
   const locks = readdirSync(directory).filter((file) => file.endsWith(".json"));
   return locks.flatMap((file) => {
     const path = join(directory, file);
-    const lock = JSON.parse(readFileSync(path, "utf8")) as {
-      pid?: number;
-      hostname?: string;
-      timestamp?: string;
-    };
+    const lock = readLock(path);
+    if (lock === undefined) {
+      if (Date.now() - statSync(path).mtimeMs < halfWrittenMs) return [];
+      for (const each of [path, `${path}.attrs`]) rmSync(each, { force: true });
+      return ["cleared a state lock that was not written to its end"];
+    }
     if (lock.hostname !== hostname() || lock.pid === undefined || isAlive(lock.pid)) return [];
     for (const each of [path, `${path}.attrs`]) rmSync(each, { force: true });
     return [
       `cleared the state lock of process ${lock.pid}, which ended at work (${lock.timestamp ?? "time unknown"})`,
     ];
   });
+}
+
+/** A lock that cannot be read is being written, unless it is older than this. */
+const halfWrittenMs = 60_000;
+
+interface Lock {
+  readonly pid?: number;
+  readonly hostname?: string;
+  readonly timestamp?: string;
+}
+
+function readLock(path: string): Lock | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Lock;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The pid may be another program's by now, or a zombie: only a Pulumi process that lives keeps the lock. */

@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
@@ -195,6 +196,15 @@ describe("the state lock", () => {
 
   test("is no matter where there is none", () => {
     expect(clearStaleLock({ ...workspace, stack: "other" })).toEqual([]);
+  });
+
+  test("that was not written to its end is cleared once nobody can be writing it any more", () => {
+    writeFileSync(lock, '{"pid": 12');
+    expect(clearStaleLock(workspace)).toEqual([]);
+    const longAgo = new Date(Date.now() - 3_600_000);
+    utimesSync(lock, longAgo, longAgo);
+    expect(clearStaleLock(workspace)).toEqual(["cleared a state lock that was not written to its end"]);
+    expect(existsSync(lock)).toBe(false);
   });
 });
 
