@@ -1,6 +1,6 @@
 /** What the RPCs of a resource do with plain values, without the cloud. */
 import { isDeepStrictEqual } from "node:util";
-import type { z } from "zod";
+import { z } from "zod";
 import type { AnyResource, AnyState, Problem } from "./resource.ts";
 import { hasUnknown, type Properties, unknownValue } from "./rpc/values.ts";
 
@@ -22,7 +22,7 @@ export function checkInputs(definition: AnyResource, news: Properties): Checked 
   const open = new Set<string>();
   for (const name of Object.keys(news)) {
     if (name in shape) continue;
-    const allowed = Object.keys(shape).join(", ");
+    const allowed = Object.keys(shape).join(", ") || "none";
     failures.push({ property: name, reason: `"${name}" is not a property; allowed: ${allowed}` });
   }
   for (const [name, type] of Object.entries(shape)) {
@@ -38,12 +38,10 @@ export function checkInputs(definition: AnyResource, news: Properties): Checked 
       continue;
     }
     open.add(name);
-    for (const issue of parsed.error.issues) {
-      const property = pathOf(name, issue.path);
-      const given = secrets.has(name)
-        ? ""
-        : ` (given: ${JSON.stringify(valueAt(value, issue.path)) ?? "nothing"})`;
-      failures.push({ property, reason: `${property}: ${issue.message}${given}` });
+    for (const { path, message } of parsed.error.issues.flatMap((issue) => findings(type, issue))) {
+      const property = pathOf(name, path);
+      const given = secrets.has(name) ? "" : ` (given: ${JSON.stringify(valueAt(value, path)) ?? "nothing"})`;
+      failures.push({ property, reason: `${property}: ${message}${given}` });
     }
   }
   for (const { reads, problems } of definition.rules ?? []) {
@@ -55,6 +53,38 @@ export function checkInputs(definition: AnyResource, news: Properties): Checked 
 /** Names of the properties that are encrypted in state and shown nowhere. */
 export function secretsOf(definition: AnyResource, inputs: Properties): ReadonlySet<string> {
   return new Set([...(definition.secrets ?? []), ...(definition.secretsAmong?.(inputs) ?? [])]);
+}
+
+interface Finding {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** An issue with what is allowed; each property that should not be there is one of its own. */
+function findings(type: z.ZodType, issue: z.core.$ZodIssue): Finding[] {
+  const { path, message } = issue;
+  if (issue.code === "unrecognized_keys") {
+    const allowed = allowedAt(type, path);
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      message: `is not a property; allowed: ${allowed.join(", ")}`,
+    }));
+  }
+  // A union without a message of its own says nothing.
+  const isBare = issue.code === "invalid_union" && message === "Invalid input";
+  const options = isBare ? issue.errors.flat() : [];
+  const values = options.flatMap((each) => (each.code === "invalid_value" ? each.values : []));
+  if (values.length === 0 || values.length < options.length) return [{ path, message }];
+  return [{ path, message: `must be one of ${values.map(String).join(", ")}` }];
+}
+
+/** Names of the properties of the object at a path. */
+function allowedAt(type: unknown, path: readonly PropertyKey[]): string[] {
+  if (type instanceof z.ZodOptional || type instanceof z.ZodDefault) return allowedAt(type.unwrap(), path);
+  const [first, ...rest] = path;
+  if (type instanceof z.ZodArray) return allowedAt(type.element, rest);
+  if (!(type instanceof z.ZodObject)) return [];
+  return first === undefined ? Object.keys(type.shape) : allowedAt(type.shape[String(first)], rest);
 }
 
 /** A path as Pulumi writes it, e.g. `rules[0].fromPort`. */

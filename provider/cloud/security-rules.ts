@@ -23,7 +23,7 @@ export const ruleInputs = {
   fromPort: port.optional().describe("First port; ICMP type."),
   toPort: port.optional().describe("Last port; ICMP code."),
   cidrBlock: z
-    .union([z.cidrv4(), z.ipv4()])
+    .union([z.cidrv4(), z.ipv4()], { error: "must be an IPv4 address or network, e.g. 203.0.113.0/24" })
     .optional()
     .describe("Source of inbound, destination of outbound traffic; absent = any."),
 };

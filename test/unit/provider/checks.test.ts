@@ -47,6 +47,17 @@ describe("checkInputs", () => {
     expect(failures[0]?.reason).toMatch(/^rules\[1\]\.protocol: .*\(given: "smtp"\)$/);
   });
 
+  test("tells each property of an object that is not allowed there, and the numbers that are allowed", () => {
+    const rules = [{ protocol: "tcp", port: 22, direction: 2, to: 23 }];
+    const { failures } = checkInputs(definitionOf("cloud:SecurityGroup"), { zone: "pek3a", rules });
+    const allowed = "protocol, priority, action, direction, fromPort, toPort, cidrBlock";
+    expect(failures.map(({ reason }) => reason).sort()).toEqual([
+      "rules[0].direction: must be one of 0, 1 (given: 2)",
+      `rules[0].port: is not a property; allowed: ${allowed} (given: 22)`,
+      `rules[0].to: is not a property; allowed: ${allowed} (given: 23)`,
+    ]);
+  });
+
   test("fills in defaults, also inside lists, and leaves out what is absent", () => {
     expect(checkInputs(eip, { zone: "pek3a", bandwidth: 5, name: null })).toEqual({
       inputs: { zone: "pek3a", bandwidth: 5, billingMode: "bandwidth" },
