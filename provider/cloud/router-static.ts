@@ -11,6 +11,11 @@ const type = z.union(
 const optional = z.string().optional();
 const names = ["val1", "val2", "val3", "val4", "val5", "val6"] as const;
 
+/** Whether the values are no secrets for sure; a type that is wrong, or not known yet, may be any. */
+function isOpen(kind: unknown, val1: unknown): boolean {
+  return kind === 2 ? val1 === "openvpn" : types.some((type) => type === kind);
+}
+
 const inputs = z.strictObject({
   ...staticInputs,
   type: type.describe("2 VPN, 3 DHCP option, 4 L2 GRE, 5 filter (not in a VPC), 8 private DNS."),
@@ -39,8 +44,7 @@ export const routerStatic = defineResource({
   inputs,
   outputs: z.object(staticOutputs),
   replaceOn: ["zone", "vpcId", "type", "vxnetId"],
-  secretsAmong: ({ type: kind, val1 }) =>
-    kind === undefined || (kind === 2 && val1 !== "openvpn") ? ["val2", "val3"] : [],
+  secretsAmong: ({ type: kind, val1 }) => (isOpen(kind, val1) ? [] : ["val2", "val3"]),
   // The API takes no value away.
   replaces: (state, news) =>
     names.filter((name) => state.inputs[name] !== undefined && news[name] === undefined),

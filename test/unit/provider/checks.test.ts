@@ -123,6 +123,16 @@ describe("checkInputs", () => {
     );
   });
 
+  test.each([7, "2", unknownValue])(
+    "shows no value of a router static of type %s that may be a password",
+    (type) => {
+      const news = { zone: "z", vpcId: "rtr-1", type, val1: "pptp", val2: 4711 };
+      const { failures } = checkInputs(definitionOf("cloud:RouterStatic"), news);
+      expect(failures.map(({ property }) => property)).toContain("val2");
+      expect(JSON.stringify(failures)).not.toContain("4711");
+    },
+  );
+
   test.each(["link:NodeReady", "link:PathCheck"])("shows no private key of %s in a failure", (type) => {
     const connection = { host: "", port: 0, user: "u", privateKey: "PRIVATE", hostKey: "" };
     const news = { connection, from: { connection }, to: { connection }, needs: ["PRIVACY"] };
