@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { RequestOf } from "../../qingcloud/action.ts";
 import {
   AddSecurityGroupRules,
   DeleteSecurityGroupRules,
@@ -92,7 +93,7 @@ export const securityGroupRule = defineResource({
           .security_group_rules[0];
       },
     });
-    if (adopted) await modify(context, zone, id, name, ruleOf(given));
+    if (adopted) await modify(context, zone, id, toModification(ruleOf(given)));
     await applyGroup(context, zone, securityGroupId);
     return { id, outputs: { name } };
   },
@@ -112,10 +113,15 @@ export const securityGroupRule = defineResource({
     };
   },
 
-  async update(context, id, { news }) {
+  async update(context, id, { olds, news, outputs }) {
     const name = physicalName(context.urn, news);
-    await modify(context, news.zone, id, name, ruleOf(news));
-    await applyGroup(context, news.zone, news.securityGroupId);
+    const changed = changes(toModification(ruleOf(olds)), toModification(ruleOf(news)));
+    await modify(context, news.zone, id, {
+      ...(name === outputs.name ? {} : { security_group_rule_name: name }),
+      ...changed,
+    });
+    // A name is no rule: there is nothing to apply.
+    if (Object.keys(changed).length > 0) await applyGroup(context, news.zone, news.securityGroupId);
     return { name };
   },
 
@@ -150,13 +156,22 @@ async function describe(context: Context, zone: string, id: string) {
     .security_group_rule_set[0];
 }
 
-async function modify(context: Context, zone: string, id: string, name: string, rule: Rule): Promise<void> {
+type Modification = Omit<RequestOf<typeof ModifySecurityGroupRuleAttributes>, "security_group_rule">;
+
+function toModification(rule: Rule): Modification {
   const { action, ...rest } = toRequestRule(rule);
-  const request = {
-    security_group_rule: id,
-    security_group_rule_name: name,
-    rule_action: action,
-    ...rest,
-  };
+  return { ...rest, rule_action: action };
+}
+
+/** Those of `to` that `from` does not have. */
+function changes(from: Modification, to: Modification): Modification {
+  return Object.fromEntries(
+    Object.entries(to).filter(([name, value]) => value !== from[name as keyof Modification]),
+  );
+}
+
+async function modify(context: Context, zone: string, id: string, what: Modification): Promise<void> {
+  if (Object.keys(what).length === 0) return;
+  const request = { security_group_rule: id, ...what };
   await context.session.call(ModifySecurityGroupRuleAttributes, zone, request, context);
 }

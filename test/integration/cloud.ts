@@ -20,6 +20,22 @@ export interface Call {
 /** A call that changes something, as tests write it down. */
 export type Change = readonly [action: string, parameters: object];
 
+/** The API calls that a cloud has answered so far. */
+export function callsOf(home: string): Call[] {
+  const path = join(home, "calls.jsonl");
+  if (!existsSync(path)) return [];
+  // The last line may still be written.
+  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as Call);
+}
+
+/** The calls that change something, in their order. */
+export function changesAmong(calls: readonly Call[]): Change[] {
+  return calls
+    .filter(({ action }) => !/^(Describe|Get)/.test(action))
+    .map(({ action, parameters }) => [action, parameters]);
+}
+
 export class Cloud {
   /** Holds the cloud's home and whatever else the test keeps. */
   readonly directory: string;
@@ -62,21 +78,18 @@ export class Cloud {
   }
 
   calls(): Call[] {
-    const path = join(this.home, "calls.jsonl");
-    if (!existsSync(path)) return [];
-    // The last line may still be written.
-    const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as Call);
+    return callsOf(this.home);
   }
 
   /** The changes that `work` had made: actions with their parameters, without those that were refused. */
   async changesBy(work: () => Promise<unknown>): Promise<Change[]> {
     const before = this.calls().length;
     await work();
-    return this.calls()
-      .slice(before)
-      .filter(({ action, ret_code }) => ret_code === 0 && !/^(Describe|Get)/.test(action))
-      .map(({ action, parameters }) => [action, parameters]);
+    return changesAmong(
+      this.calls()
+        .slice(before)
+        .filter(({ ret_code }) => ret_code === 0),
+    );
   }
 
   /** What `cloud status --json` says. */

@@ -8,9 +8,15 @@ import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import rpc from "@pulumi/pulumi/proto/provider_pb.js";
 import statusMessages from "@pulumi/pulumi/proto/status_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
-import type structs from "google-protobuf/google/protobuf/struct_pb.js";
 import { compileCache } from "../../local-cloud/compile-cache.ts";
-import { fromStruct, type Properties, toStruct } from "../../provider/rpc/values.ts";
+import {
+  fromStruct,
+  type Properties,
+  type Struct,
+  secretSignature,
+  signatureKey,
+  toStruct,
+} from "../../provider/rpc/values.ts";
 import { root } from "./cloud.ts";
 
 /** What state holds of a resource. */
@@ -20,6 +26,23 @@ export interface Resource {
   readonly inputs: Properties;
   /** Inputs and outputs. */
   readonly properties: Properties;
+  /** Which of them came marked as secret; absent where the test wrote the resource itself. */
+  readonly secrets?: Marks;
+}
+
+/** Names of the properties that came marked as secret. */
+export interface Marks {
+  readonly inputs: readonly string[];
+  readonly properties: readonly string[];
+}
+
+export interface Checked {
+  /** With defaults. */
+  readonly inputs: Properties;
+  /** Names of the inputs that came marked as secret. */
+  readonly secrets: readonly string[];
+  /** Property path and reason of each problem. */
+  readonly failures: readonly (readonly [path: string, reason: string])[];
 }
 
 /** The half-made resource that an interrupted or failed create leaves in state. */
@@ -99,22 +122,31 @@ export class Plugin {
     );
   }
 
-  /** The inputs with defaults. @throws Error with all failures */
-  async check(urn: string, news: Properties): Promise<Properties> {
+  async check(urn: string, news: Properties): Promise<Checked> {
     const request = new rpc.CheckRequest().setUrn(urn).setNews(toStruct(news));
     const response = await call<rpc.CheckResponse>((done) => this.#client.check(request, done));
-    const failures = response.getFailuresList().map((each) => `${each.getProperty()}: ${each.getReason()}`);
-    if (failures.length > 0) throw new Error(failures.join("\n"));
-    return fromStruct(response.getInputs());
+    return {
+      inputs: fromStruct(response.getInputs()),
+      secrets: marksOf(response.getInputs()),
+      failures: response.getFailuresList().map((each) => [each.getProperty(), each.getReason()] as const),
+    };
+  }
+
+  /** @throws Error with all failures */
+  async #valid(urn: string, news: Properties): Promise<Checked> {
+    const checked = await this.check(urn, news);
+    const told = checked.failures.map(([path, reason]) => `${path}: ${reason}`);
+    if (told.length > 0) throw new Error(told.join("\n"));
+    return checked;
   }
 
   /** Checks and creates. @throws HalfMade where the cloud made it and it is not finished */
   async create(urn: string, news: Properties, { preview = false, timeout = 60 } = {}): Promise<Resource> {
-    const inputs = await this.check(urn, news);
+    const { inputs, secrets } = await this.#valid(urn, news);
     const request = new rpc.CreateRequest().setUrn(urn).setProperties(toStruct(inputs));
     request.setPreview(preview).setTimeout(timeout);
     const response = await call<rpc.CreateResponse>((done) => this.#client.create(request, done), urn);
-    return { urn, id: response.getId(), inputs, properties: fromStruct(response.getProperties()) };
+    return resourceOf(urn, response.getId(), inputs, secrets, response.getProperties());
   }
 
   /** What the cloud has of a resource in state; undefined where it is gone. */
@@ -123,7 +155,7 @@ export class Plugin {
     return await this.#read(urn, request.setInputs(toStruct(inputs)).setProperties(toStruct(properties)));
   }
 
-  /** @param id `zone/id` */
+  /** @param id `zone/id`, or the id alone */
   async import(urn: string, id: string): Promise<Resource | undefined> {
     return await this.#read(urn, new rpc.ReadRequest().setUrn(urn).setId(id));
   }
@@ -131,37 +163,39 @@ export class Plugin {
   async #read(urn: string, request: rpc.ReadRequest): Promise<Resource | undefined> {
     const response = await call<rpc.ReadResponse>((done) => this.#client.read(request, done));
     if (response.getId() === "") return undefined;
-    const [inputs, properties] = [fromStruct(response.getInputs()), fromStruct(response.getProperties())];
-    return { urn, id: response.getId(), inputs, properties };
+    const inputs = response.getInputs();
+    return resourceOf(urn, response.getId(), fromStruct(inputs), marksOf(inputs), response.getProperties());
   }
 
-  /** Kinds of change by property; empty where nothing differs. */
+  /** Kinds of change by property path; empty where nothing differs. */
   async diff({ urn, id, inputs, properties }: Resource, news: Properties): Promise<Record<string, string>> {
     const request = new rpc.DiffRequest().setUrn(urn).setId(id).setOlds(toStruct(properties));
-    request.setOldInputs(toStruct(inputs)).setNews(toStruct(await this.check(urn, news)));
+    request.setOldInputs(toStruct(inputs)).setNews(toStruct((await this.#valid(urn, news)).inputs));
     const response = await call<rpc.DiffResponse>((done) => this.#client.diff(request, done));
-    const { DIFF_NONE } = rpc.DiffResponse.DiffChanges;
     const kinds = Object.entries(rpc.PropertyDiff.Kind);
     const found: Record<string, string> = {};
     response.getDetaileddiffMap().forEach((detail, name) => {
       found[name] = kinds.find(([, value]) => value === detail.getKind())?.[0] ?? "";
     });
-    if ((response.getChanges() === DIFF_NONE) !== (Object.keys(found).length === 0)) {
-      throw new Error(`changes ${response.getChanges()} and details ${JSON.stringify(found)} disagree`);
-    }
+    expectAgreement(response, found);
     return found;
   }
 
-  async update({ urn, id, inputs, properties }: Resource, news: Properties): Promise<Resource> {
-    const checked = await this.check(urn, news);
+  async update(
+    { urn, id, inputs, properties }: Resource,
+    news: Properties,
+    { preview = false } = {},
+  ): Promise<Resource> {
+    const checked = await this.#valid(urn, news);
     const request = new rpc.UpdateRequest()
       .setUrn(urn)
       .setId(id)
       .setOlds(toStruct(properties))
-      .setTimeout(60);
-    request.setOldInputs(toStruct(inputs)).setNews(toStruct(checked));
+      .setTimeout(60)
+      .setPreview(preview);
+    request.setOldInputs(toStruct(inputs)).setNews(toStruct(checked.inputs));
     const response = await call<rpc.UpdateResponse>((done) => this.#client.update(request, done), urn);
-    return { urn, id, inputs: checked, properties: fromStruct(response.getProperties()) };
+    return resourceOf(urn, id, checked.inputs, checked.secrets, response.getProperties());
   }
 
   async delete({ urn, id, inputs, properties }: Resource): Promise<void> {
@@ -173,14 +207,9 @@ export class Plugin {
   async cancel(): Promise<void> {
     await call<empty.Empty>((done) => this.#client.cancel(new empty.Empty(), done));
   }
-
-  /** The response of a create as it is on the wire, with the marks of secrets. */
-  async rawCreate(urn: string, news: Properties): Promise<structs.Struct | undefined> {
-    const request = new rpc.CreateRequest().setUrn(urn).setProperties(toStruct(await this.check(urn, news)));
-    return (await call<rpc.CreateResponse>((done) => this.#client.create(request, done))).getProperties();
-  }
 }
 
+/** @param type without the package, e.g. `cloud:Eip` */
 export function urnOf(type: string, name: string): string {
   return `urn:pulumi:test::crosszone::crosszone:network:Network$qingcloud:${type}::${name}`;
 }
@@ -203,6 +232,45 @@ function halfMade(error: ServiceError, urn: string): HalfMade | undefined {
     "pulumirpc.ErrorResourceInitFailed",
   );
   if (failed == null) return undefined;
-  const [inputs, properties] = [fromStruct(failed.getInputs()), fromStruct(failed.getProperties())];
-  return new HalfMade(error.details, { urn, id: failed.getId(), inputs, properties });
+  const inputs = failed.getInputs();
+  return new HalfMade(
+    error.details,
+    resourceOf(urn, failed.getId(), fromStruct(inputs), marksOf(inputs), failed.getProperties()),
+  );
+}
+
+function resourceOf(
+  urn: string,
+  id: string,
+  inputs: Properties,
+  marked: readonly string[],
+  properties: Struct | undefined,
+): Resource {
+  const secrets = { inputs: marked, properties: marksOf(properties) };
+  return { urn, id, inputs, properties: fromStruct(properties), secrets };
+}
+
+function marksOf(struct: Struct | undefined): string[] {
+  const raw = (struct?.toJavaScript() ?? {}) as Record<string, { [signatureKey]?: unknown } | null>;
+  return Object.keys(raw)
+    .filter((name) => raw[name]?.[signatureKey] === secretSignature)
+    .sort();
+}
+
+/** What an engine without detailed diffs reads says the same. @param details kinds of change by property path */
+function expectAgreement(response: rpc.DiffResponse, details: Readonly<Record<string, string>>): void {
+  const properties = (paths: readonly string[]) =>
+    [...new Set(paths.map((path) => path.replace(/[.[].*/, "")))].sort().join();
+  const isNone = response.getChanges() === rpc.DiffResponse.DiffChanges.DIFF_NONE;
+  const paths = Object.keys(details);
+  const replaced = paths.filter((path) => details[path]?.endsWith("_REPLACE"));
+  if (
+    isNone !== (paths.length === 0) ||
+    properties(paths) !== response.getDiffsList().toSorted().join() ||
+    properties(replaced) !== response.getReplacesList().toSorted().join()
+  ) {
+    throw new Error(
+      `details ${JSON.stringify(details)} disagree with ${JSON.stringify(response.toObject())}`,
+    );
+  }
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Properties } from "../../provider/rpc/values.ts";
@@ -147,15 +147,6 @@ test("an instance by size asks for CPUs, memory in MB and GPUs, and has no drift
   for (const each of [instance, keyPair, vxnet, vpc]) await plugin.delete(each);
 });
 
-test("the zones of the account, and what leases cost, are told by functions; what is gone has no price", async () => {
-  expect(await plugin.invoke("qingcloud:cloud:getZones", {})).toEqual({ zoneIds: ["gpu1a", "gpu2a"] });
-  const vpc = await make("Vpc", router, plugin, "price");
-  const resources = [vpc.id, "rtr-none0000"];
-  const { perHour } = await plugin.invoke("qingcloud:cloud:getPrices", { zone: "gpu1a", resources });
-  expect(perHour).toEqual([expect.any(Number), null]);
-  await plugin.delete(vpc);
-});
-
 test("a provider that is not configured, and a type that it does not have, are told", async () => {
   const bare = await Plugin.start();
   plugins.push(bare);
@@ -165,6 +156,27 @@ test("a provider that is not configured, and a type that it does not have, are t
   await expect(bare.check(urnOf("cloud:Snapshot", "x"), {})).rejects.toThrow(
     /^"qingcloud:cloud:Snapshot" is no resource of this provider; there are: .*qingcloud:cloud:Eip/,
   );
+});
+
+test("a wrong secret is the cloud's 1200, with the file to look at and without the secret", async () => {
+  const wrong = "notTheSecretOfThisAccount0123456789abcdef";
+  const file = join(cloud.directory, "wrong.yaml");
+  const right = readFileSync(cloud.configFile, "utf8");
+  const text = right.replace(/qy_secret_access_key: .*/, `qy_secret_access_key: '${wrong}'`);
+  writeFileSync(file, text, { mode: 0o600 });
+  const stranger = await Plugin.start(file);
+  plugins.push(stranger);
+  let error: unknown;
+  const changes = await cloud.changesBy(async () => {
+    error = await make("Eip", { bandwidth: 5 }, stranger).catch((reason: unknown) => reason);
+  });
+  const { message } = error as Error;
+  expect(message).toContain(
+    "DescribeZones was refused with 1200 (authentication failed: unknown access key or wrong signature)",
+  );
+  expect(message).toContain(`Check the access key and secret of ${file}.`);
+  expect(message).not.toContain(wrong);
+  expect(changes).toEqual([]);
 });
 
 describe("a create that is cancelled", () => {
@@ -204,7 +216,12 @@ describe("a create that is cancelled", () => {
     const error = await made;
     if (!(error instanceof HalfMade)) throw new Error(`not half-made but ${String(error)}`);
     expect(error.message).toBe("cancelled; the next run finishes what was begun");
-    expect(error.resource.id).toMatch(/^rtr-/);
+    const { id, inputs: kept, properties } = error.resource;
+    expect(id).toMatch(/^rtr-/);
+    expect(kept).toEqual({ ...inputs, type: 1 });
+    // Without its outputs, so that the next run sees an unfinished one.
+    const { name: _name, ...nameless } = kept;
+    expect(properties).toEqual(nameless);
     await cancelled.stop();
 
     const next = await start();

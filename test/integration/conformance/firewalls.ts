@@ -1,0 +1,226 @@
+/** Entries: security groups and their rules. */
+import { expect } from "vitest";
+import { type Change, type Entry, type IdOf, nameAlone, named } from "./entry.ts";
+
+const ssh = { protocol: "tcp", priority: 1, action: "accept", direction: 0, fromPort: 22, toPort: 22 };
+const esp = { protocol: "esp", priority: 2, action: "accept", direction: 0, cidrBlock: "198.51.100.10/32" };
+const ping = { protocol: "icmp", priority: 3, action: "drop", direction: 1, fromPort: 8, toPort: 0 };
+
+function sent(index: number, protocol: string, priority: number, values: Record<string, string>) {
+  const rule = { protocol, priority: `${priority}`, action: "accept", direction: "0", ...values };
+  return Object.fromEntries(Object.entries(rule).map(([name, value]) => [`rules.${index}.${name}`, value]));
+}
+
+const sentSsh = (index: number) => sent(index, "tcp", 1, { val1: "22", val2: "22" });
+const sentPing = { action: "drop", direction: "1", val1: "8", val2: "0" };
+const appliedGroup = (group: string): Change => ["ApplySecurityGroup", { security_group: group }];
+const oneRule = { "security_group_rules.1": expect.stringMatching(/^sgr-/) };
+const wayIn = { protocol: "tcp", fromPort: 2201, toPort: 2202, cidrBlock: "203.0.113.1/32" };
+
+function modified(id: IdOf, changes: Record<string, string>): Change {
+  return ["ModifySecurityGroupRuleAttributes", { security_group_rule: id("way-in"), ...changes }];
+}
+
+export const firewallEntries: readonly Entry[] = [
+  {
+    ...nameAlone("firewall"),
+    type: "cloud:SecurityGroup",
+    name: "firewall",
+    inputs: () => ({ ...named("firewall"), rules: [ssh, esp] }),
+    unknowns: ["rules"],
+    created: (id) => [
+      ["CreateSecurityGroup", { security_group_name: "firewall" }],
+      [
+        "AddSecurityGroupRules",
+        {
+          security_group: id("firewall"),
+          ...sentSsh(1),
+          ...sent(2, "esp", 2, { val3: "198.51.100.10/32" }),
+        },
+      ],
+      appliedGroup(id("firewall")),
+    ],
+    steps: [
+      {
+        what: "another name",
+        to: () => ({ name: "firewall 2" }),
+        diff: { name: "UPDATE" },
+        calls: (id) => [
+          [
+            "ModifySecurityGroupAttributes",
+            { security_group: id("firewall"), security_group_name: "firewall 2" },
+          ],
+        ],
+      },
+      {
+        what: "one rule more",
+        to: () => ({ rules: [ssh, esp, ping] }),
+        diff: { "rules[2]": "ADD" },
+        calls: (id) => [
+          ["AddSecurityGroupRules", { security_group: id("firewall"), ...sent(1, "icmp", 3, sentPing) }],
+          appliedGroup(id("firewall")),
+        ],
+      },
+      {
+        what: "the same rules in another order",
+        to: () => ({ rules: [ping, esp, ssh] }),
+        diff: {
+          "rules[0].protocol": "UPDATE",
+          "rules[0].priority": "UPDATE",
+          "rules[0].action": "UPDATE",
+          "rules[0].direction": "UPDATE",
+          "rules[0].fromPort": "UPDATE",
+          "rules[0].toPort": "UPDATE",
+          "rules[2]": "ADD",
+        },
+        calls: () => [],
+      },
+      {
+        what: "one rule that is another, one less",
+        to: () => ({ rules: [{ ...ssh, cidrBlock: "203.0.113.1" }, esp] }),
+        diff: { "rules[0].cidrBlock": "ADD" },
+        calls: (id) => [
+          [
+            "AddSecurityGroupRules",
+            { security_group: id("firewall"), ...sentSsh(1), "rules.1.val3": "203.0.113.1" },
+          ],
+          [
+            "DeleteSecurityGroupRules",
+            { ...oneRule, "security_group_rules.2": expect.stringMatching(/^sgr-/) },
+          ],
+          appliedGroup(id("firewall")),
+        ],
+      },
+    ],
+    drifts: [
+      {
+        what: "a rule more",
+        by: (id) => [
+          [
+            "AddSecurityGroupRules",
+            { security_group: id("firewall"), "rules.1.protocol": "gre", "rules.1.priority": "9" },
+          ],
+          appliedGroup(id("firewall")),
+        ],
+        found: () => ({
+          rules: [
+            { ...ssh, cidrBlock: "203.0.113.1" },
+            esp,
+            { protocol: "gre", priority: 9, action: "accept", direction: 0 },
+          ],
+        }),
+        calls: (id) => [["DeleteSecurityGroupRules", oneRule], appliedGroup(id("firewall"))],
+      },
+    ],
+    deleted: (id) => [["DeleteSecurityGroups", { "security_groups.1": id("firewall") }]],
+  },
+  {
+    ...nameAlone("closed"),
+    type: "cloud:SecurityGroup",
+    name: "closed",
+    inputs: () => ({ ...named("closed"), rules: [] }),
+    unknowns: [],
+    created: () => [["CreateSecurityGroup", { security_group_name: "closed" }]],
+    steps: [
+      {
+        what: "rules that are managed elsewhere",
+        to: () => ({ rules: undefined }),
+        diff: { rules: "DELETE" },
+        calls: () => [],
+      },
+    ],
+    drifts: [
+      {
+        what: "name",
+        by: (id) => [
+          ["ModifySecurityGroupAttributes", { security_group: id("closed"), security_group_name: "by hand" }],
+        ],
+        found: () => ({ name: "by hand" }),
+        calls: (id) => [
+          ["ModifySecurityGroupAttributes", { security_group: id("closed"), security_group_name: "closed" }],
+        ],
+      },
+    ],
+    deleted: (id) => [["DeleteSecurityGroups", { "security_groups.1": id("closed") }]],
+  },
+  {
+    ...nameAlone("way-in"),
+    type: "cloud:SecurityGroupRule",
+    name: "way-in",
+    inputs: (id) => ({ ...named("way-in"), securityGroupId: id("their-group"), ...wayIn }),
+    defaults: { priority: 0, action: "accept", direction: 0 },
+    unknowns: ["securityGroupId", "cidrBlock"],
+    created: (id) => [
+      [
+        "AddSecurityGroupRules",
+        {
+          security_group: id("their-group"),
+          ...sent(1, "tcp", 0, { val1: "2201", val2: "2202", val3: "203.0.113.1/32" }),
+          "rules.1.security_group_rule_name": "way-in",
+        },
+      ],
+      appliedGroup(id("their-group")),
+    ],
+    steps: [
+      {
+        what: "another group",
+        to: () => ({ securityGroupId: "sg-other" }),
+        diff: { securityGroupId: "UPDATE_REPLACE" },
+      },
+      {
+        what: "no source",
+        to: () => ({ cidrBlock: undefined }),
+        // The API takes no value away.
+        diff: { cidrBlock: "DELETE_REPLACE" },
+      },
+      {
+        what: "no ports",
+        to: () => ({ fromPort: undefined, toPort: undefined }),
+        diff: { fromPort: "DELETE_REPLACE", toPort: "DELETE_REPLACE" },
+      },
+      {
+        what: "another name",
+        to: () => ({ name: "way-in 2" }),
+        diff: { name: "UPDATE" },
+        // A name is in force without being applied.
+        calls: (id) => [modified(id, { security_group_rule_name: "way-in 2" })],
+      },
+      {
+        what: "another protocol, priority, action and direction",
+        to: () => ({ protocol: "udp", priority: 7, action: "drop", direction: 1 }),
+        diff: { protocol: "UPDATE", priority: "UPDATE", action: "UPDATE", direction: "UPDATE" },
+        calls: (id) => [
+          modified(id, { protocol: "udp", priority: "7", rule_action: "drop", direction: "1" }),
+          appliedGroup(id("their-group")),
+        ],
+      },
+      {
+        what: "other ports and another source",
+        to: () => ({ fromPort: 2203, toPort: 2204, cidrBlock: "203.0.113.0/24" }),
+        diff: { fromPort: "UPDATE", toPort: "UPDATE", cidrBlock: "UPDATE" },
+        calls: (id) => [
+          modified(id, { val1: "2203", val2: "2204", val3: "203.0.113.0/24" }),
+          appliedGroup(id("their-group")),
+        ],
+      },
+    ],
+    drifts: [
+      {
+        what: "first port and name",
+        by: (id) => [
+          modified(id, { val1: "2200", security_group_rule_name: "by hand" }),
+          appliedGroup(id("their-group")),
+        ],
+        found: () => ({ fromPort: 2200, name: "by hand" }),
+        calls: (id) => [
+          modified(id, { security_group_rule_name: "way-in 2", val1: "2203" }),
+          appliedGroup(id("their-group")),
+        ],
+      },
+    ],
+    deleted: (id) => [
+      ["DeleteSecurityGroupRules", { "security_group_rules.1": id("way-in") }],
+      appliedGroup(id("their-group")),
+    ],
+  },
+];
