@@ -89,7 +89,10 @@ export class InstanceChanges {
 
   async #resize(from: Shape, to: Shape, disk: number | undefined): Promise<void> {
     const { session } = this.#context;
-    const request = { instances: [this.#id], ...shapeRequest(to), os_disk_size: disk };
+    // A size that names no GPUs leaves those that there are.
+    const isWithoutGpus = to.cpu !== undefined && to.gpus === undefined && (from.gpus ?? 0) > 0;
+    const shape = shapeRequest(isWithoutGpus ? { ...to, gpus: 0 } : to);
+    const request = { instances: [this.#id], ...shape, os_disk_size: disk };
     const wanted = {
       ...(to.cpu === undefined ? {} : { cpu: to.cpu - (from.cpu ?? 0) }),
       ...(to.memoryGiB === undefined ? {} : { memory: (to.memoryGiB - (from.memoryGiB ?? 0)) * 1024 }),

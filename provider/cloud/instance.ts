@@ -124,9 +124,10 @@ export const instance = defineResource({
     if (news.privateIp !== undefined && news.privateIp !== outputs.privateIp) {
       await changes.changeAddress(news.vxnetId, news.privateIp);
     }
-    const isOther = isOtherSize(news, outputs) || gpusOf(news) !== gpusOf({ ...outputs, gpus: olds.gpus });
+    const present = { ...outputs, gpus: gpusOf({ ...outputs, gpus: olds.gpus }) };
+    const isOther = isOtherSize(news, outputs) || gpusOf(news) !== present.gpus;
     const disk = news.osDiskGiB === olds.osDiskGiB ? undefined : news.osDiskGiB;
-    if (isOther || disk !== undefined) await changes.resize(outputs, isOther ? news : {}, disk);
+    if (isOther || disk !== undefined) await changes.resize(present, isOther ? news : {}, disk);
     const [found] = await describeInstances(context, zone, { instances: [id] });
     if (found === undefined)
       throw new Error(`Instance ${id} is gone from zone ${zone} while it was changed.`);

@@ -135,6 +135,12 @@ const node3: Entry = {
       diff: { gpus: "UPDATE" },
       calls: (id) => resizedWhileStopped(id("node-3"), { cpu: "16", memory: "65536", gpu: "2" }),
     },
+    {
+      what: "no GPU",
+      to: () => ({ gpus: undefined, cpu: 8, memoryGiB: 16 }),
+      diff: { gpus: "DELETE", cpu: "UPDATE", memoryGiB: "UPDATE" },
+      calls: (id) => resizedWhileStopped(id("node-3"), { cpu: "8", memory: "16384", gpu: "0" }),
+    },
   ],
   drifts: [
     {
