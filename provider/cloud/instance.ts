@@ -137,10 +137,12 @@ export const instance = defineResource({
   async delete(context, id, { inputs: { zone } }) {
     const [present] = await listInstances(context, zone, { instances: [id] });
     if (present === undefined || present.status === "ceased") return;
-    await untilLeased(context, zone, id);
+    // What lies in the recycle bin has no lease any more.
+    const isTerminated = present.status === "terminated";
+    if (!isTerminated) await untilLeased(context, zone, id);
     await deleteWhenFree(context, {
       what: `instance ${id}`,
-      remove: () => cease(context, zone, id, present.status === "terminated"),
+      remove: () => cease(context, zone, id, isTerminated),
       users: async () => [],
     });
     // Until then it holds its address, its key pair and its place in the vxnet.

@@ -1,7 +1,7 @@
 /** Entries: instances by their sizes: one with user data and a host name, one with GPUs. */
 import { expect } from "vitest";
 import { type Entry, named } from "./entry.ts";
-import { ceased, keyed, moved, resizedWhileStopped } from "./instance-calls.ts";
+import { ceased, keyed, moved, ofOne, resizedWhileStopped } from "./instance-calls.ts";
 
 /** What must be nowhere in clear. */
 export const userData = "#!/bin/sh\necho hidden-user-data\n";
@@ -88,7 +88,9 @@ const node2: Entry = {
     }),
     diff: { hostname: "ADD_REPLACE", userData: "ADD_REPLACE" },
   },
-  deleted: ceased("node-2"),
+  // It is taken out of the recycle bin for good.
+  beforeDeletion: (id) => [ofOne("TerminateInstances", id("node-2"))],
+  deleted: (id) => [ofOne("CeaseInstances", id("node-2"))],
 };
 
 const node3: Entry = {
