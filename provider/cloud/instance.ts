@@ -119,7 +119,9 @@ export const instance = defineResource({
       await context.session.call(ModifyInstanceAttributes, zone, request, context);
     }
     const changes = new InstanceChanges(context, zone, id);
-    if (news.keypairId !== olds.keypairId) await changes.changeKeyPair(olds.keypairId, news.keypairId);
+    if (news.keypairId !== olds.keypairId) {
+      await changes.changeKeyPair(olds.keypairId || undefined, news.keypairId);
+    }
     if (news.volumeIds !== undefined) await changes.changeVolumes(news.volumeIds);
     if (news.privateIp !== undefined && news.privateIp !== outputs.privateIp) {
       await changes.changeAddress(news.vxnetId, news.privateIp);
@@ -234,9 +236,15 @@ function asInputs(found: Found, zone: string, known: Inputs | undefined): Inputs
     ...(hasDisk ? { osDiskGiB: disk } : {}),
     vxnetId: found.vxnets[0]?.vxnet_id ?? "",
     ...(isFixed ? { privateIp: addressOf(found) } : {}),
-    keypairId: found.keypair_ids?.[0] ?? known?.keypairId ?? "",
+    keypairId: keyPairOf(found, known?.keypairId),
     ...(hasVolumes ? { volumeIds: volumes } : {}),
   };
+}
+
+/** Of several the program's, so that a refresh without drift shows none; empty where it lets nobody in. */
+function keyPairOf({ keypair_ids: ids }: Found, known: string | undefined): string {
+  if (known !== undefined && (ids === undefined || ids.includes(known))) return known;
+  return ids?.[0] ?? "";
 }
 
 /** As the program wrote them, so that a refresh without drift shows none. */

@@ -138,10 +138,16 @@ export const instanceByType: Entry = {
   ],
   drifts: [
     {
-      what: "volume",
-      by: (id) => [disked("DetachVolumes", id, "node-1", "disk-b")],
-      found: () => ({ volumeIds: [] }),
-      calls: (id) => [disked("AttachVolumes", id, "node-1", "disk-b")],
+      what: "key pair and volume",
+      by: (id) => [
+        keyed("DetachKeyPairs", id, "node-1", "second-login"),
+        disked("DetachVolumes", id, "node-1", "disk-b"),
+      ],
+      found: () => ({ keypairId: "", volumeIds: [] }),
+      calls: (id) => [
+        keyed("AttachKeyPairs", id, "node-1", "second-login"),
+        disked("AttachVolumes", id, "node-1", "disk-b"),
+      ],
     },
     {
       what: "address and name",
