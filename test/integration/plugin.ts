@@ -115,11 +115,13 @@ export class Plugin {
     await call<rpc.ConfigureResponse>((done) => this.#client.configure(request, done));
   }
 
+  /** @throws Error with all failures */
   async invoke(token: string, args: Properties): Promise<Properties> {
     const request = new rpc.InvokeRequest().setTok(token).setArgs(toStruct(args));
-    return fromStruct(
-      (await call<rpc.InvokeResponse>((done) => this.#client.invoke(request, done))).getReturn(),
-    );
+    const response = await call<rpc.InvokeResponse>((done) => this.#client.invoke(request, done));
+    const failures = response.getFailuresList().map((each) => `${each.getProperty()}: ${each.getReason()}`);
+    if (failures.length > 0) throw new Error(failures.join("\n"));
+    return fromStruct(response.getReturn());
   }
 
   async check(urn: string, news: Properties): Promise<Checked> {
