@@ -113,12 +113,15 @@ export function lifeOfStatic<Inputs extends Owner>(kind: StaticKind<Inputs>) {
       const name = physicalName(context.urn, news);
       const values = kind.toValues(news);
       const isChanged = !isDeepStrictEqual(values, kind.toValues(olds));
-      const request = {
-        router_static: id,
-        ...(name === outputs.name ? {} : { router_static_name: name }),
-        ...(isChanged ? values : {}),
-      };
-      await session.call(ModifyRouterStaticAttributes, news.zone, request, context);
+      const isRenamed = name !== outputs.name;
+      if (isChanged || isRenamed) {
+        const request = {
+          router_static: id,
+          ...(isRenamed ? { router_static_name: name } : {}),
+          ...(isChanged ? values : {}),
+        };
+        await session.call(ModifyRouterStaticAttributes, news.zone, request, context);
+      }
       if (isChanged) await session.routerUpdates(news.zone, news.vpcId).apply(context.deadline);
       return { name };
     },

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import {
-  ApplySecurityGroup,
   CreateRouters,
   DeleteRouters,
   DescribeRouters,
@@ -12,6 +11,7 @@ import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree, untilLeased } from "./deleting.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { applyGroup } from "./security-rules.ts";
 import { until, untilJob } from "./waiting.ts";
 
 export const vpc = defineResource({
@@ -33,12 +33,14 @@ export const vpc = defineResource({
     securityGroupId: z
       .string()
       .optional()
-      .describe("Firewall of the router; default the zone's default group."),
+      .describe("Firewall of the router; default the zone's default group. Left out later, the group stays."),
   }),
   outputs: z.object(nameOutput),
   replaceOn: ["zone", "vpcNetwork", "type"],
   deleteBeforeReplace: true,
-  isSame: sameName,
+  isSame: (property, state, news, urn) =>
+    (property === "securityGroupId" && news.securityGroupId === undefined) ||
+    sameName(property, state, news, urn),
   find,
 
   async create(context, inputs) {
@@ -55,7 +57,7 @@ export const vpc = defineResource({
       found === undefined
         ? { securityGroupId: inputs.securityGroupId }
         : { eipId: found.eip.eip_id || undefined, securityGroupId: found.security_group_id ?? undefined };
-    await change(context, zone, id, present, inputs);
+    await change(context, zone, id, { ...present, name }, { ...inputs, name });
     // An interrupted run may have set the EIP without applying it.
     if (found?.is_applied === 0) await context.session.routerUpdates(zone, id).apply(context.deadline);
     return { id, outputs: { name } };
@@ -84,11 +86,7 @@ export const vpc = defineResource({
 
   async update(context, id, { olds, news, outputs }) {
     const name = physicalName(context.urn, news);
-    if (name !== outputs.name) {
-      const request = { router: id, router_name: name };
-      await context.session.call(ModifyRouterAttributes, news.zone, request, context);
-    }
-    await change(context, news.zone, id, olds, news);
+    await change(context, news.zone, id, { ...olds, name: outputs.name }, { ...news, name });
     return { name };
   },
 
@@ -153,6 +151,7 @@ async function usersOf(context: Context, zone: string, id: string): Promise<stri
 }
 
 interface Attachments {
+  readonly name?: string | undefined;
   readonly eipId?: string | undefined;
   readonly securityGroupId?: string | undefined;
 }
@@ -181,7 +180,10 @@ function untilActive(context: Context, zone: string, id: string) {
   });
 }
 
-/** A changed EIP is inert until UpdateRouters, a changed security group until ApplySecurityGroup. */
+/**
+ * All by one ModifyRouterAttributes, and a second where an EIP is exchanged. A changed EIP is inert until UpdateRouters,
+ * a changed security group until ApplySecurityGroup.
+ */
 async function change(
   context: Context,
   zone: string,
@@ -190,21 +192,24 @@ async function change(
   to: Attachments,
 ): Promise<void> {
   const { session } = context;
-  if (from.eipId !== to.eipId) {
-    // A router has one EIP: the old one goes, applied, before the new one comes.
-    const steps = [from.eipId === undefined ? undefined : "", to.eipId].filter((eip) => eip !== undefined);
-    for (const eip of steps) {
-      await session.call(ModifyRouterAttributes, zone, { router: id, eip }, context);
-      await session.routerUpdates(zone, id).apply(context.deadline);
-    }
+  const isOtherGroup = to.securityGroupId !== undefined && from.securityGroupId !== to.securityGroupId;
+  // A router has one EIP: the old one goes, applied, before the new one comes.
+  const [eip, nextEip] =
+    from.eipId === to.eipId
+      ? []
+      : [from.eipId === undefined ? undefined : "", to.eipId].filter((step) => step !== undefined);
+  const attributes = {
+    ...(from.name === to.name || to.name === undefined ? {} : { router_name: to.name }),
+    ...(isOtherGroup ? { security_group: to.securityGroupId } : {}),
+    ...(eip === undefined ? {} : { eip }),
+  };
+  if (Object.keys(attributes).length > 0) {
+    await session.call(ModifyRouterAttributes, zone, { router: id, ...attributes }, context);
   }
-  if (to.securityGroupId !== undefined && from.securityGroupId !== to.securityGroupId) {
-    const group = to.securityGroupId;
-    await session.call(ModifyRouterAttributes, zone, { router: id, security_group: group }, context);
-    await untilJob(
-      context,
-      zone,
-      (await session.call(ApplySecurityGroup, zone, { security_group: group }, context)).job_id,
-    );
+  if (eip !== undefined) await session.routerUpdates(zone, id).apply(context.deadline);
+  if (nextEip !== undefined) {
+    await session.call(ModifyRouterAttributes, zone, { router: id, eip: nextEip }, context);
+    await session.routerUpdates(zone, id).apply(context.deadline);
   }
+  if (isOtherGroup) await applyGroup(context, zone, to.securityGroupId ?? "");
 }

@@ -118,8 +118,7 @@ const router: Entry = {
       ],
       found: (id) => ({ securityGroupId: id("firewall"), name: "by hand" }),
       calls: (id) => [
-        modified(id, { router_name: "router 2" }),
-        modified(id, { security_group: id("closed") }),
+        modified(id, { router_name: "router 2", security_group: id("closed") }),
         appliedGroup(id, "closed"),
       ],
     },
@@ -158,7 +157,7 @@ const bareRouter: Entry = {
   // The API tells the default group too; a program that names none does not manage it.
   imported: {
     finds: () => ({ securityGroupId: expect.stringMatching(/^sg-/) }),
-    diff: { securityGroupId: "DELETE" },
+    diff: {},
   },
   deleted: (id) => [["DeleteRouters", { "routers.1": id("bare-router") }]],
 };
