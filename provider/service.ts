@@ -14,7 +14,6 @@ import { InitFailedError } from "./rpc/init-failed.ts";
 import { checkResponse, diffResponse, invokeFailures } from "./rpc/responses.ts";
 import { unary } from "./rpc/server.ts";
 import { fromStruct, hasUnknown, type Properties, toStruct } from "./rpc/values.ts";
-import { packageSchema } from "./schema.ts";
 import type { Session } from "./session.ts";
 
 type Message<Name extends keyof typeof provider> = (typeof provider)[Name] extends new () => infer M
@@ -62,11 +61,12 @@ export class ProviderService {
         this.#session = configure(fromStruct(request.getArgs()));
         return new provider.ConfigureResponse().setSupportspreview(true);
       }),
-      getSchema: unary(() =>
-        new provider.GetSchemaResponse().setSchema(
-          JSON.stringify(packageSchema([...this.#definitions.values()], [...this.#functions.values()])),
-        ),
-      ),
+      getSchema: unary(async () => {
+        // Asked for by people, not by deployments.
+        const { packageSchema } = await import("./schema.ts");
+        const schema = packageSchema([...this.#definitions.values()], [...this.#functions.values()]);
+        return new provider.GetSchemaResponse().setSchema(JSON.stringify(schema));
+      }),
       invoke: unary((request: Message<"InvokeRequest">) => this.#invoke(request)),
       check: unary((request: Message<"CheckRequest">) => this.#check(request)),
       diff: unary((request: Message<"DiffRequest">) => this.#diff(request)),
