@@ -75,11 +75,19 @@ export class Plugin {
     });
   }
 
-  /** @param configFile absent: it is not configured */
-  static async start(configFile?: string): Promise<Plugin> {
-    const child = spawn(join(root, "provider", "pulumi-resource-qingcloud"), [], {
+  /**
+   * @param configFile absent: it is not configured
+   * @param engine address of the engine that hears its messages
+   * @param env added to the environment
+   */
+  static async start(
+    configFile?: string,
+    { engine, env = {} }: { engine?: string; env?: Readonly<Record<string, string>> } = {},
+  ): Promise<Plugin> {
+    const argv = engine === undefined ? [] : [engine];
+    const child = spawn(join(root, "provider", "pulumi-resource-qingcloud"), argv, {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env.PATH, HOME: "/nonexistent", NODE_COMPILE_CACHE: compileCache },
+      env: { PATH: process.env.PATH, HOME: "/nonexistent", NODE_COMPILE_CACHE: compileCache, ...env },
     });
     const ended = once(child, "exit").then(([code]) => {
       throw new Error(`the provider ended with ${code} before it said its port`);
@@ -108,6 +116,13 @@ export class Plugin {
   async handshake(): Promise<void> {
     const request = new rpc.ProviderHandshakeRequest().setEngineAddress("127.0.0.1:1");
     await call<rpc.ProviderHandshakeResponse>((done) => this.#client.handshake(request, done));
+  }
+
+  /** Problems of a configuration, `property: reason` each. */
+  async checkConfig(args: Properties): Promise<string[]> {
+    const request = new rpc.CheckRequest().setNews(toStruct(args));
+    const response = await call<rpc.CheckResponse>((done) => this.#client.checkConfig(request, done));
+    return response.getFailuresList().map((each) => `${each.getProperty()}: ${each.getReason()}`);
   }
 
   async configure(args: Properties): Promise<void> {
@@ -186,22 +201,22 @@ export class Plugin {
   async update(
     { urn, id, inputs, properties }: Resource,
     news: Properties,
-    { preview = false } = {},
+    { preview = false, timeout = 60 } = {},
   ): Promise<Resource> {
     const checked = await this.#valid(urn, news);
     const request = new rpc.UpdateRequest()
       .setUrn(urn)
       .setId(id)
       .setOlds(toStruct(properties))
-      .setTimeout(60)
+      .setTimeout(timeout)
       .setPreview(preview);
     request.setOldInputs(toStruct(inputs)).setNews(toStruct(checked.inputs));
     const response = await call<rpc.UpdateResponse>((done) => this.#client.update(request, done), urn);
     return resourceOf(urn, id, checked.inputs, checked.secrets, response.getProperties());
   }
 
-  async delete({ urn, id, inputs, properties }: Resource): Promise<void> {
-    const request = new rpc.DeleteRequest().setUrn(urn).setId(id).setTimeout(60);
+  async delete({ urn, id, inputs, properties }: Resource, { timeout = 60 } = {}): Promise<void> {
+    const request = new rpc.DeleteRequest().setUrn(urn).setId(id).setTimeout(timeout);
     request.setOldInputs(toStruct(inputs)).setProperties(toStruct(properties));
     await call<empty.Empty>((done) => this.#client.delete(request, done));
   }

@@ -1,0 +1,111 @@
+/** An account in a local cloud without a data plane, and the plugins that work on it. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startTestCloud, type TestCloud } from "../../local-cloud/support.ts";
+import type { Call } from "../cloud.ts";
+import { Engine } from "../engine.ts";
+import { HalfMade, Plugin, type Resource } from "../plugin.ts";
+
+export const zone = "gpu1a";
+export const own = { zone, mark: "0badcafe" };
+
+export class Account {
+  readonly cloud: TestCloud;
+  readonly engine: Engine;
+  readonly #directory: string;
+  readonly #plugins: Plugin[] = [];
+
+  private constructor(cloud: TestCloud, engine: Engine, directory: string) {
+    this.cloud = cloud;
+    this.engine = engine;
+    this.#directory = directory;
+  }
+
+  /** @param jobs seconds by action; absent: all end at once */
+  static async start({ jobs, rateLimit }: { jobs?: object; rateLimit?: string } = {}): Promise<Account> {
+    const directory = mkdtempSync(join(tmpdir(), "crosszone-resilience-"));
+    const file = join(directory, "jobs.json");
+    if (jobs !== undefined) writeFileSync(file, JSON.stringify(jobs));
+    const cloud = await startTestCloud({
+      jobs: jobs === undefined ? "instant" : file,
+      ...(rateLimit === undefined ? {} : { rateLimit }),
+    });
+    return new Account(cloud, await Engine.start(), directory);
+  }
+
+  get configFile(): string {
+    return join(this.cloud.home, "config.yaml");
+  }
+
+  get client() {
+    return this.cloud.client;
+  }
+
+  /** A file that goes with the account. */
+  write(name: string, text: string): string {
+    const path = join(this.#directory, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  }
+
+  /** As another run has it: nothing is remembered but what the test hands over. */
+  async plugin(
+    configFile: string | undefined = this.configFile,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Plugin> {
+    const plugin = await Plugin.start(configFile, { engine: this.engine.address, env });
+    this.#plugins.push(plugin);
+    return plugin;
+  }
+
+  calls(): Call[] {
+    // The last line may still be written.
+    const lines = readFileSync(join(this.cloud.home, "calls.jsonl"), "utf8").split("\n").slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as Call);
+  }
+
+  /** The calls that `work` made. */
+  async callsBy(work: () => Promise<unknown>): Promise<Call[]> {
+    return (await this.watch(work)).calls;
+  }
+
+  /** What `work` came to, and the calls that it made. */
+  async watch<Result>(work: () => Promise<Result>): Promise<{ result: Result; calls: Call[] }> {
+    const before = this.calls().length;
+    const result = await work();
+    return { result, calls: this.calls().slice(before) };
+  }
+
+  async stop(): Promise<void> {
+    for (const plugin of this.#plugins.splice(0)) await plugin.stop();
+    this.engine.stop();
+    await this.cloud.stop();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+export const isChange = ({ action }: Call): boolean => !/^(Describe|Get)/.test(action);
+
+/** The actions that changed something, in their order; a refused one has its code, e.g. `JoinRouter 1400`. */
+export function changesOf(calls: readonly Call[]): string[] {
+  return calls
+    .filter(isChange)
+    .map(({ action, ret_code }) => (ret_code === 0 ? action : `${action} ${ret_code}`));
+}
+
+/** What a promise is rejected with. @throws Error where it is not */
+export async function failureOf(promise: Promise<unknown>): Promise<Error> {
+  const outcome = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  if ("error" in outcome && outcome.error instanceof Error) return outcome.error;
+  throw new Error(`it ended well: ${JSON.stringify(outcome)}`);
+}
+
+/** The half-made resource that a failure keeps in state. */
+export function halfMadeOf(error: Error): Resource {
+  if (error instanceof HalfMade) return error.resource;
+  throw new Error(`nothing is kept in state: ${error.message}`);
+}
