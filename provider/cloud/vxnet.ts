@@ -8,6 +8,7 @@ import {
   LeaveRouter,
   ModifyVxnetAttributes,
 } from "../../qingcloud/actions.ts";
+import { QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
@@ -80,23 +81,11 @@ export const vxnet = defineResource({
     return { name };
   },
 
-  async delete(context, id, { inputs: { zone, vpcId } }) {
-    const [found] = await describe(context, zone, { vxnets: [id] });
-    if (found === undefined) return;
-    const users = () => usersOf(context, zone, id);
-    if (found.vpc_router_id) {
-      const place = { zone, vpcId: found.vpc_router_id || vpcId };
-      await context.session.routerUpdates(zone, place.vpcId).joining((alone) => {
-        const remove = () => alone(() => leave(context, id, place));
-        return deleteWhenFree(context, { what: `vxnet ${id}`, remove, users });
-      });
-    }
+  async delete(context, id, { inputs: { zone } }) {
     await deleteWhenFree(context, {
       what: `vxnet ${id}`,
-      async remove() {
-        await context.session.call(DeleteVxnets, zone, { vxnets: [id] }, context);
-      },
-      users,
+      remove: () => remove(context, zone, id),
+      users: () => usersOf(context, zone, id),
     });
   },
 });
@@ -123,6 +112,27 @@ async function describe(
 async function usersOf(context: Context, zone: string, id: string): Promise<string[]> {
   const [found] = await describe(context, zone, { vxnets: [id], verbose: 1 });
   return [...(found?.instance_ids ?? []), ...(found?.vpc_router_id ? [found.vpc_router_id] : [])];
+}
+
+/** Looks before each step: what a repeated call has done already is done. */
+async function remove(context: Context, zone: string, id: string): Promise<void> {
+  const [found] = await describe(context, zone, { vxnets: [id], verbose: 1 });
+  if (found === undefined) return;
+  const instances = found.instance_ids ?? [];
+  if (instances.length > 0) {
+    // Before it leaves its router: they would lose their addresses by that.
+    throw new QingCloudError(`instances are in it: ${instances.join(", ")}.`, {
+      action: DeleteVxnets.name,
+      retCode: retCodes.dependencyExists,
+      outcome: "refused",
+    });
+  }
+  const vpcId = found.vpc_router_id;
+  if (vpcId !== "") {
+    const updates = context.session.routerUpdates(zone, vpcId);
+    await updates.joining((alone) => alone(() => leave(context, id, { zone, vpcId })));
+  }
+  await context.session.call(DeleteVxnets, zone, { vxnets: [id] }, context);
 }
 
 /** Waits while the router is at work; what an interrupted or repeated call has joined already is joined. */
