@@ -6,11 +6,12 @@ import {
   ModifyVolumeAttributes,
   ResizeVolumes,
 } from "../../qingcloud/actions.ts";
+import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree, untilLeased } from "./deleting.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
-import { until, untilJob } from "./waiting.ts";
+import { persist, type Seen, until, untilJob } from "./waiting.ts";
 
 export const volume = defineResource({
   type: "qingcloud:cloud:Volume",
@@ -123,8 +124,25 @@ async function describe(
 
 async function resize(context: Context, zone: string, id: string, from: number, to: number): Promise<void> {
   const request = { volumes: [id], size: to };
-  const { job_id } = await withQuota(context, zone, { volume_size: to - from }, (options) =>
-    context.session.call(ResizeVolumes, zone, request, options),
+  const look = async (): Promise<Seen> => {
+    const [found] = await describe(context, zone, { volumes: [id] });
+    if (found?.size === to) return "done";
+    // Free, it refuses while it is at work only.
+    return found?.instance?.instance_id ? "idle" : "busy";
+  };
+  await persist(
+    context,
+    async () => {
+      const { job_id } = await withQuota(context, zone, { volume_size: to - from }, (options) =>
+        context.session.call(ResizeVolumes, zone, request, options),
+      ).catch(async (error: unknown) => {
+        // Sent again after a lost answer, it asks for the size that is there.
+        if (hasRetCode(error, retCodes.invalidParameter) && (await look()) === "done")
+          return { job_id: undefined };
+        throw error;
+      });
+      if (job_id !== undefined) await untilJob(context, zone, job_id);
+    },
+    look,
   );
-  await untilJob(context, zone, job_id);
 }
