@@ -36,21 +36,45 @@ export async function createOnce(
     );
   }
   if (before !== undefined) return announce(context, before, true);
+  const { value, isFound } = await sendOnce(context, what, create, () => findOne(what, find));
+  if (value === undefined) throw new Error(`${what}: the cloud accepted the call but answered no id.`);
+  return announce(context, value, isFound);
+}
+
+/**
+ * Sends a call that done twice makes two. Where its answer was lost, looks for what it makes until the call can no
+ * longer take effect.
+ * @param what named in messages, e.g. `EIP "front-1a2b"`
+ * @param look answers what is there; undefined while nothing is
+ * @returns what was answered, or found
+ */
+export async function sendOnce<Value>(
+  context: Context,
+  what: string,
+  send: () => Promise<Value>,
+  look: () => Promise<Value | undefined>,
+): Promise<{ value: Value; isFound: boolean }> {
   const sentAt = Date.now();
   try {
-    const id = await create();
-    if (id === undefined) throw new Error(`${what}: the cloud accepted the call but answered no id.`);
-    return announce(context, id, false);
+    return { value: await send(), isFound: false };
   } catch (error) {
     if (!(error instanceof QingCloudError) || error.outcome !== "unknown") throw error;
     context.progress(`the answer was lost; looking for ${what}`);
     for (;;) {
-      const found = await findOne(what, find).catch((failure: unknown) => {
+      const value = await look().catch((failure: unknown) => {
         if (failure instanceof QingCloudError) return undefined;
         throw failure;
       });
-      if (found !== undefined) return announce(context, found, true);
-      if (Date.now() > Math.min(sentAt + requestLifetimeMs, context.deadline)) throw error;
+      if (value !== undefined) return { value, isFound: true };
+      const now = Date.now();
+      if (now > Math.min(sentAt + requestLifetimeMs, context.deadline)) {
+        const seconds = Math.round((now - sentAt) / 1000);
+        const mayCome = now < sentAt + requestLifetimeMs ? " The cloud may still make it." : "";
+        throw new QingCloudError(
+          `${error.message.replace(/\.$/, "")}. ${what} was looked for and is not there after ${seconds} s.${mayCome} Run the same command again: it makes nothing twice.`,
+          { action: error.action, outcome: "unknown", cause: error },
+        );
+      }
       await abortableDelay(lookPauseMs, context.signal);
     }
   }

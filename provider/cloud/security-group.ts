@@ -7,8 +7,9 @@ import {
   DescribeSecurityGroups,
   ModifySecurityGroupAttributes,
 } from "../../qingcloud/actions.ts";
+import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
-import { createOnce, withQuota } from "./creating.ts";
+import { createOnce, sendOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import {
@@ -141,11 +142,23 @@ async function changeRules(
   const { surplus, missing } = compareRules(present, wanted);
   if (missing.length > 0) {
     const request = { security_group: id, rules: missing.map(toRequestRule) };
-    await session.call(AddSecurityGroupRules, zone, request, context);
+    await sendOnce(
+      context,
+      `new rules of security group ${id}`,
+      async () => {
+        await session.call(AddSecurityGroupRules, zone, request, context);
+        return true;
+      },
+      async () =>
+        compareRules(await describeRules(context, zone, id), wanted).missing.length === 0 || undefined,
+    );
   }
   if (surplus.length > 0) {
     const request = { security_group_rules: surplus.map((rule) => rule.id) };
-    await session.call(DeleteSecurityGroupRules, zone, request, context);
+    await session.call(DeleteSecurityGroupRules, zone, request, context).catch((error: unknown) => {
+      // Sent again after a lost answer.
+      if (!hasRetCode(error, retCodes.notFound)) throw error;
+    });
   }
   // Where all is as wanted, an interrupted run may have left it unapplied.
   const isChanged = missing.length + surplus.length > 0;
