@@ -7,6 +7,8 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
+  /** Hears why a look is made again. */
+  progress?(message: string): void;
 }
 
 interface Waiter {
@@ -16,6 +18,7 @@ interface Waiter {
   /** Of the pauses, about 1: many programs shall not ask in step. */
   readonly jitter: number;
   status: string;
+  progress(message: string): void;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -24,6 +27,8 @@ interface Waiter {
 const jobsPerCall = 100;
 const firstLookMs = 200;
 const longestPauseMs = 3_000;
+/** setTimeout takes no more. */
+const longestTimerMs = 2 ** 31 - 1;
 
 export class JobPoller {
   readonly #client: QingCloudClient;
@@ -33,6 +38,10 @@ export class JobPoller {
   #lookedAt = 0;
   /** Ends the present pause: a new waiter may want to look earlier. */
   #hurry = new AbortController();
+  /** Ends the present look: nobody waits any more. */
+  #unheard = new AbortController();
+  /** Why the present look has no answer yet. */
+  #trouble = "";
 
   constructor(client: QingCloudClient, zone: string) {
     this.#client = client;
@@ -51,16 +60,24 @@ export class JobPoller {
         since: Date.now(),
         jitter: 0.9 + Math.random() / 5,
         status: "pending",
+        progress: (message) => options.progress?.(message),
         resolve: () => settle(resolve),
         reject: (error) => settle(() => reject(error)),
       };
       const abort = () => waiter.reject(options.signal?.reason);
       const settle = (then: () => void) => {
+        clearTimeout(timer);
         this.#waiters.delete(waiter);
+        if (this.#waiters.size === 0) this.#unheard.abort();
         options.signal?.removeEventListener("abort", abort);
         then();
       };
       if (options.signal?.aborted) return reject(options.signal.reason);
+      // A busy cloud may keep a look from its answer for long.
+      const timer = setTimeout(
+        () => waiter.reject(this.#timeout(waiter)),
+        Math.min(longestTimerMs, options.deadline - Date.now()),
+      );
       options.signal?.addEventListener("abort", abort, { once: true });
       this.#waiters.add(waiter);
       this.#hurry.abort();
@@ -72,10 +89,14 @@ export class JobPoller {
     this.#polling = true;
     while (this.#waiters.size > 0) {
       await this.#pause();
+      if (this.#waiters.size === 0) break;
       this.#lookedAt = Date.now();
+      this.#unheard = new AbortController();
+      const { signal } = this.#unheard;
       try {
-        await this.#look();
+        await this.#look(signal);
       } catch (error) {
+        if (signal.aborted) continue;
         for (const waiter of [...this.#waiters]) waiter.reject(error);
       }
     }
@@ -102,22 +123,29 @@ export class JobPoller {
     return this.#lookedAt + Math.min(longestPauseMs, Math.max(firstLookMs, age / 6)) * jitter;
   }
 
-  async #look(): Promise<void> {
+  async #look(signal: AbortSignal): Promise<void> {
+    this.#trouble = "";
+    const options = {
+      signal,
+      // Each waiter ends at its own.
+      deadline: Number.POSITIVE_INFINITY,
+      progress: (message: string) => {
+        this.#trouble = `${message} `;
+        for (const waiter of this.#waiters) waiter.progress(message);
+      },
+    };
     const waiting = [...this.#waiters];
     const jobs = [...new Set(waiting.map(({ jobId }) => jobId))];
     for (let first = 0; first < jobs.length; first += jobsPerCall) {
       const asked = jobs.slice(first, first + jobsPerCall);
-      const { job_set: found } = await this.#client.call(DescribeJobs, this.#zone, {
-        jobs: asked,
-        limit: jobsPerCall,
-      });
+      const request = { jobs: asked, limit: jobsPerCall };
+      const { job_set: found } = await this.#client.call(DescribeJobs, this.#zone, request, options);
       const byId = new Map(found.map((job) => [job.job_id, job]));
       for (const waiter of waiting.filter(({ jobId }) => asked.includes(jobId))) {
         const job = byId.get(waiter.jobId);
         waiter.status = job?.status ?? "unknown to the zone";
         if (job?.status === "successful") waiter.resolve();
         else if (job?.status === "failed" || job?.status === "done with failure") waiter.reject(failure(job));
-        else if (Date.now() > waiter.deadline) waiter.reject(this.#timeout(waiter));
       }
     }
   }
@@ -125,7 +153,7 @@ export class JobPoller {
   #timeout(waiter: Waiter): QingCloudError {
     const seconds = Math.round((Date.now() - waiter.since) / 1000);
     return new QingCloudError(
-      `Job ${waiter.jobId} in zone ${this.#zone} is still ${waiter.status} after ${seconds} s. It may end later: run the same command again.`,
+      `Job ${waiter.jobId} in zone ${this.#zone} is still ${waiter.status} after ${seconds} s. ${this.#trouble}It may end later: run the same command again.`,
       { action: "DescribeJobs", outcome: "unknown" },
     );
   }

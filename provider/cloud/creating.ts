@@ -1,5 +1,5 @@
 /** Creating so that a lost answer never makes a second resource, and an exhausted quota is told by its name. */
-import { GetQuotaLeft } from "../../qingcloud/actions.ts";
+import { DescribeJobs, GetQuotaLeft } from "../../qingcloud/actions.ts";
 import { abortableDelay, type CallOptions, requestLifetimeMs } from "../../qingcloud/client.ts";
 import { hasRetCode, QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
@@ -59,6 +59,8 @@ export async function sendOnce<Value>(
     return { value: await send(), isFound: false };
   } catch (error) {
     if (!(error instanceof QingCloudError) || error.outcome !== "unknown") throw error;
+    // The call was answered: what is not known is how its job ended.
+    if (error.action === DescribeJobs.name) throw error;
     context.progress(`the answer was lost; looking for ${what}`);
     for (;;) {
       const value = await look().catch((failure: unknown) => {

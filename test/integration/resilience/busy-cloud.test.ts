@@ -1,0 +1,159 @@
+/** The cloud is busy, or the account's quota of calls is exhausted: it is asked again, and the user hears why. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { type Plugin, urnOf } from "../plugin.ts";
+import { Account, changesOf, failureOf, own } from "./account.ts";
+import { type Kind, kindOf, kinds } from "./kinds.ts";
+import { Grounds } from "./surroundings.ts";
+
+/** Kinds that are made at the same time must not meet each other's faults: none shares a call with another. */
+const batches: readonly (readonly Kind[])[] = [
+  kinds.filter(({ type }) => !/^(IpsecTunnel|GreTunnel|RouterStatic|SecurityGroupRule|VpcEip)$/.test(type)),
+  ["IpsecTunnel", "SecurityGroupRule", "VpcEip"].map(kindOf),
+  [kindOf("GreTunnel")],
+  [kindOf("RouterStatic")],
+];
+
+describe("a cloud that refuses a creating call", () => {
+  let account: Account;
+  let grounds: Grounds;
+  let plugin: Plugin;
+  beforeAll(async () => {
+    account = await Account.start();
+    [grounds, plugin] = await Promise.all([Grounds.make(account.client), account.plugin()]);
+  });
+  afterEach(async () => await account.clearFaults());
+  afterAll(async () => await account?.stop());
+
+  /** Makes one of each kind while its creating call is refused with `codes`; answers the codes of that call. */
+  async function makeRefused(batch: readonly Kind[], codes: readonly number[]) {
+    const made = await Promise.all(
+      batch.map(async (kind) => {
+        const around = await grounds.around(kind);
+        const urn = urnOf(`cloud:${kind.type}`, `busy-${around.number}`);
+        return { kind, urn, inputs: kind.inputs(around) };
+      }),
+    );
+    for (const { created } of batch) {
+      for (const code of codes) {
+        await account.cloud.fault({ action: created[0] ?? "", kind: "refuse", code, message: "not now" });
+      }
+    }
+    const { result, calls } = await account.watch(() =>
+      Promise.all(made.map(({ urn, inputs }) => plugin.create(urn, inputs))),
+    );
+    for (const resource of result) expect(await plugin.read(resource)).toEqual(resource);
+    const answers = made.map(({ kind: { type, created }, urn }) => ({
+      type,
+      urn,
+      codes: calls.filter(({ action }) => action === created[0]).map(({ ret_code }) => ret_code),
+    }));
+    await Promise.all(result.map((resource) => plugin.delete(resource)));
+    return answers;
+  }
+
+  test.each(batches.map((batch) => [batch.map(({ type }) => type).join(", "), batch] as const))(
+    "5100 and 5300 pass: %s are made by one more call each",
+    async (_, batch) => {
+      const answers = await makeRefused(batch, [5100, 5300]);
+      for (const [index, kind] of batch.entries()) {
+        const { type, codes, urn } = answers[index] ?? { type: "", codes: [], urn: "" };
+        expect([type, codes]).toEqual([kind.type, [5100, 5300, 0]]);
+        const action = kind.created[0];
+        expect(account.engine.toldOf(urn)).toEqual([
+          expect.stringMatching(
+            new RegExp(
+              `^${action} was refused with 5100 \\(server busy\\): not now\\. Asked again in \\d\\.\\d s\\.$`,
+            ),
+          ),
+          expect.stringMatching(
+            new RegExp(
+              `^${action} was refused with 5300 \\(service updating\\): not now\\. Asked again in \\d\\.\\d s\\.$`,
+            ),
+          ),
+        ]);
+      }
+    },
+  );
+
+  test.each(batches.map((batch) => [batch.map(({ type }) => type).join(", "), batch] as const))(
+    "2500 for calls passes while the resource's own quota is not exhausted: %s",
+    async (_, batch) => {
+      const answers = await makeRefused(batch, [2500]);
+      for (const { type, codes, urn } of answers) {
+        expect([type, codes]).toEqual([type, [2500, 0]]);
+        expect(account.engine.toldOf(urn)).toEqual([
+          expect.stringMatching(
+            /was refused with 2500 \(quota exceeded\): not now\. (The resource's own quota is not exhausted; waiting for that of calls|Asked again in \d\.\d s)\.$/,
+          ),
+        ]);
+      }
+    },
+  );
+
+  test.each([
+    ["Eip", 2500],
+    ["Eip", 5100],
+    ["PortForward", 2500],
+    ["PortForward", 5300],
+  ] as const)(
+    "%s: %i until its timeout ends it with the cloud's words, and nothing is made",
+    async (type, code) => {
+      const kind = kindOf(type);
+      const [action = ""] = kind.created;
+      await account.cloud.fault({ action, kind: "refuse", code, message: "come back tomorrow", times: 1000 });
+      const around = await grounds.around(kind);
+      const urn = urnOf(`cloud:${type}`, `never-${around.number}`);
+      const calls = await account.callsBy(async () => {
+        const { name, message } = await failureOf(plugin.create(urn, kind.inputs(around), { timeout: 1 }));
+        expect([name, message]).toEqual([
+          "Error",
+          expect.stringMatching(
+            new RegExp(`^${action} was refused with ${code} \\(.*\\): come back tomorrow\\.$`),
+          ),
+        ]);
+      });
+      expect(new Set(changesOf(calls))).toEqual(new Set([`${action} ${code}`]));
+    },
+  );
+
+  test("a look at a job that is refused until the timeout ends it then, with the job and the cloud's words", async () => {
+    await account.cloud.fault({
+      action: "DescribeJobs",
+      kind: "refuse",
+      code: 2500,
+      message: "come back tomorrow",
+      times: 1000,
+    });
+    const urn = urnOf("cloud:Volume", "no-look");
+    const inputs = { ...own, sizeGiB: 10 };
+    const error = await failureOf(plugin.create(urn, inputs, { timeout: 2 }));
+    expect(error.name).toBe("HalfMade");
+    expect(error.message).toMatch(
+      /^Job j-\w+ in zone gpu1a is still pending after 2 s\. DescribeJobs was refused with 2500 \(quota exceeded\): come back tomorrow\. Asked again in \d+\.\d s\. It may end later: run the same command again\.$/,
+    );
+    expect(account.engine.toldOf(urn)).toContainEqual(
+      expect.stringMatching(/^DescribeJobs was refused with 2500 .* Asked again/),
+    );
+  });
+});
+
+test("four calls in a second are enough: everything is made, once, and the user hears what is waited for", async () => {
+  const account = await Account.start({ rateLimit: "4/1" });
+  try {
+    const plugin = await account.plugin();
+    const urns = ["a", "b"].map((name) => urnOf("cloud:Volume", name));
+    const make = (urn: string) => plugin.create(urn, { ...own, sizeGiB: 10 });
+    const { result, calls } = await account.watch(() => Promise.all(urns.map(make)));
+    const made = calls.filter(({ action, ret_code }) => action === "CreateVolumes" && ret_code === 0);
+    expect(made).toHaveLength(2);
+    expect(calls.some(({ ret_code }) => ret_code === 2500)).toBe(true);
+    expect(account.engine.told.map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(
+        /^\w+ was refused with 2500 \(quota exceeded\): QuotasExceeded, more than 4 API calls in 1 s\. (Asked again in \d+\.\d s|The resource's own quota is not exhausted; waiting for that of calls)\.$/,
+      ),
+    );
+    expect(new Set(result.map(({ id }) => id)).size).toBe(2);
+  } finally {
+    await account.stop();
+  }
+});
