@@ -66,7 +66,7 @@ export function sameName(
   );
 }
 
-/** The inputs of `named` as a read finds them: a name that was made, not given, stays out. */
+/** The inputs of `named` as a read finds them: a name that was made, not given, stays out, and so does none at all. */
 export function namedAsRead(
   known: Names | undefined,
   zone: string,
@@ -75,6 +75,6 @@ export function namedAsRead(
   return {
     zone,
     ...(known?.mark === undefined ? {} : { mark: known.mark }),
-    ...(known !== undefined && known.name === undefined ? {} : { name: found }),
+    ...(found === "" || (known !== undefined && known.name === undefined) ? {} : { name: found }),
   };
 }

@@ -34,10 +34,11 @@ describe("a physical name", () => {
 });
 
 describe("the name as a read finds it", () => {
-  test("stays out where it was made, is drift where it was given, and is taken by an import", () => {
+  test("stays out where it was made, is drift where it was given, and is taken by an import, where there is one", () => {
     expect(namedAsRead({ mark: "m" }, "z", "found")).toEqual({ zone: "z", mark: "m" });
     expect(namedAsRead({ name: "given" }, "z", "found")).toEqual({ zone: "z", name: "found" });
     expect(namedAsRead(undefined, "z", "found")).toEqual({ zone: "z", name: "found" });
+    expect(namedAsRead(undefined, "z", "")).toEqual({ zone: "z" });
   });
 });
 
