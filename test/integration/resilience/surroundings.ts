@@ -14,20 +14,23 @@ export class Grounds {
     this.shared = shared;
   }
 
-  static async make(client: TestClient): Promise<Grounds> {
-    const { router, vxnet } = await makeNetwork(client);
-    const group = async () => String((await client.ok("CreateSecurityGroup")).security_group_id);
+  static async make(client: TestClient, zone = "gpu1a"): Promise<Grounds> {
+    const { router, vxnet } = await makeNetwork(client, zone);
+    const group = async () => String((await client.ok("CreateSecurityGroup", { zone })).security_group_id);
     const keyPair = async () =>
-      String((await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
+      String((await client.ok("CreateKeyPair", { zone, mode: "user", public_key: publicKey })).keypair_id);
     const keyPairs = [await keyPair(), await keyPair()] as const;
     const instances = await client.done("RunInstances", {
+      zone,
       image_id: "img-bare",
       instance_type: "c1m1",
       login_mode: "keypair",
       login_keypair: keyPairs[0],
       "vxnets.1": vxnet,
     });
-    const tag = String((await client.ok("CreateTag", { tag_name: "grounds", color: "#123456" })).tag_id);
+    const tag = String(
+      (await client.ok("CreateTag", { zone, tag_name: "grounds", color: "#123456" })).tag_id,
+    );
     return new Grounds(client, {
       router,
       vxnet,
