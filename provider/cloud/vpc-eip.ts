@@ -60,6 +60,9 @@ export const vpcEip = defineResource({
     if (origin === "found") return;
     const router = await describe(context, zone, vpcId);
     if (router?.eip.eip_id === eipId) await set(context, zone, vpcId, "");
+    // An interrupted run may have taken it without applying that.
+    else if (router?.is_applied === 0)
+      await context.session.routerUpdates(zone, vpcId).apply(context.deadline);
   },
 });
 

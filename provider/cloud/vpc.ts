@@ -95,6 +95,8 @@ export const vpc = defineResource({
     if (found === undefined) return;
     await untilLeased(context, zone, id);
     if (eipId !== undefined && found.eip.eip_id) await change(context, zone, id, { eipId }, {});
+    // An interrupted run may have taken the EIP without applying that: until then it is in use.
+    else if (found.is_applied === 0) await context.session.routerUpdates(zone, id).apply(context.deadline);
     await deleteWhenFree(context, {
       what: `VPC router ${id}`,
       async remove() {
