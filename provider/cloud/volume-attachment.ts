@@ -39,7 +39,8 @@ export const volumeAttachment = defineResource({
     const zone = known?.inputs.zone ?? context.importZone();
     const found = await describe(context, zone, id);
     const instanceId = found?.instance?.instance_id;
-    if (!instanceId) return undefined;
+    // While it is being attached the API does not tell to what.
+    if (!instanceId) return found?.transition_status === "attaching" ? known : undefined;
     return {
       inputs: { zone, volumeId: id, instanceId },
       outputs: { device: found?.instance?.device ?? "" },
