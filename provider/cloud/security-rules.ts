@@ -9,6 +9,7 @@ import {
   ruleProtocol,
 } from "../../qingcloud/actions.ts";
 import type { Context, Problem } from "../resource.ts";
+import { telling } from "./waiting.ts";
 
 const port = z.number().int().min(0).max(65535);
 
@@ -92,13 +93,14 @@ export async function describeRules(context: Context, zone: string, groupId: str
 }
 
 /** Rules are inert until they are applied; changes made at the same time are applied by one call. */
-export function applyGroup(context: Context, zone: string, groupId: string): Promise<void> {
+export async function applyGroup(context: Context, zone: string, groupId: string): Promise<void> {
   const { session } = context;
-  return session.coalesced(`apply ${zone}/${groupId}`, context.deadline, async (deadline) => {
+  const applied = session.coalesced(`apply ${zone}/${groupId}`, context.deadline, async (deadline) => {
     const request = { security_group: groupId };
     const { job_id } = await session.call(ApplySecurityGroup, zone, request, { deadline });
     await session.jobs(zone).wait(job_id, { deadline });
   });
+  await telling(context, `security group ${groupId} to be applied`, applied);
 }
 
 /** What is too much and what is missing, beside what stays. */

@@ -42,12 +42,16 @@ export async function until<Value>(
 
 /** Waits for a job of `zone`, telling the user which. */
 export async function untilJob(context: Context, zone: string, jobId: string): Promise<void> {
+  await telling(context, `job ${jobId}`, context.session.jobs(zone).wait(jobId, context));
+}
+
+/** Tells the user every second what is waited for. @param what e.g. `job j-1234abcd` */
+export async function telling<Value>(context: Context, what: string, work: Promise<Value>): Promise<Value> {
   const started = Date.now();
-  const tell = () =>
-    context.progress(`waiting for job ${jobId} ${Math.round((Date.now() - started) / 1000)} s`);
+  const tell = () => context.progress(`waiting for ${what} ${Math.round((Date.now() - started) / 1000)} s`);
   const timer = setInterval(tell, 1_000);
   try {
-    await context.session.jobs(zone).wait(jobId, context);
+    return await work;
   } finally {
     clearInterval(timer);
   }
