@@ -14,13 +14,13 @@ export const zone = "gpu1a";
 export const own = { zone, mark: "0badcafe" };
 
 export class Account {
-  readonly cloud: TestCloud;
+  #cloud: TestCloud;
   readonly engine: Engine;
   readonly #directory: string;
   readonly #plugins: Plugin[] = [];
 
   private constructor(cloud: TestCloud, engine: Engine, directory: string) {
-    this.cloud = cloud;
+    this.#cloud = cloud;
     this.engine = engine;
     this.#directory = directory;
   }
@@ -28,13 +28,23 @@ export class Account {
   /** @param jobs seconds by action; absent: all end at once */
   static async start({ jobs, rateLimit }: { jobs?: object; rateLimit?: string } = {}): Promise<Account> {
     const directory = mkdtempSync(join(tmpdir(), "crosszone-resilience-"));
-    const file = join(directory, "jobs.json");
-    if (jobs !== undefined) writeFileSync(file, JSON.stringify(jobs));
     const cloud = await startTestCloud({
-      jobs: jobs === undefined ? "instant" : file,
+      home: join(directory, "cloud"),
+      jobs: jobs === undefined ? "instant" : jobsFile(directory, jobs),
       ...(rateLimit === undefined ? {} : { rateLimit }),
     });
     return new Account(cloud, await Engine.start(), directory);
+  }
+
+  get cloud(): TestCloud {
+    return this.#cloud;
+  }
+
+  /** Starts the cloud again with other job times; what it holds stays. @param jobs seconds by action */
+  async restart(jobs: object): Promise<void> {
+    const { home } = this.#cloud;
+    await this.#cloud.stop();
+    this.#cloud = await startTestCloud({ home, jobs: jobsFile(this.#directory, jobs) });
   }
 
   get configFile(): string {
@@ -93,6 +103,12 @@ export class Account {
     await this.cloud.stop();
     rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+function jobsFile(directory: string, jobs: object): string {
+  const path = join(directory, "jobs.json");
+  writeFileSync(path, JSON.stringify(jobs));
+  return path;
 }
 
 export const isChange = ({ action }: Call): boolean => !/^(Describe|Get)/.test(action);
