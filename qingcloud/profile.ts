@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { parse } from "yaml";
+import { parse, YAMLParseError } from "yaml";
 import { z } from "zod";
 
 export interface Profile {
@@ -92,10 +92,11 @@ function parseEndpoint(text: string): URL {
 function readSection(path: string, profile: string | undefined): Readonly<Record<string, unknown>> {
   let content: unknown;
   try {
-    content = parse(readFileSync(path, "utf8"));
+    // Its warnings would show the lines that they are about, which hold secrets.
+    content = parse(readFileSync(path, "utf8"), { logLevel: "error" });
   } catch (error) {
     throw new Error(
-      `The QingCloud configuration ${path} cannot be read (${(error as Error).message}). Make it as the official client does, name another by qingcloud:configFile, or set QINGCLOUD_ACCESS_KEY_ID and QINGCLOUD_SECRET_ACCESS_KEY.`,
+      `The QingCloud configuration ${path} cannot be read (${reasonOf(error)}). Make it as the official client does, name another by qingcloud:configFile, or set QINGCLOUD_ACCESS_KEY_ID and QINGCLOUD_SECRET_ACCESS_KEY.`,
     );
   }
   const sections = isRecord(content) ? content : {};
@@ -108,6 +109,16 @@ function readSection(path: string, profile: string | undefined): Readonly<Record
     );
   }
   return found;
+}
+
+/** The messages of the YAML parser show the lines that they are about, which hold secrets. */
+function reasonOf(error: unknown): string {
+  if (error instanceof YAMLParseError) {
+    const [from] = error.linePos ?? [];
+    const where = from === undefined ? "" : ` at line ${from.line}, column ${from.col}`;
+    return `it is no YAML: ${error.code}${where}`;
+  }
+  return error instanceof Error && "code" in error ? error.message : "it is no YAML";
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
