@@ -30,11 +30,12 @@ function own(properties: Properties): Properties {
 }
 
 export function checkConfiguration(properties: Properties): readonly Problem[] {
-  const parsed = configuration.safeParse(own(properties));
-  return (parsed.error?.issues ?? []).map((issue) => ({
-    property: issue.path.map(String).join("."),
-    reason: `qingcloud: ${issue.message}; allowed: ${Object.keys(configuration.shape).join(", ")}. Credentials are never configuration: they are read from configFile or QINGCLOUD_ACCESS_KEY_ID and QINGCLOUD_SECRET_ACCESS_KEY.`,
-  }));
+  const allowed = `allowed: ${Object.keys(configuration.shape).join(", ")}. Credentials are never configuration: they are read from configFile or QINGCLOUD_ACCESS_KEY_ID and QINGCLOUD_SECRET_ACCESS_KEY.`;
+  return (configuration.safeParse(own(properties)).error?.issues ?? []).flatMap((issue) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => ({ property: key, reason: `qingcloud:${key} is not known; ${allowed}` }))
+      : [{ property: issue.path.map(String).join("."), reason: `qingcloud: ${issue.message}; ${allowed}` }],
+  );
 }
 
 /** @throws Error that says what is missing and what to do */
