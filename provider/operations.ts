@@ -29,6 +29,8 @@ export interface Operation {
 
 export class Operations {
   readonly #cancelled = new AbortController();
+  /** Of all resources so far: one call may serve many of them, and its error reaches each. */
+  readonly #secrets = new Set<string>();
 
   cancel(): void {
     this.#cancelled.abort(new Error("cancelled; the next run finishes what was begun"));
@@ -48,7 +50,8 @@ export class Operations {
     secrets = [],
   }: Begin): Operation {
     const { signal } = this.#cancelled;
-    const redact = redactor(secrets);
+    for (const secret of secrets) this.#secrets.add(secret);
+    const redact = (text: string) => redactor(secrets, this.#secrets)(text);
     let madeId: string | undefined;
     const context: Context = {
       session,

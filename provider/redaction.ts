@@ -2,12 +2,17 @@
 
 /** Shorter texts are no keys, and replacing them would make messages unreadable. */
 const shortest = 4;
-/** What separates the values that the API packs into one. */
+/** What separates the values that the API packs into one; a script is none of these. */
 const separators = /[|:;]/;
 
-/** Takes the values out of a text, whole and in their parts, as they are and in base64. */
-export function redactor(values: readonly string[]): (text: string) => string {
-  const forms = [...new Set(values.flatMap((value) => [value, ...value.split(separators)]))]
+/**
+ * Takes the values out of a text, as they are and in base64.
+ * @param values taken out in their parts too
+ * @param wholes taken out whole only: their parts may be words of other resources' messages
+ */
+export function redactor(values: readonly string[], wholes: Iterable<string> = []): (text: string) => string {
+  const parts = values.filter((value) => !value.includes("\n")).flatMap((value) => value.split(separators));
+  const forms = [...new Set([...values, ...parts, ...wholes])]
     .filter((value) => value.length >= shortest)
     .flatMap((value) => [value, Buffer.from(value).toString("base64")])
     .sort((one, other) => other.length - one.length);

@@ -151,4 +151,23 @@ describe("a cloud that repeats secrets", () => {
       }
     },
   );
+
+  test("a tunnel's key is in no error of a port forward that is applied together with it", async () => {
+    const key = "the-key-of-a-neighbour";
+    const forward = {
+      ...{ vpcId: grounds.shared.router, sourcePort: 2299 },
+      ...{ targetAddress: "192.168.1.2", targetPort: 22 },
+    };
+    const message = `cannot use [${key}], in base64 [${base64(key)}]`;
+    await account.cloud.fault({ action: "UpdateRouters", kind: "refuse", code: 1101, message, times: 10 });
+    const errors = await Promise.all([
+      failureOf(plugin.create(urnOf("cloud:PortForward", "neighbour"), { ...own, ...forward })),
+      failureOf(plugin.create(urnOf("cloud:IpsecTunnel", "neighbour"), { ...own, ...tunnel(key) })),
+    ]);
+    await account.clearFaults();
+    for (const error of errors) {
+      expect(error.name).toBe("HalfMade");
+      expect(error.message).toContain("cannot use [[secret]], in base64 [[secret]]");
+    }
+  });
 });
