@@ -1,5 +1,5 @@
 /** Creating so that a lost answer never makes a second resource, and an exhausted quota is told by its name. */
-import { DescribeJobs, GetQuotaLeft } from "../../qingcloud/actions.ts";
+import { DescribeJobs, GetQuotaLeft, GetResourceLimit } from "../../qingcloud/actions.ts";
 import { abortableDelay, type CallOptions, requestLifetimeMs } from "../../qingcloud/client.ts";
 import { hasRetCode, QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
@@ -102,38 +102,38 @@ async function findOne(what: string, find: () => Promise<readonly string[]>): Pr
   return found[0];
 }
 
+/** How many of something one resource may hold; GetQuotaLeft does not tell. */
+export interface Limit {
+  /** As GetResourceLimit names it. */
+  readonly name: "max_volume_per_inst" | "max_security_group_rules";
+  /** Of what, e.g. `instance i-1234abcd`. */
+  readonly of: string;
+  /** How many it would hold. */
+  count(): Promise<number>;
+}
+
 /**
  * Does what takes from a resource's quota. 2500 means that this quota, or the account's quota of calls, is exhausted:
  * what is left tells which. The first is final and told with its numbers; the second passes and is waited for.
  * @param wanted by the API's names of quotas, e.g. {eip: 1, eip_bandwidth: 20}
+ * @param limit what is exhausted too where the call asks for more than one resource may hold
  */
 export async function withQuota<Answer>(
   context: Context,
   zone: string,
   wanted: Readonly<Record<string, number>>,
   work: (options: CallOptions) => Promise<Answer>,
+  limit?: Limit,
 ): Promise<Answer> {
   for (;;) {
     try {
       return await work({ ...optionsOf(context), isQuotaFinal: true });
     } catch (error) {
       if (!hasRetCode(error, retCodes.quotaExceeded)) throw error;
-      const { quota_left_set: found } = await context.session.call(
-        GetQuotaLeft,
-        zone,
-        { resource_types: Object.keys(wanted) },
-        context,
-      );
-      const short = found.filter(({ resource_type: name, left }) => left < (wanted[name] ?? 0));
-      if (short.length > 0) {
-        const told = short.map(
-          ({ resource_type: name, left }) => `${name} (${wanted[name]} wanted, ${left} left)`,
-        );
-        throw new Error(
-          `The quota of zone ${zone} is exhausted: ${told.join(", ")}. Delete what is not needed there, or ask QingCloud for more.`,
-          { cause: error },
-        );
-      }
+      const told =
+        (await exhaustedQuotas(context, zone, wanted)) ??
+        (limit === undefined ? undefined : await exceededLimit(context, zone, limit));
+      if (told !== undefined) throw new Error(told, { cause: error });
       if (Date.now() + quotaPauseMs > context.deadline) throw error;
       context.progress(
         `${error.message} The resource's own quota is not exhausted; waiting for that of calls.`,
@@ -141,6 +141,31 @@ export async function withQuota<Answer>(
       await abortableDelay(quotaPauseMs * (0.5 + Math.random()), context.signal);
     }
   }
+}
+
+async function exhaustedQuotas(
+  context: Context,
+  zone: string,
+  wanted: Readonly<Record<string, number>>,
+): Promise<string | undefined> {
+  const names = Object.keys(wanted);
+  if (names.length === 0) return undefined;
+  const request = { resource_types: names };
+  const { quota_left_set: found } = await context.session.call(GetQuotaLeft, zone, request, context);
+  const short = found.filter(({ resource_type: name, left }) => left < (wanted[name] ?? 0));
+  if (short.length === 0) return undefined;
+  const told = short.map(({ resource_type: name, left }) => `${name} (${wanted[name]} wanted, ${left} left)`);
+  return `The quota of zone ${zone} is exhausted: ${told.join(", ")}. Delete what is not needed there, or ask QingCloud for more.`;
+}
+
+async function exceededLimit(context: Context, zone: string, limit: Limit): Promise<string | undefined> {
+  const [count, { resource_limits: limits }] = await Promise.all([
+    limit.count(),
+    context.session.call(GetResourceLimit, zone, {}, context),
+  ]);
+  const most = limits[limit.name];
+  if (most == null || count <= most) return undefined;
+  return `The limit of ${limit.of} in zone ${zone} is exhausted: ${limit.name} (${count} wanted, ${most} allowed). Take away what is not needed there, or ask QingCloud for more.`;
 }
 
 function optionsOf({ signal, deadline, progress }: Context): CallOptions {

@@ -14,7 +14,7 @@ import {
 } from "../../qingcloud/actions.ts";
 import type { Context } from "../resource.ts";
 import type { Session } from "../session.ts";
-import { withQuota } from "./creating.ts";
+import { type Limit, withQuota } from "./creating.ts";
 import { type Shape, shapeRequest, withCapacity } from "./instance-shape.ts";
 import { persist, type Seen, until, untilJob } from "./waiting.ts";
 
@@ -43,6 +43,18 @@ export async function describeInstances(
 /** How RunInstances and JoinVxnet name a place: `vxnet-id`, or `vxnet-id|address`. */
 export function placeIn(vxnet: string, address: string | undefined): string {
   return address === undefined ? vxnet : `${vxnet}|${address}`;
+}
+
+/** How many volumes the instance may have, where so many more are asked for. */
+export function volumeLimit(context: Context, zone: string, id: string, more: number): Limit {
+  return {
+    name: "max_volume_per_inst",
+    of: `instance ${id}`,
+    async count() {
+      const [found] = await describeInstances(context, zone, { instances: [id] });
+      return (found?.volume_ids?.length ?? 0) + more;
+    },
+  };
 }
 
 /** One instance that is being changed. */
@@ -149,7 +161,14 @@ export class InstanceChanges {
     if (missing.length > 0) {
       const request = { instance: this.#id, volumes: missing };
       await this.#do(
-        (session) => session.call(AttachVolumes, this.#zone, request, this.#context),
+        (session) =>
+          withQuota(
+            this.#context,
+            this.#zone,
+            {},
+            (options) => session.call(AttachVolumes, this.#zone, request, options),
+            volumeLimit(this.#context, this.#zone, this.#id, missing.length),
+          ),
         (found) => missing.every((id) => has(found, id)),
       );
     }

@@ -164,9 +164,18 @@ async function find(context: Context, zone: string, name: string): Promise<strin
 async function run(context: Context, name: string, given: Inputs): Promise<string | undefined> {
   const { zone } = given;
   const wanted = { instance: 1, ...quotaOf(given) };
+  const limit = {
+    name: "max_volume_per_inst",
+    of: `instance "${name}"`,
+    count: async () => given.volumeIds?.length ?? 0,
+  } as const;
   const { instances, job_id } = await withCapacity(context, zone, given, () =>
-    withQuota(context, zone, wanted, (options) =>
-      context.session.call(RunInstances, zone, toRequest(name, given), options),
+    withQuota(
+      context,
+      zone,
+      wanted,
+      (options) => context.session.call(RunInstances, zone, toRequest(name, given), options),
+      limit,
     ),
   );
   const [id] = instances;

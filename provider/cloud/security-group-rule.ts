@@ -9,7 +9,7 @@ import {
 } from "../../qingcloud/actions.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
-import { createOnce } from "./creating.ts";
+import { createOnce, withQuota } from "./creating.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import {
   applyGroup,
@@ -18,6 +18,7 @@ import {
   type Rule,
   rangeProblems,
   ruleInputs,
+  ruleLimit,
   toRequestRule,
 } from "./security-rules.ts";
 
@@ -89,8 +90,14 @@ export const securityGroupRule = defineResource({
       async create() {
         const rules = [{ ...toRequestRule(ruleOf(given)), security_group_rule_name: name }];
         const request = { security_group: securityGroupId, rules };
-        return (await context.session.call(AddSecurityGroupRules, zone, request, context))
-          .security_group_rules[0];
+        const { security_group_rules: made } = await withQuota(
+          context,
+          zone,
+          {},
+          (options) => context.session.call(AddSecurityGroupRules, zone, request, options),
+          ruleLimit(context, zone, securityGroupId, 1),
+        );
+        return made[0];
       },
     });
     if (adopted) await modify(context, zone, id, toModification(ruleOf(given)));

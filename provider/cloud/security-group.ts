@@ -21,6 +21,7 @@ import {
   type Rule,
   rangeProblems,
   ruleInputs,
+  ruleLimit,
   toRequestRule,
 } from "./security-rules.ts";
 
@@ -146,7 +147,13 @@ async function changeRules(
       context,
       `new rules of security group ${id}`,
       async () => {
-        await session.call(AddSecurityGroupRules, zone, request, context);
+        await withQuota(
+          context,
+          zone,
+          {},
+          (options) => session.call(AddSecurityGroupRules, zone, request, options),
+          ruleLimit(context, zone, id, missing.length),
+        );
         return true;
       },
       async () =>

@@ -9,6 +9,7 @@ import {
   ruleProtocol,
 } from "../../qingcloud/actions.ts";
 import type { Context, Problem } from "../resource.ts";
+import type { Limit } from "./creating.ts";
 import { telling } from "./waiting.ts";
 
 const port = z.number().int().min(0).max(65535);
@@ -90,6 +91,15 @@ export async function describeRules(context: Context, zone: string, groupId: str
     present.push(...answer.security_group_rule_set.map(fromFound));
     if (answer.security_group_rule_set.length === 0 || present.length >= answer.total_count) return present;
   }
+}
+
+/** How many rules the group may have, where so many more are asked for. */
+export function ruleLimit(context: Context, zone: string, groupId: string, more: number): Limit {
+  return {
+    name: "max_security_group_rules",
+    of: `security group ${groupId}`,
+    count: async () => (await describeRules(context, zone, groupId)).length + more,
+  };
 }
 
 /** Rules are inert until they are applied; changes made at the same time are applied by one call. */

@@ -2,6 +2,8 @@ import { z } from "zod";
 import { AttachVolumes, DescribeVolumes, DetachVolumes } from "../../qingcloud/actions.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
+import { withQuota } from "./creating.ts";
+import { volumeLimit } from "./instance-changes.ts";
 import { zoneInput } from "./naming.ts";
 import { persist, type Seen, untilJob } from "./waiting.ts";
 
@@ -25,7 +27,13 @@ export const volumeAttachment = defineResource({
     await persist(
       context,
       async () => {
-        const { job_id } = await context.session.call(AttachVolumes, zone, request, context);
+        const { job_id } = await withQuota(
+          context,
+          zone,
+          {},
+          (options) => context.session.call(AttachVolumes, zone, request, options),
+          volumeLimit(context, zone, instanceId, 1),
+        );
         context.made(volumeId);
         await untilJob(context, zone, job_id);
       },
