@@ -26,12 +26,11 @@ export class Account {
   }
 
   /** @param jobs seconds by action; absent: all end at once */
-  static async start({ jobs, rateLimit }: { jobs?: object; rateLimit?: string } = {}): Promise<Account> {
+  static async start({ jobs }: { jobs?: object } = {}): Promise<Account> {
     const directory = mkdtempSync(join(tmpdir(), "crosszone-resilience-"));
     const cloud = await startTestCloud({
       home: join(directory, "cloud"),
       jobs: jobs === undefined ? "instant" : jobsFile(directory, jobs),
-      ...(rateLimit === undefined ? {} : { rateLimit }),
     });
     return new Account(cloud, await Engine.start(), directory);
   }
@@ -40,11 +39,15 @@ export class Account {
     return this.#cloud;
   }
 
-  /** Starts the cloud again with other job times; what it holds stays. @param jobs seconds by action */
-  async restart(jobs: object): Promise<void> {
+  /** Starts the cloud again with other job times or another rate limit; what it holds stays. */
+  async restart({ jobs, rateLimit }: { jobs?: object; rateLimit?: string } = {}): Promise<void> {
     const { home } = this.#cloud;
     await this.#cloud.stop();
-    this.#cloud = await startTestCloud({ home, jobs: jobsFile(this.#directory, jobs) });
+    this.#cloud = await startTestCloud({
+      home,
+      jobs: jobs === undefined ? "instant" : jobsFile(this.#directory, jobs),
+      ...(rateLimit === undefined ? {} : { rateLimit }),
+    });
   }
 
   get configFile(): string {
@@ -111,7 +114,7 @@ function jobsFile(directory: string, jobs: object): string {
   return path;
 }
 
-export const isChange = ({ action }: Call): boolean => !/^(Describe|Get)/.test(action);
+const isChange = ({ action }: Call): boolean => !/^(Describe|Get)/.test(action);
 
 /** The actions that changed something, in their order; a refused one has its code, e.g. `JoinRouter 1400`. */
 export function changesOf(calls: readonly Call[]): string[] {

@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { HalfMade } from "../plugin.ts";
 import { type Account, failureOf, halfMadeOf } from "./account.ts";
-import { finish, slowKinds, startSlow, timesMade, untilAllWait, type Wanted } from "./slow-jobs.ts";
+import { finish, prepare, slowKinds, timesMade, untilAllWait, type Wanted } from "./slow-jobs.ts";
 
 const jobSeconds = 4;
 let account: Account;
 let rounds: Wanted[][];
 beforeAll(async () => {
-  ({ account, rounds } = await startSlow(jobSeconds, 2));
+  ({ account, rounds } = await prepare(2));
 });
 afterAll(async () => await account?.stop());
 
@@ -46,6 +46,7 @@ describe.sequential("resources whose jobs take seconds", () => {
   test("Ctrl-C answers all of them at once, half made, and the next run finishes each without making any twice", async () => {
     const wanted = rounds[0] ?? [];
     const before = account.calls().length;
+    await account.restart({ jobs: { default: jobSeconds } });
     const cancelled = await account.plugin();
     const answers = wanted.map(({ urn, inputs }) => failureOf(cancelled.create(urn, inputs)));
     await untilAllWait(account, jobs);
@@ -68,6 +69,8 @@ describe.sequential("resources whose jobs take seconds", () => {
     expect(halfMade.map(({ inputs }) => inputs)).toEqual(wanted.map(({ inputs }) => inputs));
     await cancelled.stop();
 
+    // What is under way takes its time; what is begun from now on ends at once.
+    await account.restart();
     const next = await account.plugin();
     const finished = await finish(next, halfMade, wanted);
     expect(finished.map(({ id }) => id)).toEqual(halfMade.map(({ id }) => id));
@@ -78,6 +81,7 @@ describe.sequential("resources whose jobs take seconds", () => {
   test("a timeout ends each with what it waited for, keeps it half made, and the next run finishes it", async () => {
     const wanted = rounds[1] ?? [];
     const before = account.calls().length;
+    await account.restart({ jobs: { default: jobSeconds } });
     const plugin = await account.plugin();
     const errors = await Promise.all(
       wanted.map(({ urn, inputs }) => failureOf(plugin.create(urn, inputs, { timeout: 2 }))),
@@ -92,6 +96,7 @@ describe.sequential("resources whose jobs take seconds", () => {
         expect.stringMatching(isStatic ? busyRouter : late),
       ]);
     }
+    await account.restart();
     const finished = await finish(plugin, errors.map(halfMadeOf), wanted);
     expect(finished).toHaveLength(slowKinds.length);
     expect(timesMade(account.calls().slice(before), wanted)).toEqual(onceEach(wanted));

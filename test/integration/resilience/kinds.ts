@@ -54,7 +54,42 @@ const ofStatic = {
 };
 const ssh = { protocol: "tcp", fromPort: 22, toPort: 22, priority: 0, action: "accept", direction: 0 };
 const esp = { protocol: "esp", priority: 1, action: "accept", direction: 0 };
-export const keys = ["first-hidden-key", "second-hidden-key"] as const;
+const vpcNetwork = "192.168.0.0/16";
+
+const forward = ({ router, number }: Surroundings) => ({
+  ...own,
+  vpcId: router,
+  protocol: "tcp",
+  sourcePort: 2200 + number,
+  targetAddress: "192.168.1.2",
+  targetPort: 22,
+});
+const ipsec = ({ router, number }: Surroundings) => ({
+  ...own,
+  vpcId: router,
+  remoteAddress: `198.51.100.${number}`,
+  algorithm: "aes",
+  presharedKey: "first-hidden-key",
+  localNetworks: ["192.168.1.0/24"],
+  targetNetworks: [`10.7.${number}.0/24`],
+  mode: "main",
+});
+const gre = ({ router, number }: Surroundings) => ({
+  ...own,
+  vpcId: router,
+  remoteAddress: `198.51.100.${number}`,
+  key: 7,
+  localAddress: `10.254.${number}.1`,
+  peerAddress: `10.254.${number}.2`,
+  targetNetworks: [`10.6.${number}.0/24`],
+});
+const dns = ({ router, number }: Surroundings) => ({
+  ...own,
+  vpcId: router,
+  type: 8,
+  val1: `host-${number}`,
+  val2: "192.168.1.2",
+});
 
 export const kinds: readonly Kind[] = [
   {
@@ -109,7 +144,7 @@ export const kinds: readonly Kind[] = [
     type: "Vpc",
     inputs: ({ eip, group }) => ({
       ...own,
-      vpcNetwork: "192.168.0.0/16",
+      vpcNetwork,
       type: 1,
       eipId: eip,
       securityGroupId: group,
@@ -117,7 +152,7 @@ export const kinds: readonly Kind[] = [
     changed: ({ otherEip, otherGroup }) => ({
       ...own,
       name: "renamed-vpc",
-      vpcNetwork: "192.168.0.0/16",
+      vpcNetwork,
       type: 1,
       eipId: otherEip,
       securityGroupId: otherGroup,
@@ -151,86 +186,21 @@ export const kinds: readonly Kind[] = [
   },
   {
     type: "PortForward",
-    inputs: ({ router, number }) => ({
-      ...own,
-      vpcId: router,
-      protocol: "tcp",
-      sourcePort: 2200 + number,
-      targetAddress: "192.168.1.2",
-      targetPort: 22,
-    }),
-    changed: ({ router, number }) => ({
-      ...own,
-      vpcId: router,
-      protocol: "udp",
-      sourcePort: 2200 + number,
-      targetAddress: "192.168.1.2",
-      targetPort: 23,
-    }),
+    inputs: forward,
+    changed: (around) => ({ ...forward(around), protocol: "udp", targetPort: 23 }),
     ...ofStatic,
   },
   {
     type: "IpsecTunnel",
-    inputs: ({ router, number }) => ({
-      ...own,
-      vpcId: router,
-      remoteAddress: `198.51.100.${number}`,
-      algorithm: "aes",
-      presharedKey: keys[0],
-      localNetworks: ["192.168.1.0/24"],
-      targetNetworks: [`10.7.${number}.0/24`],
-      mode: "main",
-    }),
-    changed: ({ router, number }) => ({
-      ...own,
-      vpcId: router,
-      remoteAddress: `198.51.100.${number}`,
-      algorithm: "aes",
-      presharedKey: keys[1],
-      localNetworks: ["192.168.1.0/24"],
-      targetNetworks: [`10.7.${number}.0/24`],
-      mode: "aggrmode",
-    }),
+    inputs: ipsec,
+    changed: (around) => ({ ...ipsec(around), presharedKey: "second-hidden-key", mode: "aggrmode" }),
     ...ofStatic,
   },
-  {
-    type: "GreTunnel",
-    inputs: ({ router, number }) => ({
-      ...own,
-      vpcId: router,
-      remoteAddress: `198.51.100.${number}`,
-      key: 7,
-      localAddress: `10.254.${number}.1`,
-      peerAddress: `10.254.${number}.2`,
-      targetNetworks: [`10.6.${number}.0/24`],
-    }),
-    changed: ({ router, number }) => ({
-      ...own,
-      vpcId: router,
-      remoteAddress: `198.51.100.${number}`,
-      key: 8,
-      localAddress: `10.254.${number}.1`,
-      peerAddress: `10.254.${number}.2`,
-      targetNetworks: [`10.6.${number}.0/24`],
-    }),
-    ...ofStatic,
-  },
+  { type: "GreTunnel", inputs: gre, changed: (around) => ({ ...gre(around), key: 8 }), ...ofStatic },
   {
     type: "RouterStatic",
-    inputs: ({ router, number }) => ({
-      ...own,
-      vpcId: router,
-      type: 8,
-      val1: `host-${number}`,
-      val2: "192.168.1.2",
-    }),
-    changed: ({ router, number }) => ({
-      ...own,
-      vpcId: router,
-      type: 8,
-      val1: `host-${number}`,
-      val2: "192.168.1.3",
-    }),
+    inputs: dns,
+    changed: (around) => ({ ...dns(around), val2: "192.168.1.3" }),
     ...ofStatic,
   },
   {

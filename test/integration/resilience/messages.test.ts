@@ -11,7 +11,7 @@ let plugin: Plugin;
 beforeAll(async () => {
   account = await Account.start();
   grounds = await Grounds.make(account.client);
-  await account.restart({ ChangeEipsBandwidth: 2, ReleaseEips: 2 });
+  await account.restart({ jobs: { ChangeEipsBandwidth: 2, ReleaseEips: 2 } });
   plugin = await account.plugin();
 });
 afterAll(async () => await account?.stop());

@@ -17,11 +17,8 @@ export interface Wanted {
   readonly inputs: Properties;
 }
 
-/** An account in which one of each kind can be made at the same time, none waiting for another. */
-export async function startSlow(
-  seconds: number,
-  rounds: number,
-): Promise<{ account: Account; rounds: Wanted[][] }> {
+/** An account in which one of each kind can be made at the same time, none waiting for another, in each round. */
+export async function prepare(rounds: number): Promise<{ account: Account; rounds: Wanted[][] }> {
   const account = await Account.start();
   const grounds = await Grounds.make(account.client);
   const wanted: Wanted[][] = [];
@@ -41,7 +38,6 @@ export async function startSlow(
       ),
     );
   }
-  await account.restart({ default: seconds });
   return { account, rounds: wanted };
 }
 
