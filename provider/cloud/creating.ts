@@ -105,7 +105,11 @@ async function findOne(what: string, find: () => Promise<readonly string[]>): Pr
 /** How many of something one resource may hold; GetQuotaLeft does not tell. */
 export interface Limit {
   /** As GetResourceLimit names it. */
-  readonly name: "max_volume_per_inst" | "max_security_group_rules";
+  readonly name:
+    | "max_volume_per_inst"
+    | "max_security_group_rules"
+    | "max_router_statics"
+    | "max_router_vxnets";
   /** Of what, e.g. `instance i-1234abcd`. */
   readonly of: string;
   /** How many it would hold. */
@@ -151,7 +155,10 @@ async function exhaustedQuotas(
   const names = Object.keys(wanted);
   if (names.length === 0) return undefined;
   const request = { resource_types: names };
-  const { quota_left_set: found } = await context.session.call(GetQuotaLeft, zone, request, context);
+  // What the cloud has no quota of is not told by it.
+  const { quota_left_set: found } = await context.session
+    .call(GetQuotaLeft, zone, request, context)
+    .catch(unlessUnknown({ quota_left_set: [] }));
   const short = found.filter(({ resource_type: name, left }) => left < (wanted[name] ?? 0));
   if (short.length === 0) return undefined;
   const told = short.map(({ resource_type: name, left }) => `${name} (${wanted[name]} wanted, ${left} left)`);
@@ -161,11 +168,21 @@ async function exhaustedQuotas(
 async function exceededLimit(context: Context, zone: string, limit: Limit): Promise<string | undefined> {
   const [count, { resource_limits: limits }] = await Promise.all([
     limit.count(),
-    context.session.call(GetResourceLimit, zone, {}, context),
+    context.session
+      .call(GetResourceLimit, zone, {}, context)
+      .catch(unlessUnknown({ resource_limits: {} as Partial<Record<Limit["name"], number>> })),
   ]);
   const most = limits[limit.name];
   if (most == null || count <= most) return undefined;
   return `The limit of ${limit.of} in zone ${zone} is exhausted: ${limit.name} (${count} wanted, ${most} allowed). Take away what is not needed there, or ask QingCloud for more.`;
+}
+
+/** Neither action is documented in full: where the cloud does not know what is asked, nothing is known. */
+function unlessUnknown<Answer>(nothing: Answer): (error: unknown) => Answer {
+  return (error) => {
+    if (hasRetCode(error, retCodes.malformed, retCodes.invalidParameter)) return nothing;
+    throw error;
+  };
 }
 
 function optionsOf({ signal, deadline, progress }: Context): CallOptions {

@@ -86,7 +86,7 @@ export class InstanceChanges {
       await this.#untilStatus("stopped");
     }
     try {
-      await this.#resize(from, to, disk);
+      await this.#resize(from, to, disk, before);
     } finally {
       // Also where the zone cannot give the new shape: the old one goes on.
       if (wasRunning) {
@@ -99,8 +99,12 @@ export class InstanceChanges {
     }
   }
 
-  async #resize(from: Shape, to: Shape, disk: number | undefined): Promise<void> {
-    const { session } = this.#context;
+  async #resize(
+    from: Shape,
+    to: Shape,
+    disk: number | undefined,
+    before: FoundInstance | undefined,
+  ): Promise<void> {
     // A size that names no GPUs leaves those that there are.
     const isWithoutGpus = to.cpu !== undefined && to.gpus === undefined && (from.gpus ?? 0) > 0;
     const shape = shapeRequest(isWithoutGpus ? { ...to, gpus: 0 } : to);
@@ -109,11 +113,21 @@ export class InstanceChanges {
       ...(to.cpu === undefined ? {} : { cpu: to.cpu - (from.cpu ?? 0) }),
       ...(to.memoryGiB === undefined ? {} : { memory: (to.memoryGiB - (from.memoryGiB ?? 0)) * 1024 }),
     };
-    await withCapacity(this.#context, this.#zone, to, () =>
-      withQuota(this.#context, this.#zone, wanted, async (options) => {
-        const { job_id } = await session.call(ResizeInstances, this.#zone, request, options);
-        await untilJob(this.#context, this.#zone, job_id);
-      }),
+    const isAsWanted = (found: FoundInstance) =>
+      (shape.instance_type ?? found.instance_type) === found.instance_type &&
+      (shape.cpu ?? found.vcpus_current) === found.vcpus_current &&
+      (shape.memory ?? found.memory_current) === found.memory_current &&
+      (disk ?? found.extra?.os_disk_size) === found.extra?.os_disk_size;
+    // Where only GPUs change, the API does not tell whether they have.
+    const isVisible = before !== undefined && !isAsWanted(before);
+    await this.#do(
+      (session) =>
+        withCapacity(this.#context, this.#zone, to, () =>
+          withQuota(this.#context, this.#zone, wanted, (options) =>
+            session.call(ResizeInstances, this.#zone, request, options),
+          ),
+        ),
+      (found) => isVisible && isAsWanted(found),
     );
   }
 

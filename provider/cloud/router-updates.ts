@@ -4,10 +4,11 @@
  * for them.
  */
 import { DescribeRouters, UpdateRouters } from "../../qingcloud/actions.ts";
-import { abortableDelay } from "../../qingcloud/client.ts";
+import { abortableDelay, type CallOptions } from "../../qingcloud/client.ts";
 import { Coalesced } from "../coalesced.ts";
+import type { Context } from "../resource.ts";
 import type { Session } from "../session.ts";
-import { persist } from "./waiting.ts";
+import { persist, sharing } from "./waiting.ts";
 
 /**
  * Resources that wait for the same router come within some milliseconds of each other, in any order. An update takes
@@ -33,21 +34,19 @@ export class RouterUpdates {
     this.#routerId = routerId;
   }
 
-  /**
-   * Resolves when an UpdateRouters that started after this call has succeeded.
-   * @param deadline milliseconds since the epoch
-   */
-  apply(deadline: number): Promise<void> {
-    return this.#updates.run(deadline);
+  /** Resolves when an UpdateRouters that started after this call has succeeded. */
+  apply(context: Context): Promise<void> {
+    const updated = this.#updates.run(context.deadline);
+    return sharing(context, `UpdateRouters of ${this.#routerId}`, updated);
   }
 
   /**
    * Applies where something waits to be applied: a run that was interrupted between its change and its UpdateRouters
    * leaves a router so.
    */
-  async applyPending(deadline: number): Promise<void> {
-    const found = await this.#look();
-    if (found?.is_applied === 0) await this.apply(deadline);
+  async applyPending(context: Context): Promise<void> {
+    const found = await this.#look(context);
+    if (found?.is_applied === 0) await this.apply(context);
   }
 
   /**
@@ -89,7 +88,7 @@ export class RouterUpdates {
         await session.jobs(this.#zone).wait(job_id, { deadline });
       },
       async () => {
-        const found = await this.#look();
+        const found = await this.#look({ deadline });
         const isBusy = found !== undefined && (found.transition_status !== "" || found.status === "pending");
         return isBusy ? "busy" : "idle";
       },
@@ -97,10 +96,9 @@ export class RouterUpdates {
   }
 
   /** Undefined where the router is gone. */
-  async #look() {
-    const { router_set: found } = await this.#session.call(DescribeRouters, this.#zone, {
-      routers: [this.#routerId],
-    });
+  async #look(options: CallOptions) {
+    const request = { routers: [this.#routerId] };
+    const { router_set: found } = await this.#session.call(DescribeRouters, this.#zone, request, options);
     return found.find(({ status }) => status !== "deleted" && status !== "ceased");
   }
 }

@@ -10,7 +10,7 @@ import {
 } from "../../qingcloud/actions.ts";
 import type { Context, Problem } from "../resource.ts";
 import type { Limit } from "./creating.ts";
-import { telling } from "./waiting.ts";
+import { sharing } from "./waiting.ts";
 
 const port = z.number().int().min(0).max(65535);
 
@@ -110,7 +110,7 @@ export async function applyGroup(context: Context, zone: string, groupId: string
     const { job_id } = await session.call(ApplySecurityGroup, zone, request, { deadline });
     await session.jobs(zone).wait(job_id, { deadline });
   });
-  await telling(context, `security group ${groupId} to be applied`, applied);
+  await sharing(context, `security group ${groupId} to be applied`, applied);
 }
 
 /** What is too much and what is missing, beside what stays. */

@@ -9,9 +9,10 @@ import {
   DescribeRouters,
   ModifyRouterStaticAttributes,
 } from "../../qingcloud/actions.ts";
+import type { CallOptions } from "../../qingcloud/client.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import type { Change, Context, Created } from "../resource.ts";
-import { createOnce } from "./creating.ts";
+import { createOnce, type Limit, withQuota } from "./creating.ts";
 import { type Names, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 
 export const staticInputs = { ...named, vpcId: z.string().describe("The VPC router.") };
@@ -122,7 +123,7 @@ export function lifeOfStatic<Inputs extends Owner>(kind: StaticKind<Inputs>) {
         };
         await session.call(ModifyRouterStaticAttributes, news.zone, request, context);
       }
-      if (isChanged) await session.routerUpdates(news.zone, news.vpcId).apply(context.deadline);
+      if (isChanged) await session.routerUpdates(news.zone, news.vpcId).apply(context);
       return { name };
     },
 
@@ -151,13 +152,22 @@ async function create<Inputs extends Owner>(
     async create() {
       const statics = [{ static_type: kind.typeOf(inputs), router_static_name: name, ...values }];
       const request = { router: vpcId, ...(vxnet === undefined ? {} : { vxnet }), statics };
-      return (await session.call(AddRouterStatics, zone, request, context)).router_statics[0];
+      const limit: Limit = {
+        name: "max_router_statics",
+        of: `VPC router ${vpcId}`,
+        count: async () =>
+          (await describeAll(context, zone, vpcId)).filter(
+            ({ static_type }) => static_type === kind.typeOf(inputs),
+          ).length + 1,
+      };
+      const add = (options: CallOptions) => session.call(AddRouterStatics, zone, request, options);
+      return (await withQuota(context, zone, {}, add, limit)).router_statics[0];
     },
   });
   if (adopted) {
     await session.call(ModifyRouterStaticAttributes, zone, { router_static: id, ...values }, context);
   }
-  await session.routerUpdates(zone, vpcId).apply(context.deadline);
+  await session.routerUpdates(zone, vpcId).apply(context);
   return { id, outputs: { name } };
 }
 
@@ -195,9 +205,9 @@ async function remove(context: Context, id: string, { zone, vpcId }: Owner): Pro
   } catch (error) {
     if (!hasRetCode(error, retCodes.notFound)) throw error;
     // An interrupted run may have deleted it without applying that: until then it carries packets.
-    return await updates.applyPending(context.deadline);
+    return await updates.applyPending(context);
   }
-  await updates.apply(context.deadline).catch((error: unknown) => {
+  await updates.apply(context).catch((error: unknown) => {
     if (!hasRetCode(error, retCodes.notFound)) throw error;
   });
 }

@@ -42,8 +42,7 @@ export const vpcEip = defineResource({
     context.made(vpcId);
     if (present === undefined) await set(context, zone, vpcId, eipId);
     // An interrupted run may have set it without applying it.
-    else if (router.is_applied === 0)
-      await context.session.routerUpdates(zone, vpcId).apply(context.deadline);
+    else if (router.is_applied === 0) await context.session.routerUpdates(zone, vpcId).apply(context);
     return { id: vpcId, outputs: { origin: "set" as const } };
   },
 
@@ -61,8 +60,7 @@ export const vpcEip = defineResource({
     const router = await describe(context, zone, vpcId);
     if (router?.eip.eip_id === eipId) await set(context, zone, vpcId, "");
     // An interrupted run may have taken it without applying that.
-    else if (router?.is_applied === 0)
-      await context.session.routerUpdates(zone, vpcId).apply(context.deadline);
+    else if (router?.is_applied === 0) await context.session.routerUpdates(zone, vpcId).apply(context);
   },
 });
 
@@ -76,5 +74,5 @@ async function describe(context: Context, zone: string, id: string) {
 /** @param eip "" takes the present one away; either is inert until UpdateRouters */
 async function set(context: Context, zone: string, router: string, eip: string): Promise<void> {
   await context.session.call(ModifyRouterAttributes, zone, { router, eip }, context);
-  await context.session.routerUpdates(zone, router).apply(context.deadline);
+  await context.session.routerUpdates(zone, router).apply(context);
 }

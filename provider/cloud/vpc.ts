@@ -59,7 +59,7 @@ export const vpc = defineResource({
         : { eipId: found.eip.eip_id || undefined, securityGroupId: found.security_group_id ?? undefined };
     await change(context, zone, id, { ...present, name }, { ...inputs, name });
     // An interrupted run may have set the EIP without applying it.
-    if (found?.is_applied === 0) await context.session.routerUpdates(zone, id).apply(context.deadline);
+    if (found?.is_applied === 0) await context.session.routerUpdates(zone, id).apply(context);
     return { id, outputs: { name } };
   },
 
@@ -96,7 +96,7 @@ export const vpc = defineResource({
     await untilLeased(context, zone, id);
     if (eipId !== undefined && found.eip.eip_id) await change(context, zone, id, { eipId }, {});
     // An interrupted run may have taken the EIP without applying that: until then it is in use.
-    else if (found.is_applied === 0) await context.session.routerUpdates(zone, id).apply(context.deadline);
+    else if (found.is_applied === 0) await context.session.routerUpdates(zone, id).apply(context);
     await deleteWhenFree(context, {
       what: `VPC router ${id}`,
       async remove() {
@@ -208,10 +208,10 @@ async function change(
   if (Object.keys(attributes).length > 0) {
     await session.call(ModifyRouterAttributes, zone, { router: id, ...attributes }, context);
   }
-  if (eip !== undefined) await session.routerUpdates(zone, id).apply(context.deadline);
+  if (eip !== undefined) await session.routerUpdates(zone, id).apply(context);
   if (nextEip !== undefined) {
     await session.call(ModifyRouterAttributes, zone, { router: id, eip: nextEip }, context);
-    await session.routerUpdates(zone, id).apply(context.deadline);
+    await session.routerUpdates(zone, id).apply(context);
   }
   if (isOtherGroup) await applyGroup(context, zone, to.securityGroupId ?? "");
 }

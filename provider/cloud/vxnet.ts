@@ -3,6 +3,7 @@ import {
   CreateVxnets,
   DeleteVxnets,
   DescribeRouters,
+  DescribeRouterVxnets,
   DescribeVxnets,
   JoinRouter,
   LeaveRouter,
@@ -10,7 +11,7 @@ import {
 } from "../../qingcloud/actions.ts";
 import { QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
-import { createOnce, withQuota } from "./creating.ts";
+import { createOnce, type Limit, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { persist, untilJob } from "./waiting.ts";
@@ -143,11 +144,26 @@ async function join(
 ): Promise<void> {
   const { zone, vpcId, ipNetwork } = inputs;
   const { session } = context;
+  const limit: Limit = {
+    name: "max_router_vxnets",
+    of: `VPC router ${vpcId}`,
+    async count() {
+      const asked = { router: vpcId, limit: 1 };
+      return (await session.call(DescribeRouterVxnets, zone, asked, context)).total_count + 1;
+    },
+  };
   await persist(
     context,
     async () => {
       const request = { vxnet: id, router: vpcId, ip_network: ipNetwork };
-      await untilJob(context, zone, (await session.call(JoinRouter, zone, request, context)).job_id);
+      const { job_id } = await withQuota(
+        context,
+        zone,
+        {},
+        (options) => session.call(JoinRouter, zone, request, options),
+        limit,
+      );
+      await untilJob(context, zone, job_id);
     },
     async () => {
       const [[vxnet], { router_set: routers }] = await Promise.all([

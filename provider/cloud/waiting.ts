@@ -57,6 +57,28 @@ export async function telling<Value>(context: Context, what: string, work: Promi
   }
 }
 
+/** Work whose deadline is this resource's ends by itself, with the cloud's words. */
+const graceMs = 1_000;
+
+/**
+ * Waits for work that serves others too, and so may have a later deadline than this resource.
+ * @param what named in the progress and in the error, e.g. `UpdateRouters of rtr-1234abcd`
+ */
+export async function sharing<Value>(context: Context, what: string, work: Promise<Value>): Promise<Value> {
+  const started = Date.now();
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const tooLate = () => {
+    const seconds = Math.round((Date.now() - started) / 1000);
+    reject(new Error(`Waited ${seconds} s for ${what}. It may end later: run the same command again.`));
+  };
+  const timer = setTimeout(tooLate, context.deadline - started + graceMs);
+  try {
+    return await telling(context, what, Promise.race([work, late]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Of a resource that refused: what was asked for is there, or it is at work, or it just refuses. */
 export type Seen = "done" | "busy" | "idle";
 
@@ -86,9 +108,10 @@ export async function persist(
       const seen = await look(error);
       if (seen === "done") return;
       refusedWhileIdle = seen === "busy" ? 0 : refusedWhileIdle + 1;
-      if (refusedWhileIdle === refusalsOfIdle || Date.now() > patience.deadline) throw error;
+      const next = pause.next().value;
+      if (refusedWhileIdle === refusalsOfIdle || Date.now() + next > patience.deadline) throw error;
       patience.progress?.(`waiting, as ${error.message}`);
-      await abortableDelay(pause.next().value, patience.signal);
+      await abortableDelay(next, patience.signal);
     }
   }
 }

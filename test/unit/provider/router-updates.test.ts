@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { RouterUpdates } from "../../../provider/cloud/router-updates.ts";
 import type { Session } from "../../../provider/session.ts";
 import { QingCloudError } from "../../../qingcloud/errors.ts";
+import { contextOf } from "./contexts.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] }));
 afterEach(() => void vi.useRealTimers());
@@ -49,7 +50,7 @@ function routerOf({
   };
 }
 
-const later = () => Date.now() + 600_000;
+const later = () => contextOf({ deadline: Date.now() + 600_000 });
 const jobCount = (jobs: readonly unknown[], count: number) =>
   vi.waitFor(() => expect(jobs).toHaveLength(count), { timeout: 2_000, interval: 1 });
 
@@ -131,7 +132,9 @@ test("an idle router that refuses three times in a row has a reason, which is to
 
 test("a router that stays in its transition is given up at the deadline", async () => {
   const { updates } = routerOf({ refuse: inTransition, transition: () => "updating" });
-  const told = expect(updates.apply(Date.now() + 3_000)).rejects.toMatchObject({ retCode: 1400 });
+  const told = expect(updates.apply(contextOf({ deadline: Date.now() + 3_000 }))).rejects.toMatchObject({
+    retCode: 1400,
+  });
   for (let i = 0; i < 20; i++) {
     await new Promise((resolve) => setImmediate(resolve));
     await vi.advanceTimersByTimeAsync(300);
@@ -173,7 +176,7 @@ test("a job that fails reaches those who shared it, not those who wait for the n
 test("a shared call has the latest deadline of those who share it", async () => {
   const { updates, jobs, deadlines } = routerOf();
   const [early, late] = [Date.now() + 1_000, Date.now() + 9_000];
-  const all = [updates.apply(early), updates.apply(late), updates.apply(early)];
+  const all = [early, late, early].map((deadline) => updates.apply(contextOf({ deadline })));
   await jobCount(jobs, 1);
   jobs[0]?.end();
   await Promise.all(all);
@@ -233,4 +236,18 @@ test("joins have the router to themselves, one after the other, and not while an
   await Promise.all([applied, both]);
   expect(order).toEqual(["a begins", "a ends", "b begins", "b ends"]);
   expect(calls).toEqual(["UpdateRouters"]);
+});
+
+test("who waits hears for what, and for no longer than its own deadline, whoever shares the call", async () => {
+  const { updates, jobs } = routerOf();
+  const context = contextOf({ deadline: Date.now() + 3_000 });
+  const patient = updates.apply(later());
+  const told = expect(updates.apply(context)).rejects.toThrow(
+    /^Waited \d s for UpdateRouters of rtr-1\. It may end later: run the same command again\.$/,
+  );
+  await jobCount(jobs, 1);
+  await vi.advanceTimersByTimeAsync(5_000);
+  await told;
+  jobs[0]?.end();
+  await patient;
 });
