@@ -27,18 +27,16 @@ export function checkInputs(definition: AnyResource, news: Properties): Checked 
   }
   for (const [name, type] of Object.entries(shape)) {
     const value = news[name] ?? undefined;
+    const parsed = type.safeParse(value);
     if (hasUnknown(value)) {
       inputs[name] = value;
       open.add(name);
-      continue;
-    }
-    const parsed = type.safeParse(value);
-    if (parsed.success) {
+    } else if (parsed.success) {
       if (parsed.data !== undefined) inputs[name] = parsed.data;
-      continue;
-    }
-    open.add(name);
-    for (const { path, message } of parsed.error.issues.flatMap((issue) => findings(type, issue))) {
+    } else open.add(name);
+    for (const { path, message } of parsed.error?.issues.flatMap((issue) => findings(type, issue)) ?? []) {
+      // Nothing can be said of what is not known yet.
+      if (hasUnknown(valueAt(value, path))) continue;
       const property = pathOf(name, path);
       const given = secrets.has(name) ? "" : ` (given: ${JSON.stringify(valueAt(value, path)) ?? "nothing"})`;
       failures.push({ property, reason: `${property}: ${message}${given}` });
@@ -124,14 +122,13 @@ export function diffInputs(
 ): readonly Difference[] {
   const { inputs: olds } = state;
   const secrets = secretsOf(definition, { ...olds, ...news });
-  const isKnown = !hasUnknown(news);
-  const replaced = new Set<string>([
-    ...definition.replaceOn,
-    ...(isKnown ? (definition.replaces?.(state, news) ?? []) : []),
+  const replaced = new Set([
+    ...definition.replaceOn.filter((name) => definition.isInPlace?.(name, state) !== true),
+    ...(definition.replaces?.(state, news) ?? []),
   ]);
   return Object.keys(definition.inputs.shape)
     .filter((name) => !isDeepStrictEqual(olds[name], news[name]))
-    .filter((name) => !isKnown || definition.isSame?.(name, state, news, urn) !== true)
+    .filter((name) => hasUnknown(news[name]) || definition.isSame?.(name, state, news, urn) !== true)
     .map((property) => ({
       property,
       replace: replaced.has(property) || definition.update === undefined,
@@ -164,6 +161,12 @@ function isComposite(value: unknown): value is object {
 export function previewProperties(definition: AnyResource, inputs: Properties): Properties {
   const outputs = Object.keys(definition.outputs.shape).map((name) => [name, unknownValue] as const);
   return { ...Object.fromEntries(outputs), ...inputs };
+}
+
+/** Inputs and outputs of an update that is previewed: outputs stay, but for those that the inputs say or that are measured. */
+export function previewUpdate(definition: AnyResource, news: Properties, outputs: Properties): Properties {
+  if (definition.isMeasured === true) return previewProperties(definition, news);
+  return { ...outputs, ...news };
 }
 
 /** Splits what state holds into the definition's inputs and outputs. */

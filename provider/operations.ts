@@ -1,11 +1,15 @@
 /** Running life-cycle functions: their context, their deadline, and their end on Ctrl-C. */
+import { abortableDelay } from "../qingcloud/client.ts";
 import { redactor } from "./redaction.ts";
 import type { Context } from "./resource.ts";
 import type { EngineLog } from "./rpc/engine.ts";
+import type { Properties } from "./rpc/values.ts";
 import type { Session } from "./session.ts";
 
 /** Without `customTimeouts`. */
 const defaultTimeoutMs = 10 * 60_000;
+/** How long Ctrl-C waits for the answer of a call that makes something: with its id `destroy` finds it. */
+const answerMs = 700;
 
 export interface Begin {
   readonly urn: string;
@@ -16,6 +20,8 @@ export interface Begin {
   /** Left by an interrupted create. */
   readonly halfMadeId?: string | undefined;
   readonly importZone?: string | undefined;
+  /** A call that makes something may be on its way: Ctrl-C waits a moment for the id. */
+  readonly isCreate?: boolean;
   /** Values that no message may show. */
   readonly secrets?: readonly string[];
 }
@@ -23,6 +29,8 @@ export interface Begin {
 export interface Operation {
   /** What the cloud has made so far. */
   readonly madeId: string | undefined;
+  readonly isAdopted: boolean;
+  readonly noted: Properties | undefined;
   /** Ends with the function, or at once when the engine cancels. Errors show no secret. */
   run<Result>(work: (context: Context) => Promise<Result>): Promise<Result>;
 }
@@ -47,12 +55,16 @@ export class Operations {
     timeoutSeconds = 0,
     halfMadeId,
     importZone,
+    isCreate = false,
     secrets = [],
   }: Begin): Operation {
     const { signal } = this.#cancelled;
     for (const secret of secrets) this.#secrets.add(secret);
     const redact = (text: string) => redactor(secrets, this.#secrets)(text);
     let madeId: string | undefined;
+    let isAdopted = false;
+    let noted: Properties | undefined;
+    const { promise: isMade, resolve: tellMade } = Promise.withResolvers<void>();
     const context: Context = {
       session,
       urn,
@@ -69,17 +81,29 @@ export class Operations {
       },
       progress: (message) => engine?.log("info", urn, redact(message), { ephemeral: true }),
       warn: (message) => engine?.log("warning", urn, redact(message)),
-      made(id) {
+      made(id, adopted = false) {
         madeId = id;
+        isAdopted ||= adopted;
+        tellMade();
+      },
+      note(outputs) {
+        noted = outputs;
       },
     };
     return {
       get madeId() {
         return madeId;
       },
+      get isAdopted() {
+        return isAdopted;
+      },
+      get noted() {
+        return noted;
+      },
       async run(work) {
         try {
-          return await untilAborted(() => work(context), signal);
+          const lastAnswer = isCreate ? () => Promise.race([isMade, abortableDelay(answerMs)]) : undefined;
+          return await untilAborted(() => work(context), signal, lastAnswer);
         } catch (error) {
           throw redacted(error, redact);
         }
@@ -93,11 +117,18 @@ function redacted(error: unknown, redact: (text: string) => string): unknown {
   return error;
 }
 
-/** What goes on after an abort ends unheard: its outcome is in the cloud, and the next run looks there. */
-async function untilAborted<Result>(work: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
+/**
+ * What goes on after an abort ends unheard: its outcome is in the cloud, and the next run looks there.
+ * @param lastAnswer what is waited for all the same
+ */
+async function untilAborted<Result>(
+  work: () => Promise<Result>,
+  signal: AbortSignal,
+  lastAnswer: () => Promise<void> = () => Promise.resolve(),
+): Promise<Result> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
+  const abort = () => void lastAnswer().then(() => reject(signal.reason));
   signal.addEventListener("abort", abort, { once: true });
   try {
     return await Promise.race([work(), aborted]);

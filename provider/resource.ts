@@ -15,6 +15,8 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
   readonly replaceOn: readonly (keyof Inputs["shape"] & string)[];
   /** Of the inputs that can be changed in place, those whose present change cannot, e.g. to a smaller disk. */
   replaces?(state: State<Inputs, Outputs>, news: z.output<Inputs>): readonly string[];
+  /** Of the inputs in `replaceOn`, whether the present change can be done in place all the same. */
+  isInPlace?(property: string, state: State<Inputs, Outputs>): boolean;
   /** Properties that are encrypted in state and shown nowhere. */
   readonly secrets?: readonly string[];
   /** Properties that are secret beside `secrets` because of what other inputs say. */
@@ -39,7 +41,9 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
     context: Context,
     id: string,
     known: State<Inputs, Outputs> | undefined,
-  ): Promise<State<Inputs, Outputs> | undefined>;
+  ): Promise<FoundState<Inputs, Outputs> | undefined>;
+  /** Its outputs are measured anew by every update. */
+  readonly isMeasured?: boolean;
   /** Absent where no input can be changed in place. */
   update?(
     context: Context,
@@ -72,6 +76,12 @@ export interface State<Inputs extends z.ZodObject, Outputs extends z.ZodObject> 
   readonly outputs: z.output<Outputs>;
 }
 
+export interface FoundState<Inputs extends z.ZodObject, Outputs extends z.ZodObject>
+  extends State<Inputs, Outputs> {
+  /** What an interrupted run left to be put into effect: the next one finishes it. */
+  readonly unapplied?: string;
+}
+
 export interface Change<Inputs, Outputs> {
   readonly olds: Inputs;
   readonly news: Inputs;
@@ -96,8 +106,11 @@ export interface Context {
   /**
    * Says that the cloud has made the resource: from now on a failure keeps it in state, by this id, so that the next
    * run finishes or deletes it.
+   * @param isAdopted it was there before, as another run of this program wanted it
    */
-  made(id: string): void;
+  made(id: string, isAdopted?: boolean): void;
+  /** Outputs that are kept in state should an update fail from now on. */
+  note(outputs: Properties): void;
 }
 
 /** Gives a definition its exact types. */
@@ -117,9 +130,11 @@ export interface AnyResource {
   readonly outputs: z.ZodObject;
   readonly replaceOn: readonly string[];
   replaces?(state: AnyState, news: Properties): readonly string[];
+  isInPlace?(property: string, state: AnyState): boolean;
   readonly secrets?: readonly string[];
   secretsAmong?(inputs: Properties): readonly string[];
   readonly deleteBeforeReplace?: boolean;
+  readonly isMeasured?: boolean;
   readonly rules?: readonly Rule<Properties>[];
   warnings?(inputs: Properties): readonly string[];
   isSame?(property: string, state: AnyState, news: Properties, urn: string): boolean;
@@ -127,7 +142,11 @@ export interface AnyResource {
   conflicts?(session: Session, inputs: Properties): readonly Problem[];
   find?(context: Context, zone: string, name: string): Promise<readonly string[]>;
   create(context: Context, inputs: Properties): Promise<Created<Properties>>;
-  read(context: Context, id: string, known: AnyState | undefined): Promise<AnyState | undefined>;
+  read(
+    context: Context,
+    id: string,
+    known: AnyState | undefined,
+  ): Promise<(AnyState & { readonly unapplied?: string }) | undefined>;
   update?(context: Context, id: string, change: Change<Properties, Properties>): Promise<Properties>;
   delete(context: Context, id: string, state: AnyState): Promise<void>;
 }

@@ -3,9 +3,17 @@
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import Empty from "google-protobuf/google/protobuf/empty_pb.js";
-import { checkInputs, diffInputs, previewProperties, secretsOf, splitState } from "./checks.ts";
+import {
+  checkInputs,
+  diffInputs,
+  previewProperties,
+  previewUpdate,
+  secretsOf,
+  splitState,
+} from "./checks.ts";
 import { checkConfiguration, configure, packageVersion } from "./configuration.ts";
 import type { AnyFunction } from "./function.ts";
+import { settle, unfinished } from "./half-made.ts";
 import { type Begin, type Operation, Operations } from "./operations.ts";
 import { secretTexts } from "./redaction.ts";
 import type { AnyResource, Problem } from "./resource.ts";
@@ -155,9 +163,12 @@ export class ProviderService {
   /** Creates, or finishes what an interrupted create left; once the cloud has made it, a failure keeps it in state. */
   async #finish(urn: string, timeoutSeconds: number, inputs: Properties, halfMadeId: string | undefined) {
     const definition = this.#definition(urn);
-    const operation = this.#begin({ urn, timeoutSeconds, halfMadeId }, inputs);
+    const operation = this.#begin({ urn, timeoutSeconds, halfMadeId, isCreate: true }, inputs);
     try {
-      return await operation.run((context) => definition.create(context, inputs));
+      return await operation.run(async (context) => {
+        const created = await definition.create(context, inputs);
+        return operation.isAdopted ? await settle(definition, context, created, inputs) : created;
+      });
     } catch (error) {
       const id = operation.madeId ?? halfMadeId;
       if (id === undefined) throw error;
@@ -167,17 +178,7 @@ export class ProviderService {
           `${messageOf(error)} What an earlier run began (${id}) is gone: run \`up --refresh\`.`,
         );
       }
-      const secrets = secretsOf(definition, inputs);
-      // Without its outputs, so that the next run sees an unfinished one: a given `name` is an input and an output.
-      const properties = Object.fromEntries(
-        Object.entries(inputs).filter(([name]) => !(name in definition.outputs.shape)),
-      );
-      throw new InitFailedError(
-        id,
-        toStruct(properties, secrets),
-        toStruct(inputs, secrets),
-        messageOf(error),
-      );
+      throw unfinished(definition, id, inputs, messageOf(error));
     }
   }
 
@@ -209,6 +210,12 @@ export class ProviderService {
     );
     const response = new provider.ReadResponse();
     if (found === undefined) return response;
+    // The engine forgets at a refresh what was half-made unless it is told again.
+    const isHalfMade = !isImport && !definition.outputs.safeParse(stored.outputs).success;
+    const reason = isHalfMade ? "it was not finished" : found.unapplied;
+    if (reason !== undefined) {
+      throw unfinished(definition, id, found.inputs, `${reason}; the next \`up\` finishes it`);
+    }
     const secrets = secretsOf(definition, found.inputs);
     return response
       .setId(id)
@@ -224,7 +231,10 @@ export class ProviderService {
     const secrets = secretsOf(definition, news);
     const answer = (properties: Properties) =>
       new provider.UpdateResponse().setProperties(toStruct({ ...news, ...properties }, secrets));
-    if (request.getPreview()) return answer(outputs);
+    if (request.getPreview()) {
+      const previewed = previewUpdate(definition, news, outputs);
+      return new provider.UpdateResponse().setProperties(toStruct(previewed, secrets));
+    }
     const isFinished = definition.outputs.safeParse(outputs).success;
     if (!isFinished || definition.update === undefined) {
       return answer((await this.#finish(urn, request.getTimeout(), news, request.getId())).outputs);
@@ -232,7 +242,13 @@ export class ProviderService {
     const { update } = definition;
     const change = { olds: fromStruct(request.getOldInputs()), news, outputs };
     const operation = this.#begin({ urn, timeoutSeconds: request.getTimeout() }, change.olds, news);
-    return answer(await operation.run((context) => update(context, request.getId(), change)));
+    try {
+      return answer(await operation.run((context) => update(context, request.getId(), change)));
+    } catch (error) {
+      if (operation.noted === undefined) throw error;
+      const properties = toStruct({ ...change.olds, ...outputs, ...operation.noted }, secrets);
+      throw new InitFailedError(request.getId(), properties, toStruct(news, secrets), messageOf(error));
+    }
   }
 
   async #delete(request: Message<"DeleteRequest">) {

@@ -2,6 +2,7 @@
 import type { Action, RequestOf, ResponseOf } from "../qingcloud/action.ts";
 import { DescribeZones } from "../qingcloud/actions.ts";
 import { type CallOptions, QingCloudClient } from "../qingcloud/client.ts";
+import { hasRetCode, retCodes } from "../qingcloud/errors.ts";
 import { JobPoller } from "../qingcloud/jobs.ts";
 import { type ProfileOptions, readProfile } from "../qingcloud/profile.ts";
 import { RouterUpdates } from "./cloud/router-updates.ts";
@@ -44,7 +45,13 @@ export class Session {
         `Zone "${zone}" is none of this account (${this.client.profile.source}); it has ${[...zones.keys()].join(", ")}. Correct the resource's zone, or qingcloud:zone.`,
       );
     }
-    return await this.client.call(action, zone, request, options);
+    try {
+      return await this.client.call(action, zone, request, options);
+    } catch (error) {
+      const nothing = hasRetCode(error, retCodes.notFound) ? emptyAnswer(action) : undefined;
+      if (nothing === undefined) throw error;
+      return nothing;
+    }
   }
 
   /**
@@ -85,6 +92,12 @@ export class Session {
   routerUpdates(zone: string, routerId: string): RouterUpdates {
     return entry(this.#updates, `${zone}/${routerId}`, () => new RouterUpdates(this, zone, routerId));
   }
+}
+
+/** Some Describe actions answer unknown ids with an error, others with an empty set: here it is always the set. */
+function emptyAnswer<A extends Action>(action: A): ResponseOf<A> | undefined {
+  const set = action.isRead && Object.keys(action.response.shape).find((name) => name.endsWith("_set"));
+  return set ? (action.response.parse({ [set]: [], total_count: 0 }) as ResponseOf<A>) : undefined;
 }
 
 function entry<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {

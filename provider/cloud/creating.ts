@@ -88,7 +88,7 @@ function isNew({ session }: Context, { name, mark }: Names): boolean {
 }
 
 function announce(context: Context, id: string, adopted: boolean): { id: string; adopted: boolean } {
-  context.made(id);
+  context.made(id, adopted);
   return { id, adopted };
 }
 

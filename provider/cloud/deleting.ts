@@ -8,48 +8,70 @@ import { pauses, until } from "./waiting.ts";
 /** What depended in this stack is deleted already, so only its last traces are waited for. */
 const tracesMs = 60_000;
 
+export interface Present {
+  /** The cloud is at work on it: that passes. */
+  readonly isBusy?: boolean;
+  /** Ids of what still uses it; empty where the API does not tell. */
+  readonly users?: readonly string[];
+}
+
 export interface Deletion {
-  /** For messages, e.g. `VPC router rtr-1234abcd`. */
-  readonly what: string;
-  /** Ends when the resource is gone. */
+  /** For messages, e.g. `VPC router`. */
+  readonly kind: string;
+  readonly zone: string;
+  readonly id: string;
+  /** Without an active lease it cannot be deleted. */
+  readonly isLeased?: boolean;
+  /** Undefined where it is gone. */
+  look(): Promise<Present | undefined>;
+  /** Ends when it is gone. */
   remove(): Promise<void>;
-  /** Ids of what still uses the resource; empty where the API does not tell. */
-  users(): Promise<readonly string[]>;
 }
 
 /**
- * Deletes; waits while the cloud says that something depends on the resource or that its state forbids it (1400, 5400),
- * and counts what is already gone (2100) as deleted.
+ * Deletes; waits while the cloud says that something depends on the resource or that its state forbids it (1400, 5400):
+ * for what is at work until the deadline, for dependents a minute. What is already gone counts as deleted.
  * @throws Error that names what still depends
  */
-export async function deleteWhenFree(context: Context, { what, remove, users }: Deletion): Promise<void> {
-  const deadline = Math.min(context.deadline, Date.now() + tracesMs);
+export async function deleteWhenFree(context: Context, deletion: Deletion): Promise<void> {
+  const { kind, zone, id, look, remove } = deletion;
+  if ((await look()) === undefined) return;
+  if (deletion.isLeased === true) await untilLeased(context, deletion);
   const started = Date.now();
+  let idleSince = started;
   for (const pause of pauses()) {
     try {
       return await remove();
     } catch (error) {
       if (hasRetCode(error, retCodes.notFound)) return;
       if (!hasRetCode(error, retCodes.permissionDenied, retCodes.dependencyExists)) throw error;
+      const present = await look();
+      if (present === undefined) return;
+      if (present.isBusy === true) idleSince = Date.now();
       const seconds = Math.round((Date.now() - started) / 1000);
-      if (Date.now() + pause > deadline) {
-        const using = await users().catch(() => []);
+      if (Date.now() + pause > Math.min(context.deadline, idleSince + tracesMs)) {
+        const { users = [] } = present;
         const still =
-          using.length === 0 ? "" : ` Still used by ${using.join(", ")}: delete or detach these first.`;
-        throw new Error(`${what} cannot be deleted after ${seconds} s: ${error.message}${still}`, {
-          cause: error,
-        });
+          users.length === 0 ? "" : ` Still used by ${users.join(", ")}: delete or detach these first.`;
+        const told = `${kind} ${id} of zone ${zone} cannot be deleted after ${seconds} s: ${error.message}${still}`;
+        throw new Error(told, { cause: error });
       }
-      context.progress(`waiting to delete ${what} ${seconds} s: ${error.message}`);
+      context.progress(`waiting to delete ${kind} ${id} ${seconds} s: ${error.message}`);
       await abortableDelay(pause, context.signal);
     }
   }
 }
 
-/** Nothing without an active lease can be deleted; the lease comes some seconds after creation. */
-export async function untilLeased(context: Context, zone: string, id: string): Promise<void> {
+/** The lease comes some seconds after creation; what the cloud answers before is not documented. */
+async function untilLeased(context: Context, { zone, id, look }: Deletion): Promise<void> {
   await until(context, `the lease of ${id}`, async () => {
-    const { lease_info: lease } = await context.session.call(GetLeaseInfo, zone, { resource: id }, context);
-    return lease.status === undefined || lease.status === "active" ? true : undefined;
+    try {
+      const request = { resource: id };
+      const { lease_info: lease } = await context.session.call(GetLeaseInfo, zone, request, context);
+      return lease.status === undefined || lease.status === "active" ? true : undefined;
+    } catch (error) {
+      if (!hasRetCode(error, retCodes.notFound)) throw error;
+      return (await look()) === undefined ? true : undefined;
+    }
   });
 }

@@ -11,7 +11,8 @@ import {
 } from "../../qingcloud/actions.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
-import { deleteWhenFree, untilLeased } from "./deleting.ts";
+import { deleteWhenFree } from "./deleting.ts";
+import { listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { until, untilJob } from "./waiting.ts";
 
@@ -41,7 +42,7 @@ export const eip = defineResource({
   async create(context, inputs) {
     const { zone } = inputs;
     const name = physicalName(context.urn, inputs);
-    const { id, adopted } = await createOnce(context, {
+    const { id } = await createOnce(context, {
       what: `EIP "${name}"`,
       names: inputs,
       find: () => find(context, zone, name),
@@ -55,10 +56,10 @@ export const eip = defineResource({
     });
     const found = await until(context, `EIP ${id} to become available`, async () => {
       const [eip] = await describe(context, zone, { eips: [id] });
-      return eip?.status === "pending" ? undefined : eip;
+      if (eip === undefined) throw new Error(`EIP ${id} is gone from zone ${zone} while it was being made.`);
+      return eip.status === "pending" ? undefined : eip;
     });
-    if (adopted) await change(context, zone, id, attributesOf(found), { ...inputs, name });
-    return { id, outputs: { name, address: found.eip_addr } };
+    return { id, outputs: { name: found.eip_name, address: found.eip_addr } };
   },
 
   async read(context, id, known) {
@@ -83,14 +84,23 @@ export const eip = defineResource({
 
   async delete(context, id, { inputs: { zone } }) {
     await deleteWhenFree(context, {
-      what: `EIP ${id}`,
+      kind: "EIP",
+      zone,
+      id,
+      isLeased: true,
+      async look() {
+        const [found] = await describe(context, zone, { eips: [id] });
+        if (found === undefined) return undefined;
+        const { status, transition_status, resource } = found;
+        return {
+          isBusy: status === "pending" || transition_status !== "",
+          users: resource.resource_id ? [resource.resource_id] : [],
+        };
+      },
       async remove() {
-        await untilLeased(context, zone, id);
         const { job_id } = await context.session.call(ReleaseEips, zone, { eips: [id] }, context);
         await untilJob(context, zone, job_id);
       },
-      users: async () =>
-        (await describe(context, zone, { eips: [id] })).flatMap(({ resource }) => resource.resource_id ?? []),
     });
   },
 });
@@ -101,21 +111,10 @@ async function find(context: Context, zone: string, name: string): Promise<strin
     .map((found) => found.eip_id);
 }
 
-type Found = Awaited<ReturnType<typeof describe>>[number];
-
 /** EIPs that exist: a released one may still be listed. */
 async function describe(context: Context, zone: string, filter: { eips?: string[]; search_word?: string }) {
-  const { eip_set: found } = await context.session.call(
-    DescribeEips,
-    zone,
-    { ...filter, limit: 100 },
-    context,
-  );
+  const found = await listAll(context, DescribeEips, zone, filter, "eip_set");
   return found.filter(({ status }) => status !== "released" && status !== "ceased");
-}
-
-function attributesOf(found: Found): Attributes {
-  return { bandwidth: found.bandwidth, billingMode: found.billing_mode, name: found.eip_name };
 }
 
 /** Changes what differs, in place and while in use. */

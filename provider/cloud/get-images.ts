@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DescribeImages } from "../../qingcloud/actions.ts";
 import { defineFunction } from "../function.ts";
+import { listAll } from "./listing.ts";
 import { zoneInput } from "./naming.ts";
 
 export const getImages = defineFunction({
@@ -26,26 +27,20 @@ export const getImages = defineFunction({
   }),
 
   async call(context, { zone, provider, osFamily, search }) {
-    const images: { id: string; name: string; platform: string; provider: string }[] = [];
-    for (let offset = 0; ; offset += 100) {
-      const request = {
-        status: ["available"],
-        ...(provider === undefined ? {} : { provider }),
-        ...(osFamily === undefined ? {} : { os_family: osFamily }),
-        ...(search === undefined ? {} : { search_word: search }),
-        limit: 100,
-        offset,
-      };
-      const answer = await context.session.call(DescribeImages, zone, request, context);
-      images.push(
-        ...answer.image_set.map((found) => ({
-          id: found.image_id,
-          name: found.image_name,
-          platform: found.platform,
-          provider: found.provider,
-        })),
-      );
-      if (offset + 100 >= answer.total_count) return { images };
-    }
+    const request = {
+      status: ["available"],
+      ...(provider === undefined ? {} : { provider }),
+      ...(osFamily === undefined ? {} : { os_family: osFamily }),
+      ...(search === undefined ? {} : { search_word: search }),
+    };
+    const found = await listAll(context, DescribeImages, zone, request, "image_set");
+    return {
+      images: found.map((image) => ({
+        id: image.image_id,
+        name: image.image_name,
+        platform: image.platform,
+        provider: image.provider,
+      })),
+    };
   },
 });

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { DescribeInstanceTypes } from "../../qingcloud/actions.ts";
 import { gpuShapes } from "../../qingcloud/gpu-shapes.ts";
 import { defineFunction } from "../function.ts";
+import { listAll } from "./listing.ts";
 import { zoneInput } from "./naming.ts";
 
 export const getInstanceTypes = defineFunction({
@@ -26,20 +27,19 @@ export const getInstanceTypes = defineFunction({
   }),
 
   async call(context, { zone }) {
-    const instanceTypes: { id: string; cpu: number; memoryGiB: number; gpus?: number }[] = [];
-    for (let offset = 0; ; offset += 100) {
-      const request = { limit: 100, offset };
-      const answer = await context.session.call(DescribeInstanceTypes, zone, request, context);
-      for (const found of answer.instance_type_set.filter(({ status }) => status === "available")) {
-        const documented = gpuShapes.find(({ instanceType }) => instanceType === found.instance_type_id);
-        instanceTypes.push({
-          id: found.instance_type_id,
-          cpu: found.vcpus_current,
-          memoryGiB: found.memory_current / 1024,
-          ...(documented === undefined ? {} : { gpus: documented.gpus }),
-        });
-      }
-      if (offset + 100 >= answer.total_count) return { instanceTypes };
-    }
+    const found = await listAll(context, DescribeInstanceTypes, zone, {}, "instance_type_set");
+    return {
+      instanceTypes: found
+        .filter(({ status }) => status === "available")
+        .map(({ instance_type_id: id, vcpus_current: cpu, memory_current: memory }) => {
+          const documented = gpuShapes.find(({ instanceType }) => instanceType === id);
+          return {
+            id,
+            cpu,
+            memoryGiB: memory / 1024,
+            ...(documented === undefined ? {} : { gpus: documented.gpus }),
+          };
+        }),
+    };
   },
 });

@@ -16,6 +16,7 @@ import type { Context } from "../resource.ts";
 import type { Session } from "../session.ts";
 import { type Limit, withQuota } from "./creating.ts";
 import { type Shape, shapeRequest, withCapacity } from "./instance-shape.ts";
+import { listAll } from "./listing.ts";
 import { persist, type Seen, until, untilJob } from "./waiting.ts";
 
 export type FoundInstance = ResponseOf<typeof DescribeInstances>["instance_set"][number];
@@ -26,8 +27,7 @@ export async function listInstances(
   zone: string,
   filter: { instances?: string[]; search_word?: string },
 ): Promise<FoundInstance[]> {
-  const request = { ...filter, verbose: 1, limit: 100 };
-  return (await context.session.call(DescribeInstances, zone, request, context)).instance_set;
+  return await listAll(context, DescribeInstances, zone, { ...filter, verbose: 1 }, "instance_set");
 }
 
 /** Instances that exist: a terminated or ceased one is still listed for a while. */
@@ -74,11 +74,14 @@ export class InstanceChanges {
    * @param from the shape that it has
    * @param to empty where only the disk changes
    * @param disk GiB; undefined where only the shape changes
+   * @param wasRunning an interrupted resize stopped it, so that it is to be started
    */
-  async resize(from: Shape, to: Shape, disk: number | undefined): Promise<void> {
+  async resize(from: Shape, to: Shape, disk: number | undefined, wasRunning: boolean): Promise<void> {
     const before = await this.#look();
-    const wasRunning = before?.status === "running";
-    if (wasRunning) {
+    const isRunning = before?.status === "running";
+    if (isRunning) {
+      // Kept in state should this be interrupted.
+      this.#context.note({ isStoppedForResize: true });
       await this.#do(
         (session) => session.call(StopInstances, this.#zone, { instances: [this.#id] }, this.#context),
         ({ status }) => status === "stopped",
@@ -89,14 +92,16 @@ export class InstanceChanges {
       await this.#resize(from, to, disk, before);
     } finally {
       // Also where the zone cannot give the new shape: the old one goes on.
-      if (wasRunning) {
-        await this.#do(
-          (session) => session.call(StartInstances, this.#zone, { instances: [this.#id] }, this.#context),
-          ({ status }) => status === "running",
-        );
-        await this.#untilStatus("running");
-      }
+      if (isRunning || wasRunning) await this.start();
     }
+  }
+
+  async start(): Promise<void> {
+    await this.#do(
+      (session) => session.call(StartInstances, this.#zone, { instances: [this.#id] }, this.#context),
+      ({ status }) => status === "running",
+    );
+    await this.#untilStatus("running");
   }
 
   async #resize(
@@ -145,14 +150,16 @@ export class InstanceChanges {
     );
   }
 
-  /** Leaves the vxnet and joins it with the address; it has none meanwhile. */
+  /** Leaves the vxnet, if it is in it, and joins it with the address; it has none meanwhile. */
   async changeAddress(vxnet: string, address: string | undefined): Promise<void> {
     const instances = [this.#id];
     const isIn = ({ vxnets }: FoundInstance) => vxnets.some(({ vxnet_id }) => vxnet_id === vxnet);
-    await this.#do(
-      (session) => session.call(LeaveVxnet, this.#zone, { vxnet, instances }, this.#context),
-      (found) => !isIn(found),
-    );
+    const before = await this.#look();
+    if (before !== undefined && isIn(before))
+      await this.#do(
+        (session) => session.call(LeaveVxnet, this.#zone, { vxnet, instances }, this.#context),
+        (found) => !isIn(found),
+      );
     const place = placeIn(vxnet, address);
     await this.#do(
       (session) => session.call(JoinVxnet, this.#zone, { vxnet: place, instances }, this.#context),

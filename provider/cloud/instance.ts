@@ -9,7 +9,7 @@ import {
 import { gpuShapes } from "../../qingcloud/gpu-shapes.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
-import { deleteWhenFree, untilLeased } from "./deleting.ts";
+import { deleteWhenFree } from "./deleting.ts";
 import { describeInstances, InstanceChanges, listInstances, placeIn } from "./instance-changes.ts";
 import {
   quotaOf,
@@ -26,6 +26,8 @@ import { until, untilJob } from "./waiting.ts";
 /** The API's limit for user data. */
 const longestUserData = 4096;
 const byType = ["instanceType", "cpu", "memoryGiB"] as const;
+/** What no action of the API tells of an instance. */
+const notTold = ["gpus", "gpuClass", "hostname", "userData"] as const;
 
 const inputs = z.strictObject({
   ...named,
@@ -64,8 +66,20 @@ export const instance = defineResource({
     cpu: z.number().int().optional().describe("Number of virtual CPUs."),
     memoryGiB: z.number().optional().describe("GiB."),
     privateIp: z.string().describe("Its address in the vxnet."),
+    isStoppedForResize: z
+      .boolean()
+      .optional()
+      .describe("A resize was interrupted between stop and start; the next run starts it."),
+    unread: z
+      .array(z.string())
+      .optional()
+      .describe(
+        "Inputs that the API does not tell, where it was imported: the program's first are taken as they are.",
+      ),
   }),
   replaceOn: ["zone", "imageId", "gpuClass", "vxnetId", "hostname", "userData"],
+  // One that was taken out of its vxnet by hand joins it again.
+  isInPlace: (property, state) => property === "vxnetId" && state.inputs.vxnetId === "",
   replaces: (state, news) =>
     (news.osDiskGiB ?? Number.POSITIVE_INFINITY) < (state.inputs.osDiskGiB ?? 0) ? ["osDiskGiB"] : [],
   secrets: ["userData"],
@@ -75,6 +89,7 @@ export const instance = defineResource({
   find,
 
   isSame(property, state, news, urn) {
+    if (state.outputs.unread?.includes(property) === true && !(property in state.inputs)) return true;
     // A type and its sizes are the same shape; which of them an import found is the API's choice.
     if (byType.some((name) => name === property)) {
       return !isOtherSize(news, state.outputs);
@@ -99,16 +114,28 @@ export const instance = defineResource({
       const [each] = await describeInstances(context, zone, { instances: [id] });
       if (each === undefined)
         throw new Error(`Instance ${id} is gone from zone ${zone} while it was starting.`);
+      if (each.status === "stopped" && each.transition_status === "") {
+        await new InstanceChanges(context, zone, id).start();
+        return undefined;
+      }
       return each.status === "running" && each.transition_status === "" ? each : undefined;
     });
-    return { id, outputs: { name, ...actual(found), privateIp: addressOf(found) } };
+    return { id, outputs: outputsOf(found, given.vxnetId) };
   },
 
   async read(context, id, known) {
     const zone = known?.inputs.zone ?? context.importZone();
     const [found] = await describeInstances(context, zone, { instances: [id] });
     if (found === undefined) return undefined;
-    return { inputs: asInputs(found, zone, known?.inputs), outputs: outputsOf(found) };
+    const { isStoppedForResize, unread } = known?.outputs ?? { unread: [...notTold] };
+    return {
+      inputs: asInputs(found, zone, known?.inputs),
+      outputs: {
+        ...outputsOf(found, known?.inputs.vxnetId),
+        ...(isStoppedForResize === true && found.status === "stopped" ? { isStoppedForResize } : {}),
+        ...(unread === undefined ? {} : { unread }),
+      },
+    };
   },
 
   async update(context, id, { olds, news, outputs }) {
@@ -123,29 +150,40 @@ export const instance = defineResource({
       await changes.changeKeyPair(olds.keypairId || undefined, news.keypairId);
     }
     if (news.volumeIds !== undefined) await changes.changeVolumes(news.volumeIds);
-    if (news.privateIp !== undefined && news.privateIp !== outputs.privateIp) {
+    const isOutside = olds.vxnetId !== news.vxnetId;
+    if (isOutside || (news.privateIp !== undefined && news.privateIp !== outputs.privateIp)) {
       await changes.changeAddress(news.vxnetId, news.privateIp);
     }
     const present = { ...outputs, gpus: gpusOf({ ...outputs, gpus: olds.gpus }) };
     const isOther = isOtherSize(news, outputs) || gpusOf(news) !== present.gpus;
     const disk = news.osDiskGiB === olds.osDiskGiB ? undefined : news.osDiskGiB;
-    if (isOther || disk !== undefined) await changes.resize(present, isOther ? news : {}, disk);
+    // An interrupted resize is done again as a whole: what of it was done is not known.
+    const isStopped = outputs.isStoppedForResize === true;
+    if (isStopped) await changes.resize(present, news, news.osDiskGiB, true);
+    else if (isOther || disk !== undefined) await changes.resize(present, isOther ? news : {}, disk, false);
     const [found] = await describeInstances(context, zone, { instances: [id] });
     if (found === undefined)
       throw new Error(`Instance ${id} is gone from zone ${zone} while it was changed.`);
-    return outputsOf(found);
+    const { unread } = outputs;
+    return { ...outputsOf(found, news.vxnetId), ...(unread === undefined ? {} : { unread }) };
   },
 
   async delete(context, id, { inputs: { zone } }) {
     const [present] = await listInstances(context, zone, { instances: [id] });
-    if (present === undefined || present.status === "ceased") return;
+    if (present === undefined) return;
     // What lies in the recycle bin has no lease any more.
     const isTerminated = present.status === "terminated";
-    if (!isTerminated) await untilLeased(context, zone, id);
     await deleteWhenFree(context, {
-      what: `instance ${id}`,
+      kind: "instance",
+      zone,
+      id,
+      isLeased: !isTerminated,
+      async look() {
+        const [found] = await listInstances(context, zone, { instances: [id] });
+        if (found === undefined || found.status === "ceased") return undefined;
+        return { isBusy: found.status === "pending" || found.transition_status !== "" };
+      },
       remove: () => cease(context, zone, id, isTerminated),
-      users: async () => [],
     });
     // Until then it holds its address, its key pair and its place in the vxnet.
     await until(context, `instance ${id} to be ceased`, async () => {
@@ -211,8 +249,9 @@ function toRequest(name: string, given: Inputs): RequestOf<typeof RunInstances> 
 
 type Found = Awaited<ReturnType<typeof describeInstances>>[number];
 
-function addressOf({ vxnets: [network] }: Found): string {
-  return network?.private_ip ?? "";
+/** Of its networks the one that is known, else the first: it may be in the base network too. */
+function networkOf({ vxnets }: Found, known: string | undefined) {
+  return vxnets.find(({ vxnet_id }) => vxnet_id === known) ?? vxnets[0];
 }
 
 /** The shape as the cloud has it. GPUs are not among what the API tells. */
@@ -224,8 +263,9 @@ function actual(found: Found) {
   };
 }
 
-function outputsOf(found: Found) {
-  return { name: found.instance_name, ...actual(found), privateIp: addressOf(found) };
+function outputsOf(found: Found, vxnet: string | undefined) {
+  const privateIp = networkOf(found, vxnet)?.private_ip ?? "";
+  return { name: found.instance_name, ...actual(found), privateIp };
 }
 
 function asInputs(found: Found, zone: string, known: Inputs | undefined): Inputs {
@@ -233,6 +273,7 @@ function asInputs(found: Found, zone: string, known: Inputs | undefined): Inputs
   const isByType = known === undefined ? instanceType !== undefined : known.instanceType !== undefined;
   const { instanceType: _type, cpu: _cpu, memoryGiB: _memory, privateIp, ...rest } = known ?? {};
   const isFixed = known === undefined || privateIp !== undefined;
+  const network = networkOf(found, known?.vxnetId);
   const volumes = inOrder(found.volume_ids ?? [], known?.volumeIds ?? []);
   const hasVolumes = known === undefined ? volumes.length > 0 : known.volumeIds !== undefined;
   const disk = found.extra?.os_disk_size ?? known?.osDiskGiB;
@@ -243,8 +284,8 @@ function asInputs(found: Found, zone: string, known: Inputs | undefined): Inputs
     imageId: found.image.image_id,
     ...(isByType && instanceType !== undefined ? { instanceType } : bySize),
     ...(hasDisk ? { osDiskGiB: disk } : {}),
-    vxnetId: found.vxnets[0]?.vxnet_id ?? "",
-    ...(isFixed ? { privateIp: addressOf(found) } : {}),
+    vxnetId: network?.vxnet_id ?? "",
+    ...(isFixed && network?.private_ip ? { privateIp: network.private_ip } : {}),
     keypairId: keyPairOf(found, known?.keypairId),
     ...(hasVolumes ? { volumeIds: volumes } : {}),
   };

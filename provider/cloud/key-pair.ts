@@ -8,6 +8,7 @@ import {
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
+import { listAll } from "./listing.ts";
 import { type Names, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 
 export const keyPair = defineResource({
@@ -82,14 +83,16 @@ export const keyPair = defineResource({
 
   async delete(context, id, { inputs: { zone } }) {
     await deleteWhenFree(context, {
-      what: `key pair ${id}`,
+      kind: "key pair",
+      zone,
+      id,
+      async look() {
+        const [found] = await describe(context, zone, { keypairs: [id], verbose: 1 });
+        return found === undefined ? undefined : { users: found.instance_ids ?? [] };
+      },
       async remove() {
         await context.session.call(DeleteKeyPairs, zone, { keypairs: [id] }, context);
       },
-      users: async () =>
-        (await describe(context, zone, { keypairs: [id], verbose: 1 })).flatMap(
-          ({ instance_ids: instances }) => instances ?? [],
-        ),
     });
   },
 });
@@ -116,10 +119,10 @@ async function findByName(context: Context, zone: string, name: string) {
   );
 }
 
-async function describe(
+function describe(
   context: Context,
   zone: string,
   filter: { keypairs?: string[]; search_word?: string; verbose?: number },
 ) {
-  return (await context.session.call(DescribeKeyPairs, zone, { ...filter, limit: 100 }, context)).keypair_set;
+  return listAll(context, DescribeKeyPairs, zone, filter, "keypair_set");
 }

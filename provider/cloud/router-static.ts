@@ -56,7 +56,9 @@ export const routerStatic = defineResource({
     vxnetOf: (given) => given.vxnetId,
     toValues: ({ val1, val2, val3, val4, val5, val6 }) => ({ val1, val2, val3, val4, val5, val6 }),
     fromValues(found, known) {
-      const values = names.flatMap((name) => {
+      // What the program leaves out the cloud may fill in.
+      const own = names.filter((name) => known === undefined || known[name] !== undefined);
+      const values = own.flatMap((name) => {
         const value = found[name];
         return value ? [[name, value] as const] : [];
       });

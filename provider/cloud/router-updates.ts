@@ -1,6 +1,6 @@
 /**
- * What one router is asked to do by this process, one thing at a time: it refuses (1400) whatever comes while it is at
- * work. Changes made at the same time are applied by one UpdateRouters; vxnets join before that, since instances wait
+ * What one router is asked to do by this process, one thing at a time: it refuses (1400) joins, leaves and updates while
+ * it is at work. Changes made at the same time are applied by one UpdateRouters; vxnets join before that, since instances wait
  * for them.
  */
 import { DescribeRouters, UpdateRouters } from "../../qingcloud/actions.ts";
@@ -45,8 +45,15 @@ export class RouterUpdates {
    * leaves a router so.
    */
   async applyPending(context: Context): Promise<void> {
-    const found = await this.#look(context);
-    if (found?.is_applied === 0) await this.apply(context);
+    if (!(await this.isApplied(context))) await this.apply(context);
+  }
+
+  /** Whether nothing waits for an UpdateRouters. Resources of a router are read at the same time: one look serves all. */
+  isApplied(context: Context): Promise<boolean> {
+    return this.#session.shared(`applied ${this.#zone}/${this.#routerId}`, async () => {
+      const found = await this.#look(context);
+      return found?.is_applied !== 0;
+    });
   }
 
   /**

@@ -10,6 +10,7 @@ import {
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
+import { listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import {
   applyGroup,
@@ -56,26 +57,16 @@ export const securityGroupRule = defineResource({
   },
 
   async find(context, zone, name) {
-    const found: string[] = [];
-    for (let offset = 0; ; offset += 100) {
-      const answer = await context.session.call(
-        DescribeSecurityGroupRules,
-        zone,
-        { limit: 100, offset },
-        context,
-      );
-      const matching = answer.security_group_rule_set.filter(
-        ({ security_group_rule_name }) => security_group_rule_name === name,
-      );
-      found.push(...matching.map((each) => each.security_group_rule_id));
-      if (offset + 100 >= answer.total_count) return found;
-    }
+    const all = await listAll(context, DescribeSecurityGroupRules, zone, {}, "security_group_rule_set");
+    return all
+      .filter((found) => found.security_group_rule_name === name)
+      .map((found) => found.security_group_rule_id);
   },
 
   async create(context, given) {
     const { zone, securityGroupId } = given;
     const name = physicalName(context.urn, given);
-    const { id, adopted } = await createOnce(context, {
+    const { id } = await createOnce(context, {
       what: `rule "${name}" of ${securityGroupId}`,
       names: given,
       find: async () =>
@@ -100,7 +91,6 @@ export const securityGroupRule = defineResource({
         return made[0];
       },
     });
-    if (adopted) await modify(context, zone, id, toModification(ruleOf(given)));
     await applyGroup(context, zone, securityGroupId);
     return { id, outputs: { name } };
   },

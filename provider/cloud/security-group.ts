@@ -11,6 +11,7 @@ import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, sendOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
+import { listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import {
   applyGroup,
@@ -86,6 +87,7 @@ export const securityGroup = defineResource({
         ...(isManaged ? { rules: inKnownOrder(rules, known?.inputs.rules ?? []) } : {}),
       },
       outputs: { name: found.security_group_name },
+      ...(isManaged && found.is_applied === 0 ? { unapplied: "its rules are not applied" } : {}),
     };
   },
 
@@ -104,14 +106,18 @@ export const securityGroup = defineResource({
 
   async delete(context, id, { inputs: { zone } }) {
     await deleteWhenFree(context, {
-      what: `security group ${id}`,
+      kind: "security group",
+      zone,
+      id,
+      async look() {
+        const [found] = await describe(context, zone, { security_groups: [id], verbose: 1 });
+        return found === undefined
+          ? undefined
+          : { users: (found.resources ?? []).map(({ resource_id }) => resource_id) };
+      },
       async remove() {
         await context.session.call(DeleteSecurityGroups, zone, { security_groups: [id] }, context);
       },
-      users: async () =>
-        (await describe(context, zone, { security_groups: [id], verbose: 1 })).flatMap(({ resources }) =>
-          (resources ?? []).map(({ resource_id }) => resource_id),
-        ),
     });
   },
 });
@@ -122,13 +128,12 @@ async function find(context: Context, zone: string, name: string): Promise<strin
     .map((found) => found.security_group_id);
 }
 
-async function describe(
+function describe(
   context: Context,
   zone: string,
   filter: { security_groups?: string[]; search_word?: string; verbose?: number },
 ) {
-  const answer = await context.session.call(DescribeSecurityGroups, zone, { ...filter, limit: 100 }, context);
-  return answer.security_group_set;
+  return listAll(context, DescribeSecurityGroups, zone, filter, "security_group_set");
 }
 
 /** Adds what is missing, deletes what is too much, and applies. */

@@ -10,6 +10,7 @@ import {
 } from "../../qingcloud/actions.ts";
 import type { Context, Problem } from "../resource.ts";
 import type { Limit } from "./creating.ts";
+import { listAll } from "./listing.ts";
 import { sharing } from "./waiting.ts";
 
 const port = z.number().int().min(0).max(65535);
@@ -66,31 +67,29 @@ export function toRequestRule({ fromPort, toPort, cidrBlock, ...rest }: Rule) {
   };
 }
 
+/** The console knows protocols that a program cannot give, e.g. vrrp: they are drift where the group is managed. */
 export function fromFound(found: Found): PresentRule {
   const { val1, val2, val3 } = found;
   return {
     id: found.security_group_rule_id,
     name: found.security_group_rule_name ?? "",
-    rule: rule.parse({
-      protocol: found.protocol,
+    rule: {
+      protocol: found.protocol as Rule["protocol"],
       priority: found.priority,
       action: found.action,
-      direction: found.direction,
+      direction: found.direction === 1 ? 1 : 0,
       ...(val1 ? { fromPort: Number(val1) } : {}),
       ...(val2 ? { toPort: Number(val2) } : {}),
       ...(val3 ? { cidrBlock: val3 } : {}),
-    }),
+    },
   };
 }
 
 export async function describeRules(context: Context, zone: string, groupId: string): Promise<PresentRule[]> {
-  const present: PresentRule[] = [];
-  for (;;) {
-    const request = { security_group: groupId, limit: 100, offset: present.length };
-    const answer = await context.session.call(DescribeSecurityGroupRules, zone, request, context);
-    present.push(...answer.security_group_rule_set.map(fromFound));
-    if (answer.security_group_rule_set.length === 0 || present.length >= answer.total_count) return present;
-  }
+  const request = { security_group: groupId };
+  return (await listAll(context, DescribeSecurityGroupRules, zone, request, "security_group_rule_set")).map(
+    fromFound,
+  );
 }
 
 /** How many rules the group may have, where so many more are asked for. */

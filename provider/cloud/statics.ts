@@ -13,6 +13,7 @@ import type { CallOptions } from "../../qingcloud/client.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import type { Change, Context, Created } from "../resource.ts";
 import { createOnce, type Limit, withQuota } from "./creating.ts";
+import { listAll } from "./listing.ts";
 import { type Names, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 
 export const staticInputs = { ...named, vpcId: z.string().describe("The VPC router.") };
@@ -68,8 +69,7 @@ export function lifeOfStatic<Inputs extends Owner>(kind: StaticKind<Inputs>) {
       sameName(property, state, news, urn),
 
     async find(context: Context, zone: string, name: string): Promise<string[]> {
-      const request = { limit: 100 };
-      const { router_set: routers } = await context.session.call(DescribeRouters, zone, request, context);
+      const routers = await listAll(context, DescribeRouters, zone, {}, "router_set");
       const all = await Promise.all(
         routers
           .filter(({ status }) => status === "active" || status === "poweroffed")
@@ -87,7 +87,7 @@ export function lifeOfStatic<Inputs extends Owner>(kind: StaticKind<Inputs>) {
       context: Context,
       id: string,
       known: State<Inputs> | undefined,
-    ): Promise<State<Inputs> | undefined> {
+    ): Promise<(State<Inputs> & { readonly unapplied?: string }) | undefined> {
       const zone = known?.inputs.zone ?? context.importZone();
       const found = await describe(context, zone, known?.inputs.vpcId, id);
       if (found === undefined) return undefined;
@@ -102,7 +102,12 @@ export function lifeOfStatic<Inputs extends Owner>(kind: StaticKind<Inputs>) {
         vpcId: found.router_id,
         ...kind.fromValues(found, known?.inputs),
       };
-      return { inputs: inputs as Owner as Inputs, outputs: { name } };
+      const isApplied = await context.session.routerUpdates(zone, found.router_id).isApplied(context);
+      return {
+        inputs: inputs as Owner as Inputs,
+        outputs: { name },
+        ...(isApplied ? {} : { unapplied: "its router has changes that are not applied (UpdateRouters)" }),
+      };
     },
 
     async update(
@@ -171,14 +176,8 @@ async function create<Inputs extends Owner>(
   return { id, outputs: { name } };
 }
 
-async function describeAll(context: Context, zone: string, vpcId: string): Promise<Found[]> {
-  const all: Found[] = [];
-  for (;;) {
-    const request = { router: vpcId, limit: 100, offset: all.length };
-    const answer = await context.session.call(DescribeRouterStatics, zone, request, context);
-    all.push(...answer.router_static_set);
-    if (answer.router_static_set.length === 0 || all.length >= answer.total_count) return all;
-  }
+function describeAll(context: Context, zone: string, vpcId: string): Promise<Found[]> {
+  return listAll(context, DescribeRouterStatics, zone, { router: vpcId }, "router_static_set");
 }
 
 /** Undefined where the static, or its router, is gone. */
@@ -189,12 +188,12 @@ async function describe(
   id: string,
 ): Promise<Found | undefined> {
   const request = { router_statics: [id], ...(vpcId === undefined ? {} : { router: vpcId }) };
-  const { router_static_set: found } = await context.session
-    .call(DescribeRouterStatics, zone, request, context)
-    .catch((error: unknown) => {
-      if (hasRetCode(error, retCodes.notFound)) return { router_static_set: [] };
-      throw error;
-    });
+  const { router_static_set: found } = await context.session.call(
+    DescribeRouterStatics,
+    zone,
+    request,
+    context,
+  );
   return found[0];
 }
 

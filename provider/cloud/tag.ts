@@ -3,6 +3,7 @@ import { CreateTag, DeleteTags, DescribeTags, ModifyTagAttributes } from "../../
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
+import { listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, shortName } from "./naming.ts";
 
 /** The API wants fewer than 15 characters. */
@@ -37,7 +38,7 @@ export const tag = defineResource({
   async create(context, inputs) {
     const { zone, color } = inputs;
     const name = shortName(context.urn, inputs, longestName);
-    const { id, adopted } = await createOnce(context, {
+    const { id } = await createOnce(context, {
       what: `tag "${name}"`,
       names: inputs,
       find: () => find(context, zone, name),
@@ -46,8 +47,6 @@ export const tag = defineResource({
           return (await context.session.call(CreateTag, zone, { tag_name: name, color }, options)).tag_id;
         }),
     });
-    if (adopted)
-      await context.session.call(ModifyTagAttributes, zone, { tag: id, tag_name: name, color }, context);
     return { id, outputs: { name } };
   },
 
@@ -77,14 +76,18 @@ export const tag = defineResource({
 
   async delete(context, id, { inputs: { zone } }) {
     await deleteWhenFree(context, {
-      what: `tag ${id}`,
+      kind: "tag",
+      zone,
+      id,
+      async look() {
+        const [found] = await describe(context, zone, { tags: [id], verbose: 1 });
+        return found === undefined
+          ? undefined
+          : { users: (found.resource_tag_pairs ?? []).map(({ resource_id }) => resource_id) };
+      },
       async remove() {
         await context.session.call(DeleteTags, zone, { tags: [id] }, context);
       },
-      users: async () =>
-        (await describe(context, zone, { tags: [id], verbose: 1 })).flatMap(({ resource_tag_pairs: pairs }) =>
-          (pairs ?? []).map(({ resource_id }) => resource_id),
-        ),
     });
   },
 });
@@ -95,10 +98,10 @@ async function find(context: Context, zone: string, name: string): Promise<strin
     .map((found) => found.tag_id);
 }
 
-async function describe(
+function describe(
   context: Context,
   zone: string,
   filter: { tags?: string[]; search_word?: string; verbose?: number },
 ) {
-  return (await context.session.call(DescribeTags, zone, { ...filter, limit: 100 }, context)).tag_set;
+  return listAll(context, DescribeTags, zone, filter, "tag_set");
 }

@@ -9,7 +9,8 @@ import {
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
-import { deleteWhenFree, untilLeased } from "./deleting.ts";
+import { deleteWhenFree } from "./deleting.ts";
+import { listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { persist, type Seen, until, untilJob } from "./waiting.ts";
 
@@ -55,11 +56,12 @@ export const volume = defineResource({
       },
     });
     if (adopted) {
-      const found = await until(context, `volume ${id} to become available`, async () => {
-        const [each] = await describe(context, zone, { volumes: [id] });
-        return each?.status === "pending" ? undefined : each;
+      await until(context, `volume ${id} to become available`, async () => {
+        const [found] = await describe(context, zone, { volumes: [id] });
+        if (found === undefined)
+          throw new Error(`Volume ${id} is gone from zone ${zone} while it was being made.`);
+        return found.status === "pending" ? undefined : found;
       });
-      if (found.size < inputs.sizeGiB) await resize(context, zone, id, found.size, inputs.sizeGiB);
     }
     return { id, outputs: { name } };
   },
@@ -91,16 +93,23 @@ export const volume = defineResource({
 
   async delete(context, id, { inputs: { zone } }) {
     await deleteWhenFree(context, {
-      what: `volume ${id}`,
+      kind: "volume",
+      zone,
+      id,
+      isLeased: true,
+      async look() {
+        const [found] = await describe(context, zone, { volumes: [id] });
+        if (found === undefined) return undefined;
+        const { status, transition_status, instance } = found;
+        return {
+          isBusy: status === "pending" || transition_status !== "",
+          users: instance?.instance_id ? [instance.instance_id] : [],
+        };
+      },
       async remove() {
-        await untilLeased(context, zone, id);
         const { job_id } = await context.session.call(DeleteVolumes, zone, { volumes: [id] }, context);
         await untilJob(context, zone, job_id);
       },
-      users: async () =>
-        (await describe(context, zone, { volumes: [id] })).flatMap(
-          (found) => found.instance?.instance_id ?? [],
-        ),
     });
   },
 });
@@ -117,8 +126,7 @@ async function describe(
   zone: string,
   filter: { volumes?: string[]; search_word?: string },
 ) {
-  const request = { ...filter, limit: 100 };
-  const { volume_set: found } = await context.session.call(DescribeVolumes, zone, request, context);
+  const found = await listAll(context, DescribeVolumes, zone, filter, "volume_set");
   return found.filter(({ status }) => status !== "deleted" && status !== "ceased");
 }
 

@@ -9,7 +9,8 @@ import {
 } from "../../qingcloud/actions.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
-import { deleteWhenFree, untilLeased } from "./deleting.ts";
+import { deleteWhenFree, type Present } from "./deleting.ts";
+import { listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { applyGroup } from "./security-rules.ts";
 import { until, untilJob } from "./waiting.ts";
@@ -52,14 +53,10 @@ export const vpc = defineResource({
       find: () => find(context, zone, name),
       create: () => make(context, name, inputs),
     });
-    const found = adopted ? await untilActive(context, zone, id) : undefined;
-    const present =
-      found === undefined
-        ? { securityGroupId: inputs.securityGroupId }
-        : { eipId: found.eip.eip_id || undefined, securityGroupId: found.security_group_id ?? undefined };
-    await change(context, zone, id, { ...present, name }, { ...inputs, name });
+    if (adopted) await untilActive(context, zone, id);
+    else await change(context, zone, id, { ...inputs, name, eipId: undefined }, { ...inputs, name });
     // An interrupted run may have set the EIP without applying it.
-    if (found?.is_applied === 0) await context.session.routerUpdates(zone, id).apply(context);
+    if (adopted) await context.session.routerUpdates(zone, id).applyPending(context);
     return { id, outputs: { name } };
   },
 
@@ -81,6 +78,7 @@ export const vpc = defineResource({
         ...(securityGroupId === undefined ? {} : { securityGroupId }),
       },
       outputs: { name: found.router_name },
+      ...(found.is_applied === 0 ? { unapplied: "its changes are not applied (UpdateRouters)" } : {}),
     };
   },
 
@@ -93,17 +91,19 @@ export const vpc = defineResource({
   async delete(context, id, { inputs: { zone, eipId } }) {
     const [found] = await describe(context, zone, { routers: [id] });
     if (found === undefined) return;
-    await untilLeased(context, zone, id);
     if (eipId !== undefined && found.eip.eip_id) await change(context, zone, id, { eipId }, {});
     // An interrupted run may have taken the EIP without applying that: until then it is in use.
     else if (found.is_applied === 0) await context.session.routerUpdates(zone, id).apply(context);
     await deleteWhenFree(context, {
-      what: `VPC router ${id}`,
+      kind: "VPC router",
+      zone,
+      id,
+      isLeased: true,
+      look: () => lookAt(context, zone, id),
       async remove() {
         const { job_id } = await context.session.call(DeleteRouters, zone, { routers: [id] }, context);
         await untilJob(context, zone, job_id);
       },
-      users: () => usersOf(context, zone, id),
     });
   },
 });
@@ -142,14 +142,17 @@ async function make(
   return id;
 }
 
-async function usersOf(context: Context, zone: string, id: string): Promise<string[]> {
-  const request = { router: id, limit: 100 };
-  const [[found], { router_vxnet_set: vxnets }] = await Promise.all([
+async function lookAt(context: Context, zone: string, id: string): Promise<Present | undefined> {
+  const [[found], vxnets] = await Promise.all([
     describe(context, zone, { routers: [id] }),
-    context.session.call(DescribeRouterVxnets, zone, request, context),
+    listAll(context, DescribeRouterVxnets, zone, { router: id }, "router_vxnet_set"),
   ]);
-  const eipId = found?.eip.eip_id;
-  return [...vxnets.map(({ vxnet_id }) => vxnet_id), ...(eipId ? [eipId] : [])];
+  if (found === undefined) return undefined;
+  const eipId = found.eip.eip_id;
+  return {
+    isBusy: found.status === "pending" || found.transition_status !== "",
+    users: [...vxnets.map(({ vxnet_id }) => vxnet_id), ...(eipId ? [eipId] : [])],
+  };
 }
 
 interface Attachments {
@@ -164,12 +167,7 @@ async function describe(
   zone: string,
   filter: { routers?: string[]; search_word?: string },
 ) {
-  const { router_set: found } = await context.session.call(
-    DescribeRouters,
-    zone,
-    { ...filter, limit: 100 },
-    context,
-  );
+  const found = await listAll(context, DescribeRouters, zone, filter, "router_set");
   return found.filter(({ status }) => status !== "deleted" && status !== "ceased");
 }
 

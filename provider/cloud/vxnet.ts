@@ -12,9 +12,10 @@ import {
 import { QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, type Limit, withQuota } from "./creating.ts";
-import { deleteWhenFree } from "./deleting.ts";
+import { deleteWhenFree, type Present } from "./deleting.ts";
+import { listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
-import { persist, untilJob } from "./waiting.ts";
+import { persist, type Seen, untilJob } from "./waiting.ts";
 
 export const vxnet = defineResource({
   type: "qingcloud:cloud:Vxnet",
@@ -29,6 +30,8 @@ export const vxnet = defineResource({
   }),
   outputs: z.object(nameOutput),
   replaceOn: ["zone", "vpcId"],
+  // One that was taken off its router by hand joins it again.
+  isInPlace: (property, state) => property === "vpcId" && state.inputs.vpcId === "",
   deleteBeforeReplace: true,
   isSame: sameName,
   find,
@@ -50,7 +53,6 @@ export const vxnet = defineResource({
       });
       const [found] = adopted ? await describe(context, zone, { vxnets: [id] }) : [];
       if (!found?.vpc_router_id) await alone(() => join(context, id, inputs));
-      else if (found.router?.ip_network !== inputs.ipNetwork) await alone(() => rejoin(context, id, inputs));
       return { id, outputs: { name } };
     });
   },
@@ -75,18 +77,21 @@ export const vxnet = defineResource({
       const request = { vxnet: id, vxnet_name: name };
       await context.session.call(ModifyVxnetAttributes, news.zone, request, context);
     }
-    if (news.ipNetwork !== olds.ipNetwork) {
+    if (news.ipNetwork !== olds.ipNetwork || news.vpcId !== olds.vpcId) {
       const updates = context.session.routerUpdates(news.zone, news.vpcId);
-      await updates.joining((alone) => alone(() => rejoin(context, id, news)));
+      const work = olds.vpcId === "" ? join : rejoin;
+      await updates.joining((alone) => alone(() => work(context, id, news)));
     }
     return { name };
   },
 
   async delete(context, id, { inputs: { zone } }) {
     await deleteWhenFree(context, {
-      what: `vxnet ${id}`,
+      kind: "vxnet",
+      zone,
+      id,
+      look: () => lookAt(context, zone, id),
       remove: () => remove(context, zone, id),
-      users: () => usersOf(context, zone, id),
     });
   },
 });
@@ -102,17 +107,20 @@ async function find(context: Context, zone: string, name: string): Promise<strin
     .map((found) => found.vxnet_id);
 }
 
-async function describe(
+function describe(
   context: Context,
   zone: string,
   filter: { vxnets?: string[]; search_word?: string; verbose?: number },
 ) {
-  return (await context.session.call(DescribeVxnets, zone, { ...filter, limit: 100 }, context)).vxnet_set;
+  return listAll(context, DescribeVxnets, zone, filter, "vxnet_set");
 }
 
-async function usersOf(context: Context, zone: string, id: string): Promise<string[]> {
+async function lookAt(context: Context, zone: string, id: string): Promise<Present | undefined> {
   const [found] = await describe(context, zone, { vxnets: [id], verbose: 1 });
-  return [...(found?.instance_ids ?? []), ...(found?.vpc_router_id ? [found.vpc_router_id] : [])];
+  if (found === undefined) return undefined;
+  return {
+    users: [...(found.instance_ids ?? []), ...(found.vpc_router_id ? [found.vpc_router_id] : [])],
+  };
 }
 
 /** Looks before each step: what a repeated call has done already is done. */
@@ -166,16 +174,19 @@ async function join(
       await untilJob(context, zone, job_id);
     },
     async () => {
-      const [[vxnet], { router_set: routers }] = await Promise.all([
-        describe(context, zone, { vxnets: [id] }),
-        session.call(DescribeRouters, zone, { routers: [vpcId] }, context),
-      ]);
-      if (vxnet?.vpc_router_id === vpcId && vxnet.router?.ip_network === ipNetwork) return "done";
-      return routers.some(({ status, transition_status }) => transition_status !== "" || status === "pending")
-        ? "busy"
-        : "idle";
+      const [vxnet] = await describe(context, zone, { vxnets: [id] });
+      const isJoined = vxnet?.vpc_router_id === vpcId && vxnet.router?.ip_network === ipNetwork;
+      return isJoined ? "done" : await seeRouter(context, inputs);
     },
   );
+}
+
+async function seeRouter(context: Context, { zone, vpcId }: Place): Promise<Seen> {
+  const routers = await listAll(context, DescribeRouters, zone, { routers: [vpcId] }, "router_set");
+  const isBusy = routers.some(
+    ({ status, transition_status }) => transition_status !== "" || status === "pending",
+  );
+  return isBusy ? "busy" : "idle";
 }
 
 /** Its instances stay in it; those without a fixed address get another one. */
@@ -189,7 +200,7 @@ async function rejoin(
     () => leave(context, id, inputs),
     async () => {
       const [found] = await describe(context, inputs.zone, { vxnets: [id] });
-      return found?.vpc_router_id ? "busy" : "done";
+      return found?.vpc_router_id ? await seeRouter(context, inputs) : "done";
     },
   );
   await join(context, id, inputs);

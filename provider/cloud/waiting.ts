@@ -57,6 +57,8 @@ export async function telling<Value>(context: Context, what: string, work: Promi
   }
 }
 
+/** A timer counts milliseconds in 31 bits: after these 24 days nobody waits any more. */
+const longestTimerMs = 2 ** 31 - 1;
 /** Work whose deadline is this resource's ends by itself, with the cloud's words. */
 const graceMs = 1_000;
 
@@ -71,7 +73,7 @@ export async function sharing<Value>(context: Context, what: string, work: Promi
     const seconds = Math.round((Date.now() - started) / 1000);
     reject(new Error(`Waited ${seconds} s for ${what}. It may end later: run the same command again.`));
   };
-  const timer = setTimeout(tooLate, context.deadline - started + graceMs);
+  const timer = setTimeout(tooLate, Math.min(longestTimerMs, context.deadline - started + graceMs));
   try {
     return await telling(context, what, Promise.race([work, late]));
   } finally {

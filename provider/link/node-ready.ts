@@ -34,6 +34,7 @@ export const nodeReady = defineResource({
   }),
   outputs: facts,
   replaceOn: [],
+  isMeasured: true,
   secrets: ["connection"],
 
   async create(context, inputs) {

@@ -50,6 +50,7 @@ export const pathCheck = defineResource({
   }),
   outputs,
   replaceOn: [],
+  isMeasured: true,
   secrets: ["from", "to"],
 
   async create(context, inputs) {

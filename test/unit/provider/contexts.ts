@@ -21,6 +21,7 @@ export function contextOf(more: Partial<Context> = {}): TestContext {
     progress: (message) => told.push(message),
     warn: (message) => told.push(message),
     made: (id) => ids.push(id),
+    note: () => {},
     ids,
     told,
     ...more,
