@@ -85,6 +85,12 @@ function allowedAt(type: unknown, path: readonly PropertyKey[]): string[] {
   return first === undefined ? Object.keys(type.shape) : allowedAt(type.shape[String(first)], rest);
 }
 
+/** An object's description without some of its properties. */
+export function without(schema: z.ZodObject, names: readonly string[]): z.ZodObject {
+  const kept = Object.entries(schema.shape).filter(([name]) => !names.includes(name));
+  return z.object(Object.fromEntries(kept));
+}
+
 /** A path as Pulumi writes it, e.g. `rules[0].fromPort`. */
 function pathOf(name: string, path: readonly PropertyKey[]): string {
   return path.reduce<string>(
@@ -159,7 +165,10 @@ function isComposite(value: unknown): value is object {
 
 /** Inputs and outputs of a preview: what a create will give is not known yet. */
 export function previewProperties(definition: AnyResource, inputs: Properties): Properties {
-  const outputs = Object.keys(definition.outputs.shape).map((name) => [name, unknownValue] as const);
+  const { bookkeeping = [] } = definition;
+  const outputs = Object.keys(definition.outputs.shape)
+    .filter((name) => !bookkeeping.includes(name))
+    .map((name) => [name, unknownValue] as const);
   return { ...Object.fromEntries(outputs), ...inputs };
 }
 

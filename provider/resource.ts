@@ -21,6 +21,8 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
   readonly secrets?: readonly string[];
   /** Properties that are secret beside `secrets` because of what other inputs say. */
   secretsAmong?(inputs: Partial<z.output<Inputs>>): readonly string[];
+  /** Outputs that serve the life cycle alone: lookups leave them out. */
+  readonly bookkeeping?: readonly string[];
   /** The old one must go first: its name or address is taken while it lives. */
   readonly deleteBeforeReplace?: boolean;
   /** Problems that concern more than one property. */
@@ -133,6 +135,7 @@ export interface AnyResource {
   isInPlace?(property: string, state: AnyState): boolean;
   readonly secrets?: readonly string[];
   secretsAmong?(inputs: Properties): readonly string[];
+  readonly bookkeeping?: readonly string[];
   readonly deleteBeforeReplace?: boolean;
   readonly isMeasured?: boolean;
   readonly rules?: readonly Rule<Properties>[];

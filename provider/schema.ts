@@ -1,5 +1,6 @@
 /** The package's Pulumi schema, made of the descriptions. Source: Pulumi's package metaschema. */
 import { z } from "zod";
+import { without } from "./checks.ts";
 import { configuration, packageVersion } from "./configuration.ts";
 import type { AnyFunction } from "./function.ts";
 import type { AnyResource } from "./resource.ts";
@@ -79,9 +80,9 @@ export function packageSchema(
 }
 
 function toResource(definition: AnyResource, types: Record<string, ObjectSpec>): ResourceSpec {
-  const { type, description, replaceOn, secrets = [] } = definition;
+  const { type, description, replaceOn, secrets = [], bookkeeping = [] } = definition;
   const inputs = toObject(definition.inputs, type, types);
-  const outputs = toObject(definition.outputs, type, types);
+  const outputs = toObject(without(definition.outputs, bookkeeping), type, types);
   const isReplacing = (name: string) => definition.update === undefined || replaceOn.includes(name);
   const marked = (properties: ObjectSpec["properties"]) =>
     Object.fromEntries(

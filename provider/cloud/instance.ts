@@ -83,6 +83,7 @@ export const instance = defineResource({
   replaces: (state, news) =>
     (news.osDiskGiB ?? Number.POSITIVE_INFINITY) < (state.inputs.osDiskGiB ?? 0) ? ["osDiskGiB"] : [],
   secrets: ["userData"],
+  bookkeeping: ["isStoppedForResize", "unread"],
   deleteBeforeReplace: true,
   rules: [{ reads: ["instanceType", "cpu", "memoryGiB", "gpus", "gpuClass"], problems: shapeProblems }],
   warnings: shapeWarnings,
@@ -132,9 +133,11 @@ export const instance = defineResource({
       inputs: asInputs(found, zone, known?.inputs),
       outputs: {
         ...outputsOf(found, known?.inputs.vxnetId),
-        ...(isStoppedForResize === true && found.status === "stopped" ? { isStoppedForResize } : {}),
         ...(unread === undefined ? {} : { unread }),
       },
+      ...(isStoppedForResize === true && found.status === "stopped"
+        ? { unapplied: "it was stopped for a resize" }
+        : {}),
     };
   },
 

@@ -1,6 +1,6 @@
 /** Looking resources up by id or by name: one function for every resource that has a name, made of its description. */
 import { z } from "zod";
-import { secretsOf } from "../checks.ts";
+import { secretsOf, without } from "../checks.ts";
 import type { AnyFunction } from "../function.ts";
 import type { AnyResource } from "../resource.ts";
 import { zoneInput } from "./naming.ts";
@@ -14,7 +14,7 @@ export function lookupToken(type: string): string {
 export function lookupFunction(definition: AnyResource): AnyFunction {
   const [, , kind = ""] = definition.type.split(":");
   const { find } = definition;
-  const hidden = Object.fromEntries((definition.secrets ?? []).map((name) => [name, true as const]));
+  const { secrets = [], bookkeeping = [] } = definition;
   if (find === undefined) throw new Error(`${definition.type} cannot be looked up: it has no \`find\`.`);
   return {
     token: lookupToken(definition.type),
@@ -26,8 +26,8 @@ export function lookupFunction(definition: AnyResource): AnyFunction {
     }),
     result: z.object({
       id: z.string().describe("Its id."),
-      ...definition.inputs.omit({ mark: true, ...hidden }).partial().shape,
-      ...definition.outputs.shape,
+      ...without(definition.inputs, ["mark", ...secrets]).partial().shape,
+      ...without(definition.outputs, bookkeeping).shape,
     }),
 
     async call(context, given) {
@@ -42,9 +42,9 @@ export function lookupFunction(definition: AnyResource): AnyFunction {
           `There is no ${kind} "${found}" in zone ${zone} of this account. Correct the id or the zone; the console shows both.`,
         );
       }
-      const secrets = secretsOf(definition, state.inputs);
+      const untold = new Set([...secretsOf(definition, state.inputs), ...bookkeeping]);
       const told = Object.entries({ ...state.inputs, ...state.outputs }).filter(
-        ([name]) => !secrets.has(name),
+        ([name]) => !untold.has(name),
       );
       return { ...Object.fromEntries(told), id: found };
     },

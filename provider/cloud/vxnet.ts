@@ -117,10 +117,7 @@ function describe(
 
 async function lookAt(context: Context, zone: string, id: string): Promise<Present | undefined> {
   const [found] = await describe(context, zone, { vxnets: [id], verbose: 1 });
-  if (found === undefined) return undefined;
-  return {
-    users: [...(found.instance_ids ?? []), ...(found.vpc_router_id ? [found.vpc_router_id] : [])],
-  };
+  return found === undefined ? undefined : { users: found.instance_ids ?? [] };
 }
 
 /** Looks before each step: what a repeated call has done already is done. */

@@ -178,7 +178,7 @@ export class Plugin {
   }
 
   async #read(urn: string, request: rpc.ReadRequest): Promise<Resource | undefined> {
-    const response = await call<rpc.ReadResponse>((done) => this.#client.read(request, done));
+    const response = await call<rpc.ReadResponse>((done) => this.#client.read(request, done), urn);
     if (response.getId() === "") return undefined;
     const inputs = response.getInputs();
     return resourceOf(urn, response.getId(), fromStruct(inputs), marksOf(inputs), response.getProperties());

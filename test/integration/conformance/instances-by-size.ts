@@ -86,7 +86,8 @@ const node2: Entry = {
       privateIp: expect.stringMatching(/^192\.168\.1\.\d+$/),
       volumeIds: [id("log")],
     }),
-    diff: { hostname: "ADD_REPLACE", userData: "ADD_REPLACE" },
+    // What it does not tell, the program's first word on it is taken for.
+    diff: {},
   },
   // It is taken out of the recycle bin for good.
   beforeDeletion: (id) => [ofOne("TerminateInstances", id("node-2"))],

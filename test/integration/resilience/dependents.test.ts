@@ -30,6 +30,8 @@ interface Case {
   use(client: TestClient, id: string): Promise<Use>;
   /** The call that is refused. */
   readonly refused: string;
+  /** Where the cloud is not asked: what is said instead of its refusal. */
+  readonly words?: string;
 }
 
 const vpcNetwork = "192.168.0.0/16";
@@ -132,6 +134,8 @@ const cases: readonly Case[] = [
     type: "Vxnet",
     what: "vxnet",
     refused: "DeleteVxnets 5400",
+    // Not even asked for: it would leave its router first, and the instance lose its address.
+    words: "instances are in it: i-",
     inputs: async (client) => ({ vpcId: await routerOf(client), ipNetwork: "192.168.7.0/24" }),
     async use(client, vxnet) {
       const instance = await instanceOf(client, { "vxnets.1": vxnet });
@@ -143,7 +147,7 @@ const cases: readonly Case[] = [
 // Each has resources of its own, and no fault is about.
 test.concurrent.each(cases.map((each) => [each.name, each] as const))(
   "%s is waited for, told by id at the timeout, and deleted once it is free",
-  async (name, { type, what, refused, inputs, use }) => {
+  async (name, { type, what, refused, words, inputs, use }) => {
     const { client, engine } = account;
     const urn = urnOf(`cloud:${type}`, name.replaceAll(" ", "-"));
     const made = await plugin.create(urn, { ...own, ...(await inputs(client)) });
@@ -153,7 +157,7 @@ test.concurrent.each(cases.map((each) => [each.name, each] as const))(
     const [action, code] = refused.split(" ");
     expect(message).toMatch(
       new RegExp(
-        `^${what} ${made.id} cannot be deleted after \\d+ s: ${action} was refused with ${code} \\(`,
+        `^${what} ${made.id} of zone gpu1a cannot be deleted after \\d+ s: ${words ?? `${action} was refused with ${code} \\(`}`,
       ),
     );
     expect(message).toMatch(new RegExp(` Still used by ${by}: delete or detach these first\\.$`));
@@ -170,7 +174,7 @@ test.concurrent.each(cases.map((each) => [each.name, each] as const))(
     expect(await plugin.read(made)).toBeUndefined();
     const calls = account.calls().filter(({ parameters }) => Object.values(parameters).includes(made.id));
     const ends = changesOf(calls).filter((each) => each.startsWith(String(action)));
-    expect([...new Set(ends)]).toEqual([refused, action]);
+    expect([...new Set(ends)]).toEqual(words === undefined ? [refused, action] : [action]);
     expect(ends.filter((each) => each === action)).toHaveLength(1);
   },
 );

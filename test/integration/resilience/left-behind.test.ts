@@ -1,0 +1,196 @@
+/** What an interrupted run left is finished as the program wants it by now, also after a refresh. */
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { firstId, publicKey } from "../../local-cloud/support.ts";
+import { type Plugin, type Resource, urnOf } from "../plugin.ts";
+import { Account, changesOf, failureOf, halfMadeOf, own } from "./account.ts";
+import { Grounds } from "./surroundings.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Long enough to be interrupted. */
+const jobs = { RunInstances: 2, ResizeInstances: 2, CreateVolumes: 2 };
+
+let account: Account;
+let grounds: Grounds;
+beforeAll(async () => {
+  account = await Account.start();
+  grounds = await Grounds.make(account.client);
+  await account.restart({ jobs });
+});
+afterAll(async () => await account?.stop());
+
+const actionsOf = () => account.calls().map(({ action }) => action);
+
+/** Waits until the call was answered: the cloud is asked for its job then. */
+async function untilAtWork(action: string, before: number): Promise<void> {
+  await vi.waitFor(
+    () => {
+      const since = actionsOf().slice(before);
+      expect(since.indexOf(action)).toBeGreaterThanOrEqual(0);
+      expect(since.lastIndexOf("DescribeJobs")).toBeGreaterThan(since.indexOf(action));
+    },
+    { timeout: 20_000, interval: 20 },
+  );
+}
+
+const nodeInputs = () => ({
+  ...own,
+  imageId: "img-bare",
+  cpu: 1,
+  memoryGiB: 2,
+  vxnetId: grounds.shared.vxnet,
+  keypairId: grounds.shared.keyPair,
+});
+
+/** Starts a create and ends it in its middle. */
+async function interrupted(plugin: Plugin, urn: string, inputs: object, action: string): Promise<Resource> {
+  const before = actionsOf().length;
+  const failed = failureOf(plugin.create(urn, { ...inputs }));
+  await untilAtWork(action, before);
+  await plugin.cancel();
+  return halfMadeOf(await failed);
+}
+
+const instanceOf = async (id: string) =>
+  (await account.client.one("DescribeInstances", "instance_set", { "instances.1": id, verbose: "1" })) as {
+    status: string;
+    memory_current: number;
+    keypair_ids: string[];
+    instance_name: string;
+  };
+
+test("an instance that was being made is finished with the size, key and name that are wanted now", async () => {
+  const urn = urnOf("cloud:Instance", "changed");
+  const left = await interrupted(await account.plugin(), urn, nodeInputs(), "RunInstances");
+  const next = await account.plugin();
+  const wanted = { ...nodeInputs(), name: "as wanted", memoryGiB: 4, keypairId: grounds.shared.otherKeyPair };
+  const finished = await next.update(left, wanted);
+  expect(await instanceOf(left.id)).toMatchObject({
+    status: "running",
+    memory_current: 4096,
+    keypair_ids: [grounds.shared.otherKeyPair],
+    instance_name: "as wanted",
+  });
+  expect(await next.read(finished)).toEqual(finished);
+  expect(await next.diff(finished, wanted)).toEqual({});
+  await next.delete(finished);
+});
+
+test("a refresh does not forget that it is half-made: the next run finishes it", async () => {
+  const urn = urnOf("cloud:Volume", "refreshed");
+  const inputs = { ...own, sizeGiB: 10 };
+  const left = await interrupted(await account.plugin(), urn, inputs, "CreateVolumes");
+  const next = await account.plugin();
+  const error = await failureOf(next.read(left));
+  expect(error.message).toBe("it was not finished; the next `up` finishes it");
+  const refreshed = halfMadeOf(error);
+  expect(refreshed.id).toBe(left.id);
+  const finished = await next.update(refreshed, { ...inputs, sizeGiB: 20 });
+  expect(await next.read(finished)).toEqual(finished);
+  expect(finished.inputs.sizeGiB).toBe(20);
+  await next.delete(finished);
+});
+
+test("an orphan that differs in what cannot be changed is told, with what to do, and stays as it is", async () => {
+  const urn = urnOf("cloud:Instance", "orphan");
+  const first = await account.plugin();
+  const before = actionsOf().length;
+  const lost = failureOf(first.create(urn, nodeInputs()));
+  await untilAtWork("RunInstances", before);
+  await first.stop("SIGKILL");
+  await lost;
+
+  const next = await account.plugin();
+  const inputs = { ...nodeInputs(), imageId: "img-deeplearning" };
+  const { result: error, calls } = await account.watch(() => failureOf(next.create(urn, inputs)));
+  expect(changesOf(calls)).toEqual([]);
+  const left = halfMadeOf(error);
+  expect(error.message).toBe(
+    `An interrupted run left ${left.id} with another imageId, which the cloud cannot change. Make it anew: \`up --replace '${urn}'\`.`,
+  );
+  await next.delete(left);
+  const remains = (await account.client.ok("DescribeInstances", { "instances.1": left.id })).instance_set;
+  expect(remains).toMatchObject([{ status: "ceased" }]);
+});
+
+test.each(["the next run", "a refresh and the next run"])(
+  "a running node whose resize was interrupted is resized and runs again by %s",
+  async (by) => {
+    const urn = urnOf("cloud:Instance", `resized by ${by}`.replaceAll(" ", "-"));
+    const first = await account.plugin();
+    const made = await first.create(urn, nodeInputs());
+    const wanted = { ...nodeInputs(), memoryGiB: 4 };
+    const before = actionsOf().length;
+    const failed = failureOf(first.update(made, wanted));
+    await untilAtWork("ResizeInstances", before);
+    await first.cancel();
+    let left = halfMadeOf(await failed);
+    expect((await instanceOf(made.id)).status).toBe("stopped");
+
+    const next = await account.plugin();
+    if (by.startsWith("a refresh")) left = halfMadeOf(await failureOf(next.read(left)));
+    const finished = await next.update(left, wanted);
+    expect(await instanceOf(made.id)).toMatchObject({ status: "running", memory_current: 4096 });
+    expect(await next.diff(finished, wanted)).toEqual({});
+    await next.delete(finished);
+  },
+);
+
+test("a static whose change was not applied is no more in effect than before: a refresh says so, the next run applies it", async () => {
+  const router = firstId(
+    (await account.client.done("CreateRouters", { vpc_network: "192.168.0.0/16" })).routers,
+  );
+  const inputs = { ...own, vpcId: router, sourcePort: 2201, targetAddress: "192.168.1.2", targetPort: 22 };
+  const first = await account.plugin();
+  const urn = urnOf("cloud:PortForward", "unapplied");
+  const made = await first.create(urn, inputs);
+  await account.cloud.fault({ action: "UpdateRouters", kind: "refuse", code: 5100, times: 1000 });
+  const before = actionsOf().length;
+  const failed = failureOf(first.update(made, { ...inputs, sourcePort: 2202 }));
+  await vi.waitFor(() => expect(actionsOf().slice(before)).toContain("UpdateRouters"), { timeout: 20_000 });
+  await first.stop("SIGKILL");
+  await failed;
+  await account.clearFaults();
+
+  const next = await account.plugin();
+  const error = await failureOf(next.read(made));
+  expect(error.message).toBe(
+    "its router has changes that are not applied (UpdateRouters); the next `up` finishes it",
+  );
+  const finished = await next.update(halfMadeOf(error), { ...inputs, sourcePort: 2202 });
+  const told = await account.client.one("DescribeRouterStatics", "router_static_set", {
+    "router_statics.1": made.id,
+  });
+  expect(told).toMatchObject({ val1: "2202", is_applied: 1 });
+  expect(await next.read(finished)).toEqual(finished);
+  await next.delete(finished);
+});
+
+test("a vxnet that left its router by hand, and an instance that left its vxnet, join again in place", async () => {
+  const { client } = account;
+  const router = firstId((await client.done("CreateRouters", { vpc_network: "172.16.0.0/16" })).routers);
+  const plugin = await account.plugin();
+  const network = { ...own, vpcId: router, ipNetwork: "172.16.7.0/24" };
+  const vxnet = await plugin.create(urnOf("cloud:Vxnet", "left"), network);
+  const keypair = String(
+    (await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id,
+  );
+  const node = { ...nodeInputs(), vxnetId: vxnet.id, privateIp: "172.16.7.5", keypairId: keypair };
+  const instance = await plugin.create(urnOf("cloud:Instance", "left"), node);
+  await client.done("LeaveVxnet", { vxnet: vxnet.id, "instances.1": instance.id });
+  await client.done("LeaveRouter", { router, "vxnets.1": vxnet.id });
+
+  const drifted = { vxnet: await plugin.read(vxnet), instance: await plugin.read(instance) };
+  if (drifted.vxnet === undefined || drifted.instance === undefined) throw new Error("gone");
+  expect(await plugin.diff(drifted.vxnet, network)).toEqual({ vpcId: "UPDATE", ipNetwork: "UPDATE" });
+  expect(await plugin.diff(drifted.instance, node)).toMatchObject({ vxnetId: "UPDATE" });
+  const calls = await account.callsBy(async () => {
+    await plugin.update(drifted.vxnet as Resource, network);
+    await plugin.update(drifted.instance as Resource, node);
+  });
+  expect(changesOf(calls)).toEqual(["JoinRouter", "JoinVxnet"]);
+  expect(await plugin.read(instance)).toEqual(instance);
+  expect(await plugin.read(vxnet)).toEqual(vxnet);
+  await plugin.delete(instance);
+  await plugin.delete(vxnet);
+});
