@@ -146,7 +146,7 @@ async function create<Inputs extends Owner>(
   const name = physicalName(context.urn, inputs);
   const values = kind.toValues(inputs);
   const vxnet = kind.vxnetOf?.(inputs);
-  const { id, adopted } = await createOnce(context, {
+  const { id } = await createOnce(context, {
     what: `${kind.what} "${name}" of ${vpcId}`,
     names: inputs,
     find: async () =>
@@ -169,10 +169,9 @@ async function create<Inputs extends Owner>(
       return (await withQuota(context, zone, {}, add, limit)).router_statics[0];
     },
   });
-  if (adopted) {
-    await session.call(ModifyRouterStaticAttributes, zone, { router_static: id, ...values }, context);
-  }
-  await session.routerUpdates(zone, vpcId).apply(context);
+  const updates = session.routerUpdates(zone, vpcId);
+  // What an interrupted run left may have been applied with its router meanwhile.
+  await (context.halfMadeId === undefined ? updates.apply(context) : updates.applyPending(context));
   return { id, outputs: { name } };
 }
 

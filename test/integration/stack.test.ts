@@ -145,7 +145,9 @@ test("a resource that someone deleted by hand is found by refresh and made again
   await stack.cloud.client.ok("DeleteRouterStatics", { zone: "gpu1a", "router_statics.1": id });
   await pulumi("refresh", "--yes", "--skip-preview", "--color", "never");
   expect((await stack.resources("PortForward")).map(({ id: each }) => each)).not.toContain(id);
-  expect(await actionsBy(() => pulumi(...up))).toEqual(["AddRouterStatics", "UpdateRouters"]);
+  // The deletion by hand was not applied either: the router is found so, and applied.
+  const actions = ["UpdateRouters", "AddRouterStatics", "UpdateRouters"];
+  expect(await actionsBy(() => pulumi(...up))).toEqual(actions);
   expect((await one("PortForward", "gpu1a")).id).not.toBe(id);
   await pulumi("preview", "--expect-no-changes");
 });

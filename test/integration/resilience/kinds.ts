@@ -32,8 +32,6 @@ export interface Kind {
   readonly created: readonly string[];
   readonly updated: readonly string[];
   readonly deleted: readonly string[];
-  /** What sets a found one right that may be an earlier program's. */
-  readonly adopted?: readonly string[];
   /** How the cloud lists it by name; absent where it has none. */
   readonly listed?: Listed;
 }
@@ -47,7 +45,6 @@ interface Listed {
 const listed = (action: string, set: string, name: string): Listed => ({ action, set, name });
 const ofStatic = {
   created: ["AddRouterStatics", "UpdateRouters"],
-  adopted: ["ModifyRouterStaticAttributes"],
   updated: ["ModifyRouterStaticAttributes", "UpdateRouters"],
   deleted: ["DeleteRouterStatics", "UpdateRouters"],
   listed: listed("DescribeRouterStatics", "router_static_set", "router_static_name"),

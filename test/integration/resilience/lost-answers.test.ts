@@ -60,7 +60,7 @@ const makes = /^(Add|Allocate|Create|Run)/;
 function lostCalls(kind: Kind, step: Step): string[] {
   return kind[step].flatMap((action, index, all) => {
     if (!isFirst(action, index, all)) return [action];
-    if (makes.test(action)) return [action, ...(index === 0 ? (kind.adopted ?? []) : [])];
+    if (makes.test(action)) return [action];
     return [action, [action, again[action]].filter((part) => part !== undefined).join(" ")];
   });
 }
