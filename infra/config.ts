@@ -1,7 +1,7 @@
 /** The stack's configuration (namespace `crosszone`): one schema for types, validation and the `config:` block. */
 import { z } from "zod";
+import { overlaps, parseNetwork } from "../qingcloud/networks.ts";
 import { existing, hasVpc } from "./existing/schema.ts";
-import { overlaps, parseNetwork } from "./plan/networks.ts";
 
 const network24 = z.cidrv4().refine((text) => parseNetwork(text)?.prefix === 24, {
   error: "must be a /24 with host bits 0, e.g. 192.168.1.0/24",

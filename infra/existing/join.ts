@@ -1,5 +1,5 @@
 /** What a zone joins: found things against the zone's settings. Pure. */
-import { overlaps } from "../plan/networks.ts";
+import { overlaps } from "../../qingcloud/networks.ts";
 
 /** What a zone has already; what is absent is made. */
 export interface Existing {

@@ -1,7 +1,7 @@
 /** The plan: everything that follows from the configuration alone. Pure; resources are made from it. */
 import { createHash } from "node:crypto";
+import { addressIn } from "../../qingcloud/networks.ts";
 import type { Config, ZoneConfig } from "../config.ts";
-import { addressIn } from "./networks.ts";
 
 export interface Plan {
   readonly vpcNetwork: string;

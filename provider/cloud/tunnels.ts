@@ -1,4 +1,5 @@
 /** What tunnels have in common. */
+import { overlaps } from "../../qingcloud/networks.ts";
 import type { Rule } from "../resource.ts";
 
 /** Source: QingCloud's tunnel guides: target networks must not overlap those of this side. */
@@ -9,7 +10,7 @@ export const distinctNetworks: Rule<{
   reads: ["localNetworks", "targetNetworks"],
   problems: ({ localNetworks, targetNetworks }) =>
     targetNetworks.flatMap((target, index) => {
-      const local = localNetworks.find((network) => overlap(network, target));
+      const local = localNetworks.find((network) => overlaps(network, target));
       if (local === undefined) return [];
       const property = `targetNetworks[${index}]`;
       return [
@@ -20,17 +21,3 @@ export const distinctNetworks: Rule<{
       ];
     }),
 };
-
-function overlap(one: string, other: string): boolean {
-  const [a, b] = [parse(one), parse(other)];
-  const size = 2 ** (32 - Math.min(a.prefix, b.prefix));
-  return Math.floor(a.address / size) === Math.floor(b.address / size);
-}
-
-function parse(network: string): { address: number; prefix: number } {
-  const [address = "", prefix = ""] = network.split("/");
-  return {
-    address: address.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0),
-    prefix: Number(prefix),
-  };
-}

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../../infra/config.ts";
-import { overlaps } from "../../../infra/plan/networks.ts";
 import { makePlan, rankCommand, runIdOf } from "../../../infra/plan/plan.ts";
+import { overlaps } from "../../../qingcloud/networks.ts";
 import { plain, validConfig } from "./configurations.ts";
 
 const check = (claim: (plan: ReturnType<typeof makePlan>, config: Parameters<typeof makePlan>[0]) => void) =>

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { addressIn, formatAddress, overlaps, parseNetwork } from "../../../infra/plan/networks.ts";
+import { addressIn, formatAddress, overlaps, parseNetwork } from "../../../qingcloud/networks.ts";
 
 const address = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 /** Networks without host bits, as text. */
@@ -28,6 +28,9 @@ test.each([
   "a.b.c.d/8",
   "192.168.1.0/24 ",
   "0.0.0.1/0",
+  "010.0.0.0/8",
+  "10.0.0.0/08",
+  "10.0.0.0/8/8",
 ])("%s is no network", (text) => {
   expect(parseNetwork(text)).toBeUndefined();
   expect(() => addressIn(text, 1)).toThrow(`"${text}" is not an IPv4 network in CIDR form.`);
@@ -68,6 +71,11 @@ describe("overlaps", () => {
       }),
     );
   });
+});
+
+test("host bits do not keep networks from overlapping", () => {
+  expect(overlaps("192.168.1.9/24", "192.168.1.128/25")).toBe(true);
+  expect(overlaps("192.168.1.9/24", "192.168.2.9/24")).toBe(false);
 });
 
 describe("addressIn", () => {
