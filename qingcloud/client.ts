@@ -8,6 +8,7 @@ import { canonicalQuery, encode, sign } from "./signature.ts";
 import { toParameters } from "./wire.ts";
 
 export interface CallOptions {
+  /** Ends the call at once; one that creates, and is sent, only with its answer. */
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds since the epoch until which a busy cloud is asked again. */
   readonly deadline?: number | undefined;
@@ -21,6 +22,8 @@ interface Answer {
   readonly body: unknown;
   /** When it was sent, as HTTP's header says. */
   readonly date: string | undefined;
+  /** When its request was: milliseconds since the epoch. */
+  readonly sentAt: number;
 }
 
 /** After this time the cloud refuses a request (1300), so a lost one can no longer take effect. */
@@ -28,6 +31,8 @@ export const requestLifetimeMs = 60_000;
 const connectTimeoutMs = 10_000;
 const answerTimeoutMs = 60_000;
 const patienceMs = 60_000;
+/** A name server may be away for a moment. */
+const namePatienceMs = 5_000;
 const passing: ReadonlySet<number> = new Set([retCodes.busy, retCodes.updating]);
 const firstPauseMs = 200;
 const longestPauseMs = 10_000;
@@ -35,17 +40,20 @@ const longestPauseMs = 10_000;
 export class QingCloudClient {
   readonly profile: Profile;
   readonly #agent: HttpAgent | HttpsAgent;
+  /** Keeps no connection: one that the cloud has closed meanwhile would leave unknown whether a call was done. */
+  readonly #creatingAgent: HttpAgent | HttpsAgent;
 
   constructor(profile: Profile) {
     this.profile = profile;
     const Agent = profile.endpoint.protocol === "https:" ? HttpsAgent : HttpAgent;
     this.#agent = new Agent({ keepAlive: true, maxSockets: 32 });
+    this.#creatingAgent = new Agent({ keepAlive: false, maxSockets: 32 });
   }
 
   /**
    * Calls an action. A busy cloud (5100, 5300, an exhausted quota of calls: 2500) is asked again with back-off until the
    * deadline; after a lost answer, or an internal error (5000), whatever does not create is sent again: done twice it
-   * is done once.
+   * is done once. What was not sent is final, but where the name server asks to try again.
    * @throws QingCloudError; its `outcome` tells whether the cloud may have done it
    */
   async call<A extends Action>(
@@ -54,18 +62,16 @@ export class QingCloudClient {
     request: RequestOf<A>,
     options: CallOptions = {},
   ): Promise<ResponseOf<A>> {
-    const patience = Date.now() + patienceMs;
+    const since = Date.now();
     for (let attempt = 0; ; attempt++) {
+      options.signal?.throwIfAborted();
       try {
-        const { body, date } = await this.#send(described.name, zone, request, options.signal);
-        return this.#read(described, body, date);
+        return this.#read(described, await this.#send(described, zone, request, options.signal));
       } catch (error) {
         if (!(error instanceof QingCloudError) || !isWorthRepeating(error, described, options)) throw error;
         const pause = Math.min(longestPauseMs, firstPauseMs * 2 ** attempt) * (0.5 + Math.random());
-        // An endpoint that loses every answer is not the right one, however long the resource may take.
-        const deadline = error.outcome === "unknown" ? patience : (options.deadline ?? patience);
-        if (Date.now() + pause > deadline) throw error;
-        options.progress?.(`${error.message} Asked again in ${(pause / 1000).toFixed(1)} s.`);
+        if (Date.now() + pause > lastTry(error, since, options)) throw error;
+        options.progress?.(`${sentence(error.message)} Asked again in ${(pause / 1000).toFixed(1)} s.`);
         await abortableDelay(pause, options.signal);
       }
     }
@@ -73,22 +79,29 @@ export class QingCloudClient {
 
   close(): void {
     this.#agent.destroy();
+    this.#creatingAgent.destroy();
   }
 
-  #read<A extends Action>(described: A, answer: unknown, date: string | undefined): ResponseOf<A> {
-    const { ret_code: retCode, message } = answer as { ret_code?: unknown; message?: unknown };
-    if (retCode !== retCodes.ok) throw refusal(described.name, retCode, message, this.profile, date);
-    const parsed = described.response.safeParse(answer);
+  #read<A extends Action>(described: A, answer: Answer): ResponseOf<A> {
+    const { ret_code: retCode } = answer.body as { ret_code?: unknown };
+    if (retCode !== retCodes.ok) throw refusal(described.name, answer, this.profile);
+    const parsed = described.response.safeParse(answer.body);
     if (parsed.success) return parsed.data as ResponseOf<A>;
     const issue = parsed.error.issues[0];
     throw new QingCloudError(
       `${described.name}: the answer of ${this.profile.endpoint.origin} has an unexpected form at ${issue?.path.join(".")}: ${issue?.message}.`,
-      { action: described.name, retCode: retCodes.ok, outcome: "unknown" },
+      { action: described.name, retCode: retCodes.ok, outcome: "unknown", sentAt: answer.sentAt },
     );
   }
 
-  #send(action: string, zone: string | undefined, request: object, signal?: AbortSignal): Promise<Answer> {
+  #send(
+    { name: action, isCreate }: Action,
+    zone: string | undefined,
+    request: object,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> {
     const { endpoint, accessKeyId, secretAccessKey } = this.profile;
+    const sentAt = Date.now();
     const parameters: Record<string, string> = {
       ...toParameters(request as Record<string, unknown>),
       ...(zone === undefined ? {} : { zone }),
@@ -96,16 +109,19 @@ export class QingCloudClient {
       access_key_id: accessKeyId,
       signature_method: "HmacSHA256",
       signature_version: "1",
-      time_stamp: new Date().toISOString().replace(/\.\d+Z$/, "Z"),
+      time_stamp: new Date(sentAt).toISOString().replace(/\.\d+Z$/, "Z"),
       version: "1",
     };
     const signature = sign("GET", endpoint.pathname, parameters, secretAccessKey);
     const path = `${endpoint.pathname}?${canonicalQuery(parameters)}&signature=${encode(signature)}`;
-    const send = endpoint.protocol === "https:" ? httpsRequest : httpRequest;
+    const isTls = endpoint.protocol === "https:";
+    const send = isTls ? httpsRequest : httpRequest;
     return new Promise((resolve, reject) => {
+      let isConnected = false;
       const fail = (what: string, cause: unknown, outcome: "refused" | "unknown") =>
-        reject(new QingCloudError(`${action}: ${what}`, { action, outcome, cause }));
-      const outgoing = send(endpoint, { path, agent: this.#agent, signal }, (response) => {
+        reject(new QingCloudError(`${action}: ${what}`, { action, outcome, sentAt, cause }));
+      const agent = isCreate ? this.#creatingAgent : this.#agent;
+      const outgoing = send(endpoint, { path, agent }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.on("error", (error) => fail(`the answer was lost (${error.message})`, error, "unknown"));
@@ -119,7 +135,7 @@ export class QingCloudClient {
             return;
           }
           try {
-            resolve({ body: JSON.parse(body), date: response.headers.date });
+            resolve({ body: JSON.parse(body), date: response.headers.date, sentAt });
           } catch (error) {
             fail(`${endpoint.origin} did not answer JSON`, error, "unknown");
           }
@@ -129,46 +145,67 @@ export class QingCloudClient {
         outgoing.destroy(new Error(`no answer in ${answerTimeoutMs / 1000} s`)),
       );
       outgoing.on("socket", (socket) => {
-        if (!socket.connecting) return;
+        // Kept alive from an earlier call.
+        if (!socket.connecting) {
+          isConnected = true;
+          return;
+        }
         const late = Object.assign(new Error("no connection"), { code: "ETIMEDOUT" });
         const timer = setTimeout(() => outgoing.destroy(late), connectTimeoutMs);
-        for (const event of ["connect", "close"] as const) socket.once(event, () => clearTimeout(timer));
+        socket.once("close", () => clearTimeout(timer));
+        socket.once(isTls ? "secureConnect" : "connect", () => {
+          clearTimeout(timer);
+          isConnected = true;
+        });
       });
       outgoing.on("error", (error: NodeJS.ErrnoException) => {
-        if (signal?.aborted) reject(error);
-        else if (isNeverSent(error)) {
+        // By its code an error does not tell when it came: a connection that is up may end as ETIMEDOUT too.
+        if (isConnected)
+          fail(`the answer of ${endpoint.origin} was lost (${error.message})`, error, "unknown");
+        else {
           fail(
-            `${endpoint.origin} cannot be reached (${error.code}). Is the endpoint right and, for the local cloud, is it running (npm run cloud -- start)?`,
+            `${endpoint.origin} cannot be reached (${error.code ?? error.message}). Is the endpoint right and, for the local cloud, is it running (npm run cloud -- start)?`,
             error,
             "refused",
           );
-        } else fail(`the answer of ${endpoint.origin} was lost (${error.message})`, error, "unknown");
+        }
       });
+      const abort = () => {
+        // What was made is known by its answer alone: that is worth waiting for.
+        if (isCreate && isConnected) return;
+        reject(signal?.reason);
+        outgoing.destroy();
+      };
+      signal?.addEventListener("abort", abort, { once: true });
+      outgoing.on("close", () => signal?.removeEventListener("abort", abort));
       outgoing.end();
     });
   }
 }
 
-function isNeverSent(error: NodeJS.ErrnoException): boolean {
-  return ["ETIMEDOUT", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"].includes(
-    error.code ?? "",
-  );
-}
-
 function isWorthRepeating(error: QingCloudError, described: Action, options: CallOptions): boolean {
   // What was answered in an unexpected form will be so again.
   if (error.outcome === "unknown") return !described.isCreate && error.retCode !== retCodes.ok;
+  if (error.retCode === undefined)
+    return (error.cause as { code?: unknown } | undefined)?.code === "EAI_AGAIN";
   if (error.retCode === retCodes.quotaExceeded) return options.isQuotaFinal !== true;
-  return error.retCode !== undefined && passing.has(error.retCode);
+  return passing.has(error.retCode);
 }
 
-function refusal(
-  action: string,
-  retCode: unknown,
-  message: unknown,
-  profile: Profile,
-  date: string | undefined,
-): QingCloudError {
+/** Milliseconds since the epoch until which a call that began at `since` is repeated. */
+function lastTry({ outcome, retCode }: QingCloudError, since: number, { deadline }: CallOptions): number {
+  // An endpoint that loses every answer is not the right one, however long the resource may take.
+  if (outcome === "unknown") return since + patienceMs;
+  return retCode === undefined ? since + namePatienceMs : (deadline ?? since + patienceMs);
+}
+
+/** A message with its full stop, so that another may follow. */
+export function sentence(message: string): string {
+  return /[.?!]$/.test(message) ? message : `${message}.`;
+}
+
+function refusal(action: string, { body, date, sentAt }: Answer, profile: Profile): QingCloudError {
+  const { ret_code: retCode, message } = body as { ret_code?: unknown; message?: unknown };
   const code = typeof retCode === "number" ? retCode : -1;
   const said = typeof message === "string" && message !== "" ? message : "no message";
   const advice: Readonly<Record<number, string>> = {
@@ -177,7 +214,7 @@ function refusal(
   };
   return new QingCloudError(
     `${action} was refused with ${code} (${retCodeMeanings[code] ?? "undocumented"}): ${said.replace(/\.$/, "")}.${advice[code] ?? ""}`,
-    { action, retCode: code, outcome: code === retCodes.internal ? "unknown" : "refused" },
+    { action, retCode: code, outcome: code === retCodes.internal ? "unknown" : "refused", sentAt },
   );
 }
 

@@ -45,15 +45,24 @@ export class QingCloudError extends Error {
   /** Absent where no answer came; 0 where it came in a form that is not understood. */
   readonly retCode: number | undefined;
   readonly outcome: "refused" | "unknown";
+  /** Where the outcome is unknown: milliseconds since the epoch, by the time stamp of the last request. */
+  readonly sentAt: number | undefined;
 
   constructor(
     message: string,
-    details: { action: string; retCode?: number; outcome: "refused" | "unknown"; cause?: unknown },
+    details: {
+      action: string;
+      retCode?: number;
+      outcome: "refused" | "unknown";
+      sentAt?: number;
+      cause?: unknown;
+    },
   ) {
     super(message, { cause: details.cause });
     this.action = details.action;
     this.retCode = details.retCode;
     this.outcome = details.outcome;
+    this.sentAt = details.outcome === "unknown" ? details.sentAt : undefined;
   }
 }
 
