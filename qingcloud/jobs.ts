@@ -1,6 +1,6 @@
 /** Waiting for asynchronous jobs: all waiters of a zone share one DescribeJobs call a round. */
 import { DescribeJobs } from "./actions.ts";
-import { abortableDelay, type QingCloudClient } from "./client.ts";
+import { abortableDelay, type QingCloudClient, sentence } from "./client.ts";
 import { QingCloudError } from "./errors.ts";
 
 export interface WaitOptions {
@@ -40,7 +40,7 @@ export class JobPoller {
   #hurry = new AbortController();
   /** Ends the present look: nobody waits any more. */
   #unheard = new AbortController();
-  /** Why the present look has no answer yet. */
+  /** Why the last look has no answer, or the present one none yet. */
   #trouble = "";
 
   constructor(client: QingCloudClient, zone: string) {
@@ -49,7 +49,8 @@ export class JobPoller {
   }
 
   /**
-   * Resolves when the job is successful.
+   * Resolves when the job is successful. A cloud that cannot be reached, or whose answers are lost, is asked again until
+   * the deadline: the job goes on meanwhile.
    * @throws QingCloudError when it failed, or when the deadline passed: then its outcome is unknown
    */
   wait(jobId: string, options: WaitOptions): Promise<void> {
@@ -97,6 +98,11 @@ export class JobPoller {
         await this.#look(signal);
       } catch (error) {
         if (signal.aborted) continue;
+        if (error instanceof QingCloudError && error.retCode === undefined) {
+          this.#trouble = `${sentence(error.message)} `;
+          for (const waiter of this.#waiters) waiter.progress(`${this.#trouble}Asked again soon.`);
+          continue;
+        }
         for (const waiter of [...this.#waiters]) waiter.reject(error);
       }
     }
@@ -124,7 +130,6 @@ export class JobPoller {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    this.#trouble = "";
     const options = {
       signal,
       // Each waiter ends at its own.
@@ -140,6 +145,7 @@ export class JobPoller {
       const asked = jobs.slice(first, first + jobsPerCall);
       const request = { jobs: asked, limit: jobsPerCall };
       const { job_set: found } = await this.#client.call(DescribeJobs, this.#zone, request, options);
+      this.#trouble = "";
       const byId = new Map(found.map((job) => [job.job_id, job]));
       for (const waiter of waiting.filter(({ jobId }) => asked.includes(jobId))) {
         const job = byId.get(waiter.jobId);

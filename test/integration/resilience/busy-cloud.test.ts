@@ -1,8 +1,11 @@
-/** The cloud is busy, or the account's quota of calls is exhausted: it is asked again, and the user hears why. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+/** The cloud is busy or away for a while, or the account's quota of calls is exhausted: it is asked again, and the user hears why. */
+import { readFileSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Plugin, urnOf } from "../plugin.ts";
 import { Account, changesOf, failureOf, own } from "./account.ts";
+import { Gateway } from "./gateway.ts";
 import { type Kind, kindOf, kinds } from "./kinds.ts";
+import { untilAllWait } from "./slow-jobs.ts";
 import { Grounds } from "./surroundings.ts";
 
 /** Kinds that are made at the same time must not meet each other's faults: none shares a call with another. */
@@ -159,6 +162,40 @@ test("five calls in a second are enough: everything is made, once, and the user 
     );
     expect(new Set(result.map(({ id }) => id)).size).toBe(4);
   } finally {
+    await account.stop();
+  }
+});
+
+test("a cloud that is away while jobs run is waited for: all who wait hear why, and everything is made once", async () => {
+  const account = await Account.start({ jobs: { CreateVolumes: 3 } });
+  let gateway = await Gateway.start(account.client.keys.port);
+  try {
+    const { port } = gateway;
+    const config = account.write("gateway.yaml", gateway.through(readFileSync(account.configFile, "utf8")));
+    const plugin = await account.plugin(config);
+    const urns = [1, 2, 3].map((index) => urnOf("cloud:Volume", `away-${index}`));
+    const making = account.watch(() =>
+      Promise.all(urns.map((urn) => plugin.create(urn, { ...own, sizeGiB: 10 }))),
+    );
+    await untilAllWait(account, 3);
+    await gateway.stop();
+    const heard = new RegExp(
+      `^DescribeJobs: http://127\\.0\\.0\\.1:${port} cannot be reached \\(ECONNREFUSED\\)\\. Is the endpoint right .*\\? Asked again soon\\.$`,
+    );
+    await vi.waitFor(
+      () => {
+        for (const urn of urns) {
+          expect(account.engine.toldOf(urn)).toContainEqual(expect.stringMatching(heard));
+        }
+      },
+      { timeout: 10_000 },
+    );
+    gateway = await Gateway.start(account.client.keys.port, port);
+    const { result, calls } = await making;
+    expect(changesOf(calls)).toEqual(["CreateVolumes", "CreateVolumes", "CreateVolumes"]);
+    for (const volume of result) expect(await plugin.read(volume)).toEqual(volume);
+  } finally {
+    await gateway.stop();
     await account.stop();
   }
 });

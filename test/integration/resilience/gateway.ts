@@ -19,8 +19,8 @@ export class Gateway {
     this.port = (server.address() as AddressInfo).port;
   }
 
-  /** @param port of the cloud */
-  static async start(port: number): Promise<Gateway> {
+  /** @param port of the cloud @param own where it listens; default any */
+  static async start(port: number, own = 0): Promise<Gateway> {
     const answers = new Map<string, Answer>();
     const server = createServer((request, response) => {
       const url = new URL(request.url ?? "", `http://127.0.0.1:${port}`);
@@ -34,7 +34,7 @@ export class Gateway {
         })
         .catch((error: unknown) => response.destroy(error as Error));
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => server.listen(own, "127.0.0.1", resolve));
     return new Gateway(server, answers);
   }
 

@@ -154,6 +154,72 @@ test("an error of DescribeJobs reaches every waiter, and the next waiter starts 
   await later;
 });
 
+describe("a cloud that cannot be reached", () => {
+  const unreachable = new QingCloudError("DescribeJobs: http://cloud cannot be reached (ECONNREFUSED)", {
+    action: "DescribeJobs",
+    outcome: "refused",
+  });
+  const lost = new QingCloudError("DescribeJobs: the answer was lost (socket hang up)", {
+    action: "DescribeJobs",
+    outcome: "unknown",
+  });
+
+  test("for a while fails no waiter: it is asked again, and the waiters hear why", async () => {
+    const errors = [unreachable, lost, unreachable];
+    const jobs = new Map(["j-1", "j-2"].map((id) => [id, { status: "successful" }]));
+    const { rounds, poller } = zoneOf(jobs, () => errors.shift());
+    const told: string[] = [];
+    const progress = (message: string) => told.push(message);
+    const waits = ["j-1", "j-2"].map((id) => poller.wait(id, { deadline: deadline(), progress }));
+    await vi.advanceTimersByTimeAsync(1_500);
+    await Promise.all(waits);
+    expect(rounds).toHaveLength(4);
+    const [away, gone] = [unreachable, lost].map(({ message }) => `${message}. Asked again soon.`);
+    expect(told).toEqual([away, away, gone, gone, away, away]);
+  });
+
+  test("fails each waiter at its own deadline, with the reason", async () => {
+    const { poller } = zoneOf(new Map(), () => unreachable);
+    const began = Date.now();
+    const ends: number[] = [];
+    const told = Promise.all(
+      [5_000, 20_000].map(async (ms) => {
+        const wait = poller.wait("j-1", { deadline: began + ms });
+        await expect(wait).rejects.toMatchObject({
+          name: "QingCloudError",
+          action: "DescribeJobs",
+          outcome: "unknown",
+          message: `Job j-1 in zone pek3a is still pending after ${ms / 1000} s. DescribeJobs: http://cloud cannot be reached (ECONNREFUSED). It may end later: run the same command again.`,
+        });
+        ends.push(Date.now() - began);
+      }),
+    );
+    await vi.advanceTimersByTimeAsync(30_000);
+    await told;
+    expect(ends).toEqual([5_000, 20_000]);
+  });
+
+  test("is asked in ever longer pauses", async () => {
+    const { rounds, poller } = zoneOf(new Map(), () => unreachable);
+    const wait = expect(poller.wait("j-1", { deadline: Date.now() + 60_000 })).rejects.toThrow(
+      "ECONNREFUSED",
+    );
+    await vi.advanceTimersByTimeAsync(60_000);
+    await wait;
+    expect(rounds.length).toBeLessThanOrEqual(50);
+  });
+
+  test("and is back is not blamed for a job that takes long", async () => {
+    const errors = [unreachable];
+    const { poller } = zoneOf(new Map([["j-1", { status: "working" }]]), () => errors.shift());
+    const told = expect(poller.wait("j-1", { deadline: Date.now() + 5_000 })).rejects.toThrow(
+      /^Job j-1 in zone pek3a is still working after 5 s\. It may end later: run the same command again\.$/,
+    );
+    await vi.advanceTimersByTimeAsync(5_000);
+    await told;
+  });
+});
+
 test("an aborted waiter leaves at once and the others go on", async () => {
   const abort = new AbortController();
   const { poller, rounds } = zoneOf(new Map([["j-2", { status: "successful" }]]));
