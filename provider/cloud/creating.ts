@@ -1,12 +1,15 @@
 /** Creating so that a lost answer never makes a second resource, and an exhausted quota is told by its name. */
+import type { ResponseOf } from "../../qingcloud/action.ts";
 import { DescribeJobs, GetQuotaLeft, GetResourceLimit } from "../../qingcloud/actions.ts";
-import { abortableDelay, type CallOptions, requestLifetimeMs } from "../../qingcloud/client.ts";
+import { abortableDelay, type CallOptions, requestLifetimeMs, sentence } from "../../qingcloud/client.ts";
 import { hasRetCode, QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
 import type { Names } from "./naming.ts";
 
 const lookPauseMs = 2_000;
 const quotaPauseMs = 5_000;
+/** Of a call that is refused with 2500 while others are answered, and no quota is known to be exhausted. */
+const quotaTries = 3;
 
 export interface Creation {
   /** For messages, e.g. `EIP "front-1a2b"`. */
@@ -54,7 +57,6 @@ export async function sendOnce<Value>(
   send: () => Promise<Value>,
   look: () => Promise<Value | undefined>,
 ): Promise<{ value: Value; isFound: boolean }> {
-  const sentAt = Date.now();
   try {
     return { value: await send(), isFound: false };
   } catch (error) {
@@ -62,6 +64,8 @@ export async function sendOnce<Value>(
     // The call was answered: what is not known is how its job ended.
     if (error.action === DescribeJobs.name) throw error;
     context.progress(`the answer was lost; looking for ${what}`);
+    // Before that it may have been refused for long.
+    const sentAt = error.sentAt ?? Date.now();
     for (;;) {
       const value = await look().catch((failure: unknown) => {
         if (failure instanceof QingCloudError) return undefined;
@@ -73,8 +77,8 @@ export async function sendOnce<Value>(
         const seconds = Math.round((now - sentAt) / 1000);
         const mayCome = now < sentAt + requestLifetimeMs ? " The cloud may still make it." : "";
         throw new QingCloudError(
-          `${error.message.replace(/\.$/, "")}. ${what} was looked for and is not there after ${seconds} s.${mayCome} Run the same command again: it makes nothing twice.`,
-          { action: error.action, outcome: "unknown", cause: error },
+          `${sentence(error.message)} ${what} was looked for and is not there after ${seconds} s.${mayCome} Run the same command again: it makes nothing twice.`,
+          { action: error.action, outcome: "unknown", sentAt, cause: error },
         );
       }
       await abortableDelay(lookPauseMs, context.signal);
@@ -116,53 +120,74 @@ export interface Limit {
   count(): Promise<number>;
 }
 
+/** By the API's names of quotas, e.g. {eip: 1, eip_bandwidth: 20}; undefined where the need is not known. */
+export type WantedQuotas = Readonly<Record<string, number | undefined>>;
+
 /**
  * Does what takes from a resource's quota. 2500 means that this quota, or the account's quota of calls, is exhausted:
- * what is left tells which. The first is final and told with its numbers; the second passes and is waited for.
- * @param wanted by the API's names of quotas, e.g. {eip: 1, eip_bandwidth: 20}
+ * what is left tells which. The first is final and told with its numbers; the second passes and is waited for. Where a
+ * look at what is left was answered, and leaves enough, the call is tried twice more: then its quota is another one.
  * @param limit what is exhausted too where the call asks for more than one resource may hold
  */
 export async function withQuota<Answer>(
   context: Context,
   zone: string,
-  wanted: Readonly<Record<string, number>>,
+  wanted: WantedQuotas,
   work: (options: CallOptions) => Promise<Answer>,
   limit?: Limit,
 ): Promise<Answer> {
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     try {
       return await work({ ...optionsOf(context), isQuotaFinal: true });
     } catch (error) {
       if (!hasRetCode(error, retCodes.quotaExceeded)) throw error;
+      const left = await quotasLeft(context, zone, wanted);
       const told =
-        (await exhaustedQuotas(context, zone, wanted)) ??
+        exhaustedQuotas(zone, wanted, left) ??
         (limit === undefined ? undefined : await exceededLimit(context, zone, limit));
       if (told !== undefined) throw new Error(told, { cause: error });
+      if (left.length > 0 && tries === quotaTries) {
+        throw new Error(
+          `${sentence(error.message)} It was refused so ${tries} times, while other calls were answered. The quota of zone ${zone}: ${tellQuotas(wanted, left)}. ${quotaAdvice}`,
+          { cause: error },
+        );
+      }
       if (Date.now() + quotaPauseMs > context.deadline) throw error;
-      context.progress(
-        `${error.message} The resource's own quota is not exhausted; waiting for that of calls.`,
-      );
+      const verdict = Object.values(wanted).includes(undefined)
+        ? "Whether the resource's own quota is exhausted is not known"
+        : "The resource's own quota is not exhausted";
+      context.progress(`${error.message} ${verdict}; waiting for that of calls.`);
       await abortableDelay(quotaPauseMs * (0.5 + Math.random()), context.signal);
     }
   }
 }
 
-async function exhaustedQuotas(
-  context: Context,
-  zone: string,
-  wanted: Readonly<Record<string, number>>,
-): Promise<string | undefined> {
+type QuotasLeft = ResponseOf<typeof GetQuotaLeft>["quota_left_set"];
+const quotaAdvice = "Delete what is not needed there, or ask QingCloud for more.";
+
+/** Empty where the cloud tells nothing. */
+async function quotasLeft(context: Context, zone: string, wanted: WantedQuotas): Promise<QuotasLeft> {
   const names = Object.keys(wanted);
-  if (names.length === 0) return undefined;
-  const request = { resource_types: names };
+  if (names.length === 0) return [];
   // What the cloud has no quota of is not told by it.
-  const { quota_left_set: found } = await context.session
-    .call(GetQuotaLeft, zone, request, context)
+  const { quota_left_set: left } = await context.session
+    .call(GetQuotaLeft, zone, { resource_types: names }, context)
     .catch(unlessUnknown({ quota_left_set: [] }));
-  const short = found.filter(({ resource_type: name, left }) => left < (wanted[name] ?? 0));
+  return left;
+}
+
+function exhaustedQuotas(zone: string, wanted: WantedQuotas, left: QuotasLeft): string | undefined {
+  const short = left.filter((quota) => quota.left < (wanted[quota.resource_type] ?? 0));
   if (short.length === 0) return undefined;
-  const told = short.map(({ resource_type: name, left }) => `${name} (${wanted[name]} wanted, ${left} left)`);
-  return `The quota of zone ${zone} is exhausted: ${told.join(", ")}. Delete what is not needed there, or ask QingCloud for more.`;
+  return `The quota of zone ${zone} is exhausted: ${tellQuotas(wanted, short)}. ${quotaAdvice}`;
+}
+
+function tellQuotas(wanted: WantedQuotas, quotas: QuotasLeft): string {
+  const told = quotas.map(({ resource_type: name, left }) => {
+    const need = wanted[name];
+    return need === undefined ? `${name} (${left} left)` : `${name} (${need} wanted, ${left} left)`;
+  });
+  return told.join(", ");
 }
 
 async function exceededLimit(context: Context, zone: string, limit: Limit): Promise<string | undefined> {

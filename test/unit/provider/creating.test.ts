@@ -98,6 +98,29 @@ describe("createOnce", () => {
     expect(create).toHaveBeenCalledTimes(1);
   });
 
+  test("looks for 60 s after the request that was lost, however long it was refused before", async () => {
+    const started = Date.now();
+    const create = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 100_000));
+      throw new QingCloudError("the answer was lost", {
+        action: "CreateRouters",
+        outcome: "unknown",
+        sentAt: Date.now() - 5_000,
+      });
+    };
+    const made = once(contextOf(), 'VPC "x"', async () => [], create);
+    const told = expect(made).rejects.toMatchObject({
+      outcome: "unknown",
+      sentAt: started + 95_000,
+      message:
+        'the answer was lost. VPC "x" was looked for and is not there after 61 s. Run the same command again: it makes nothing twice.',
+    });
+    await vi.advanceTimersByTimeAsync(150_000);
+    expect(await Promise.race([made.catch(() => "ended"), Promise.resolve("looking")])).toBe("looking");
+    await vi.advanceTimersByTimeAsync(10_000);
+    await told;
+  });
+
   test("gives up at the deadline of the resource", async () => {
     const context = contextOf({ deadline: Date.now() + 5_000 });
     const told = expect(
@@ -204,5 +227,49 @@ describe("2500", () => {
     expect(context.told).toEqual([
       "no quota The resource's own quota is not exhausted; waiting for that of calls.",
     ]);
+  });
+
+  test("that is told three times while enough is left is final: with the cloud's words, and what is left", async () => {
+    const { asked, session } = sessionWith({ eip: 3, eip_bandwidth: 100 });
+    const work = vi.fn(() => Promise.reject(refused()));
+    const context = contextOf({ session });
+    const told = expect(
+      withQuota(context, "pek3a", { eip: 1, eip_bandwidth: 20 }, work),
+    ).rejects.toMatchObject({
+      name: "Error",
+      cause: { retCode: 2500 },
+      message:
+        "no quota. It was refused so 3 times, while other calls were answered. The quota of zone pek3a: eip (1 wanted, 3 left), eip_bandwidth (20 wanted, 100 left). Delete what is not needed there, or ask QingCloud for more.",
+    });
+    await vi.advanceTimersByTimeAsync(20_000);
+    await told;
+    expect(work).toHaveBeenCalledTimes(3);
+    expect(asked).toHaveLength(3);
+    expect(context.told).toHaveLength(2);
+  });
+
+  test("for a need that is not known tells what is left of it, and claims nothing meanwhile", async () => {
+    const { asked, session } = sessionWith({ instance: 9, cpu: 0, memory: 512 });
+    const context = contextOf({ session });
+    const wanted = { instance: 1, cpu: undefined, memory: undefined };
+    const told = expect(withQuota(context, "pek3a", wanted, () => Promise.reject(refused()))).rejects.toThrow(
+      "no quota. It was refused so 3 times, while other calls were answered. The quota of zone pek3a: instance (1 wanted, 9 left), cpu (0 left), memory (512 left). Delete what is not needed there, or ask QingCloud for more.",
+    );
+    await vi.advanceTimersByTimeAsync(20_000);
+    await told;
+    expect(asked[0]).toEqual(["GetQuotaLeft", "pek3a", { resource_types: ["instance", "cpu", "memory"] }]);
+    const waits =
+      "no quota Whether the resource's own quota is exhausted is not known; waiting for that of calls.";
+    expect(context.told).toEqual([waits, waits]);
+  });
+
+  test("is waited for until the deadline where the cloud tells no quota", async () => {
+    const { session } = sessionWith({});
+    const work = vi.fn(() => Promise.reject(refused()));
+    const context = contextOf({ session, deadline: Date.now() + 60_000 });
+    const told = expect(withQuota(context, "pek3a", { eip: 1 }, work)).rejects.toThrow(/^no quota$/);
+    await vi.advanceTimersByTimeAsync(60_000);
+    await told;
+    expect(work.mock.calls.length).toBeGreaterThanOrEqual(8);
   });
 });
