@@ -15,7 +15,7 @@ import {
 import type { Context } from "../resource.ts";
 import type { Session } from "../session.ts";
 import { type Limit, withQuota } from "./creating.ts";
-import { type Shape, shapeRequest, withCapacity } from "./instance-shape.ts";
+import { quotaOf, type Shape, shapeRequest, withCapacity } from "./instance-shape.ts";
 import { listAll } from "./listing.ts";
 import { persist, type Seen, until, untilJob } from "./waiting.ts";
 
@@ -114,9 +114,10 @@ export class InstanceChanges {
     const isWithoutGpus = to.cpu !== undefined && to.gpus === undefined && (from.gpus ?? 0) > 0;
     const shape = shapeRequest(isWithoutGpus ? { ...to, gpus: 0 } : to);
     const request = { instances: [this.#id], ...shape, os_disk_size: disk };
+    const { cpu, memory } = quotaOf(to);
     const wanted = {
-      ...(to.cpu === undefined ? {} : { cpu: to.cpu - (from.cpu ?? 0) }),
-      ...(to.memoryGiB === undefined ? {} : { memory: (to.memoryGiB - (from.memoryGiB ?? 0)) * 1024 }),
+      cpu: cpu === undefined ? undefined : cpu - (from.cpu ?? 0),
+      memory: memory === undefined ? undefined : memory - (from.memoryGiB ?? 0) * 1024,
     };
     const isAsWanted = (found: FoundInstance) =>
       (shape.instance_type ?? found.instance_type) === found.instance_type &&

@@ -87,12 +87,13 @@ export function shapeRequest({ instanceType, cpu, memoryGiB, gpus }: Shape) {
   };
 }
 
-/** What an instance of the shape takes from the quotas that are known before it is made. */
-export function quotaOf({ cpu, memoryGiB }: Shape): Record<string, number> {
-  return {
-    ...(cpu === undefined ? {} : { cpu }),
-    ...(memoryGiB === undefined ? {} : { memory: memoryGiB * 1024 }),
-  };
+/** What an instance of the shape takes from the quotas; undefined where only the cloud knows how much that is. */
+export function quotaOf(shape: Shape): Record<string, number | undefined> {
+  const known = gpuShapes.find(
+    ({ instanceType }) => instanceType !== undefined && instanceType === shape.instanceType,
+  );
+  const { cpu, memoryGiB } = known ?? shape;
+  return { cpu, memory: memoryGiB === undefined ? undefined : memoryGiB * 1024 };
 }
 
 /** Where the zone has no host for the shape (5200) the error says which zone, which shape, and where else to try. */

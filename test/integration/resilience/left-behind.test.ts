@@ -194,3 +194,24 @@ test("a vxnet that left its router by hand, and an instance that left its vxnet,
   await plugin.delete(instance);
   await plugin.delete(vxnet);
 });
+
+test("Ctrl-C while a create waits for its answer keeps the id that the answer brings: nothing is orphaned", async () => {
+  const urn = urnOf("cloud:Eip", "answered-late");
+  const plugin = await account.plugin();
+  await account.cloud.fault({ action: "AllocateEips", kind: "delay", seconds: 0.4 });
+  const before = actionsOf().length;
+  const failed = failureOf(plugin.create(urn, { ...own, bandwidth: 1 }));
+  await vi.waitFor(() => expect(actionsOf().slice(before)).toContain("AllocateEips"), {
+    timeout: 20_000,
+    interval: 20,
+  });
+  await plugin.cancel();
+  const left = halfMadeOf(await failed);
+  expect(await account.client.one("DescribeEips", "eip_set", { "eips.1": left.id })).toMatchObject({
+    status: "available",
+  });
+  const next = await account.plugin();
+  await next.delete(left);
+  const remains = (await account.client.ok("DescribeEips", { "eips.1": left.id })).eip_set;
+  expect(remains).toMatchObject([{ status: "released" }]);
+});
