@@ -231,3 +231,22 @@ describe("a zone whose sixteen GPUs are taken", () => {
     expect(made.properties).toMatchObject(gpu);
   });
 });
+
+test("a quota that the cloud does not tell is told by its words after three tries, with what is left of the others", async () => {
+  const cloud = await Account.start();
+  try {
+    const by = await cloud.plugin();
+    const fault = { action: "AllocateEips", kind: "refuse", code: 2500, message: "one more quota" } as const;
+    await cloud.cloud.fault({ ...fault, times: 1000 });
+    const calls = await cloud.callsBy(async () => {
+      const inputs = { zone: "gpu2a", mark: "0badcafe", bandwidth: 10 };
+      const { message } = await failureOf(by.create(urnOf("cloud:Eip", "refused"), inputs));
+      expect(message).toBe(
+        "AllocateEips was refused with 2500 (quota exceeded): one more quota. It was refused so 3 times, while other calls were answered. The quota of zone gpu2a: eip (1 wanted, 100 left), eip_bandwidth (10 wanted, 20000 left). Delete what is not needed there, or ask QingCloud for more.",
+      );
+    });
+    expect(changesOf(calls)).toEqual(Array(3).fill("AllocateEips 2500"));
+  } finally {
+    await cloud.stop();
+  }
+});
