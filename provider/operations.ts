@@ -1,5 +1,5 @@
 /** Running life-cycle functions: their context, their deadline, and their end on Ctrl-C. */
-import { abortableDelay } from "../qingcloud/client.ts";
+import { abortableDelay } from "../qingcloud/delay.ts";
 import { redactor } from "./redaction.ts";
 import type { Context } from "./resource.ts";
 import type { EngineLog } from "./rpc/engine.ts";

@@ -2,6 +2,7 @@
 import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Action, RequestOf, ResponseOf } from "./action.ts";
+import { abortableDelay } from "./delay.ts";
 import { QingCloudError, retCodeMeanings, retCodes } from "./errors.ts";
 import type { Profile } from "./profile.ts";
 import { canonicalQuery, encode, sign } from "./signature.ts";
@@ -224,20 +225,4 @@ function clockError(date: string | undefined): string {
   // Less than that the answer's own way may have taken.
   if (!(Math.abs(seconds) > 30)) return "more than 60 s off";
   return `${Math.abs(seconds)} s ${seconds < 0 ? "behind" : "ahead of"} the cloud's`;
-}
-
-/** Resolves after `ms`, or rejects with the signal's reason as soon as it is aborted. */
-export function abortableDelay(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", abort, { once: true });
-  });
 }

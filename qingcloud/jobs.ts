@@ -1,6 +1,7 @@
 /** Waiting for asynchronous jobs: all waiters of a zone share one DescribeJobs call a round. */
 import { DescribeJobs } from "./actions.ts";
-import { abortableDelay, type QingCloudClient, sentence } from "./client.ts";
+import { type QingCloudClient, sentence } from "./client.ts";
+import { abortableDelay } from "./delay.ts";
 import { QingCloudError } from "./errors.ts";
 
 export interface WaitOptions {

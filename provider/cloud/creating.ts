@@ -1,7 +1,8 @@
 /** Creating so that a lost answer never makes a second resource, and an exhausted quota is told by its name. */
 import type { ResponseOf } from "../../qingcloud/action.ts";
 import { DescribeJobs, GetQuotaLeft, GetResourceLimit } from "../../qingcloud/actions.ts";
-import { abortableDelay, type CallOptions, requestLifetimeMs, sentence } from "../../qingcloud/client.ts";
+import { type CallOptions, requestLifetimeMs, sentence } from "../../qingcloud/client.ts";
+import { abortableDelay } from "../../qingcloud/delay.ts";
 import { hasRetCode, QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
 import type { Names } from "./naming.ts";

@@ -1,6 +1,6 @@
 /** Deleting: leases before, dependents told, and what is gone already counts as deleted. */
 import { GetLeaseInfo } from "../../qingcloud/actions.ts";
-import { abortableDelay } from "../../qingcloud/client.ts";
+import { abortableDelay } from "../../qingcloud/delay.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
 import { pauses, until } from "./waiting.ts";

@@ -4,7 +4,8 @@
  * for them.
  */
 import { DescribeRouters, UpdateRouters } from "../../qingcloud/actions.ts";
-import { abortableDelay, type CallOptions } from "../../qingcloud/client.ts";
+import type { CallOptions } from "../../qingcloud/client.ts";
+import { abortableDelay } from "../../qingcloud/delay.ts";
 import { Coalesced } from "../coalesced.ts";
 import type { Context } from "../resource.ts";
 import type { Session } from "../session.ts";

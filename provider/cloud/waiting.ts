@@ -1,5 +1,5 @@
 /** Waiting on conditions of the cloud, always with a deadline and a word on what is waited for. */
-import { abortableDelay } from "../../qingcloud/client.ts";
+import { abortableDelay } from "../../qingcloud/delay.ts";
 import { hasRetCode, type QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
 

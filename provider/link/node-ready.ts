@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { abortableDelay } from "../../qingcloud/client.ts";
+import { abortableDelay } from "../../qingcloud/delay.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { nodeScript } from "./node-script.ts";
 import { type Connection, connectionInput, openSession } from "./ssh.ts";

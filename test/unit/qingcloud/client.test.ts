@@ -2,7 +2,8 @@ import { createServer, type Server } from "node:net";
 import { inspect } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 import { AllocateEips, DescribeEips, ReleaseEips } from "../../../qingcloud/actions.ts";
-import { abortableDelay, QingCloudClient } from "../../../qingcloud/client.ts";
+import { QingCloudClient } from "../../../qingcloud/client.ts";
+import { abortableDelay } from "../../../qingcloud/delay.ts";
 import { QingCloudError } from "../../../qingcloud/errors.ts";
 import { sign } from "../../../qingcloud/signature.ts";
 import {
