@@ -75,7 +75,11 @@ export function readProfile(
       environment.QINGCLOUD_ENDPOINT ?? options.endpoint ?? `${protocol}://${host}:${port}${uri}`,
     ),
     zone: environment.QINGCLOUD_ZONE ?? options.zone ?? zone,
-    source: keyId && secret ? "QINGCLOUD_ACCESS_KEY_ID and QINGCLOUD_SECRET_ACCESS_KEY" : path,
+    source: [
+      ...(keyId && secret ? [] : [path]),
+      ...(keyId ? ["QINGCLOUD_ACCESS_KEY_ID"] : []),
+      ...(secret ? ["QINGCLOUD_SECRET_ACCESS_KEY"] : []),
+    ].join(" and "),
   };
 }
 

@@ -76,6 +76,11 @@ describe("the environment", () => {
     });
   });
 
+  test("that overrides one half of the keys is told beside the file", () => {
+    const { source } = read("work", { QINGCLOUD_SECRET_ACCESS_KEY: "envSecret" });
+    expect(source).toBe(`${file} and QINGCLOUD_SECRET_ACCESS_KEY`);
+  });
+
   test("needs no file when it holds both keys", () => {
     const options = { directory: "/nowhere/at/all", endpoint: "http://127.0.0.1:9/iaas/" };
     expect(readProfile(options, keys)).toMatchObject({ accessKeyId: "ENV", secretAccessKey: "envSecret" });
