@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { binDirectory, cliStep, commandPluginStep } from "./pulumi-cli.ts";
 import {
-  clearStaleLock,
   commandOf,
   ensureStack,
   finishPendingCreates,
@@ -14,6 +13,7 @@ import {
   withWorkingConfig,
   writeWorkingConfig,
 } from "./stack.ts";
+import { clearStaleLock } from "./state-file.ts";
 import { runSteps } from "./steps.ts";
 import { findWorkspace } from "./workspace.ts";
 

@@ -1,16 +1,7 @@
-/** The stack of this checkout: its passphrase, its working configuration, its state lock. */
+/** The stack of this checkout: its passphrase, its working configuration, what a killed CLI was creating. */
 import { randomBytes } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "yaml";
@@ -19,6 +10,7 @@ import { compileCache } from "../../local-cloud/compile-cache.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { succeed } from "./process.ts";
 import { binDirectory } from "./pulumi-cli.ts";
+import { readJson, stateFile } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
 type Settings = Record<string, unknown>;
@@ -95,63 +87,16 @@ export async function ensureStack(workspace: Workspace, environment: NodeJS.Proc
   }
 }
 
-function stateFile({ pulumi, stack }: Workspace): string {
-  return join(pulumi, "state", ".pulumi", "stacks", "crosszone", `${stack}.json`);
-}
-
-/**
- * Clears the state lock that a killed CLI left: of this host, and its process is dead.
- * @returns what was cleared, for the user
- */
-export function clearStaleLock({ pulumi, stack }: Workspace): string[] {
-  const directory = join(pulumi, "state", ".pulumi", "locks", "organization", "crosszone", stack);
-  if (!existsSync(directory)) return [];
-  const locks = readdirSync(directory).filter((file) => file.endsWith(".json"));
-  return locks.flatMap((file) => {
-    const path = join(directory, file);
-    const lock = readLock(path);
-    if (lock === undefined) {
-      if (Date.now() - statSync(path).mtimeMs < halfWrittenMs) return [];
-      for (const each of [path, `${path}.attrs`]) rmSync(each, { force: true });
-      return ["cleared a state lock that was not written to its end"];
-    }
-    if (lock.hostname !== hostname() || lock.pid === undefined || isAlive(lock.pid)) return [];
-    for (const each of [path, `${path}.attrs`]) rmSync(each, { force: true });
-    return [
-      `cleared the state lock of process ${lock.pid}, which ended at work (${lock.timestamp ?? "time unknown"})`,
-    ];
-  });
-}
-
-/** A lock that cannot be read is being written, unless it is older than this. */
-const halfWrittenMs = 60_000;
-
-interface Lock {
-  readonly pid?: number;
-  readonly hostname?: string;
-  readonly timestamp?: string;
-}
-
-function readLock(path: string): Lock | undefined {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as Lock;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The pid may be another program's by now, or a zombie: only a Pulumi process that lives keeps the lock. */
-function isAlive(pid: number): boolean {
-  const stat = readIfThere(`/proc/${pid}/stat`);
-  return stat !== undefined && /^\d+ \(pulumi\) [^ZX]/.test(stat);
+interface State {
+  readonly checkpoint?: {
+    readonly latest?: { readonly pending_operations?: { type: string; resource: { urn: string } }[] };
+  };
 }
 
 /** URNs of creates that a killed CLI left unfinished: the cloud may have made them, and the state knows no id. */
 export function pendingCreates(workspace: Workspace): string[] {
-  const state = JSON.parse(readIfThere(stateFile(workspace)) ?? "{}") as {
-    checkpoint?: { latest?: { pending_operations?: { type: string; resource: { urn: string } }[] } };
-  };
-  return (state.checkpoint?.latest?.pending_operations ?? [])
+  const state = readJson(stateFile(workspace)) as State | undefined;
+  return (state?.checkpoint?.latest?.pending_operations ?? [])
     .filter(({ type }) => type === "creating")
     .map(({ resource }) => resource.urn);
 }

@@ -5,13 +5,13 @@ import { capture, forwardSignals, succeed } from "./process.ts";
 import { setUp } from "./setup.ts";
 import {
   clearPendingCreates,
-  clearStaleLock,
   ensureStack,
   localCloudSettings,
   pulumiEnvironment,
   withWorkingConfig,
   writeWorkingConfig,
 } from "./stack.ts";
+import { clearStaleLock } from "./state-file.ts";
 import { summarize } from "./summary.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 

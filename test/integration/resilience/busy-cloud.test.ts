@@ -29,7 +29,7 @@ describe("a cloud that refuses a creating call", () => {
 
   /** Without those of an UpdateRouters that others of the batch share: it waits as long as they are refused. */
   const toldOfRefusals = (urn: string) =>
-    account.engine.toldOf(urn).filter((message) => !message.startsWith("waiting for UpdateRouters of "));
+    account.engine.toldOf(urn).filter((message) => message.includes(" was refused with "));
 
   /** Makes one of each kind while its creating call is refused with `codes`; answers the codes of that call. */
   async function makeRefused(batch: readonly Kind[], codes: readonly number[]) {

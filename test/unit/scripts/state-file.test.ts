@@ -1,0 +1,171 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { clearStaleLock, stateFile } from "../../../scripts/dev/state-file.ts";
+import type { Workspace } from "../../../scripts/dev/workspace.ts";
+
+let workspace: Workspace;
+const children: ChildProcess[] = [];
+beforeEach(() => {
+  const directory = mkdtempSync(join(tmpdir(), "stack-"));
+  workspace = { root: directory, pulumi: join(directory, "p"), cloud: join(directory, "c"), stack: "dev" };
+  mkdirSync(workspace.pulumi);
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    const ended = once(child, "exit");
+    if (child.kill("SIGKILL")) await ended;
+  }
+  rmSync(workspace.root, { recursive: true });
+});
+
+describe("the state lock", () => {
+  let lock: string;
+  beforeEach(() => {
+    const directory = join(workspace.pulumi, "state", ".pulumi", "locks", "organization", "crosszone", "dev");
+    mkdirSync(directory, { recursive: true });
+    lock = join(directory, "1234.json");
+  });
+  const write = (pid: number, host = hostname()) => {
+    writeFileSync(
+      lock,
+      JSON.stringify({ pid, username: "root", hostname: host, timestamp: "2026-11-24T00:00:00Z" }),
+    );
+    writeFileSync(`${lock}.attrs`, "{}");
+  };
+
+  /** A process that is called `pulumi`, as the CLI is. */
+  function pulumiProcess(): ChildProcess {
+    const program = join(workspace.root, "pulumi");
+    symlinkSync("/bin/sleep", program);
+    const child = spawn(program, ["600"], { stdio: "ignore" });
+    children.push(child);
+    return child;
+  }
+  const stateOf = (pid: number) => /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
+  const named = (pid: number) => readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+
+  test("of a dead process of this host is cleared, with its attributes, and told", async () => {
+    const child = pulumiProcess();
+    await vi.waitFor(() => expect(named(child.pid ?? 0)).toBe("pulumi"));
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+    write(child.pid ?? 0);
+    expect(clearStaleLock(workspace)).toEqual([
+      `cleared the state lock of process ${child.pid}, which ended at work (2026-11-24T00:00:00Z)`,
+    ]);
+    expect([existsSync(lock), existsSync(`${lock}.attrs`)]).toEqual([false, false]);
+  });
+
+  test("of a process that lives is kept", async () => {
+    const { pid = 0 } = pulumiProcess();
+    await vi.waitFor(() => expect(named(pid)).toBe("pulumi"));
+    write(pid);
+    expect(clearStaleLock(workspace)).toEqual([]);
+    expect(existsSync(lock)).toBe(true);
+  });
+
+  test("of a process that is dead and not yet buried is cleared", async () => {
+    symlinkSync("/bin/sleep", join(workspace.root, "pulumi"));
+    // The shell becomes a program that buries no children.
+    const script = `"${join(workspace.root, "pulumi")}" 600 & echo $!; exec sleep 600`;
+    const parent = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore"] });
+    children.push(parent);
+    const [said] = (await once(parent.stdout, "data")) as [Buffer];
+    const pid = Number(said.toString());
+    const nameOf = (id: number) => readFileSync(`/proc/${id}/comm`, "utf8").trim();
+    await vi.waitFor(() => expect([nameOf(parent.pid ?? 0), nameOf(pid)]).toEqual(["sleep", "pulumi"]), {
+      timeout: 5_000,
+    });
+    process.kill(pid, "SIGKILL");
+    await vi.waitFor(() => expect(stateOf(pid)).toBe("Z"), { timeout: 5_000 });
+    write(pid);
+    expect(clearStaleLock(workspace)).toHaveLength(1);
+  });
+
+  test("whose number is another program's by now is cleared", () => {
+    write(process.pid);
+    expect(clearStaleLock(workspace)).toHaveLength(1);
+  });
+
+  test("of another host is kept: nobody here knows whether it works", () => {
+    write(2 ** 22 + 1, "another-host");
+    expect(clearStaleLock(workspace)).toEqual([]);
+    expect(existsSync(lock)).toBe(true);
+  });
+
+  test("is no matter where there is none", () => {
+    expect(clearStaleLock({ ...workspace, stack: "other" })).toEqual([]);
+  });
+
+  test("that was not written to its end is cleared once nobody can be writing it any more", () => {
+    writeFileSync(lock, '{"pid": 12');
+    expect(clearStaleLock(workspace)).toEqual([]);
+    const longAgo = new Date(Date.now() - 3_600_000);
+    utimesSync(lock, longAgo, longAgo);
+    expect(clearStaleLock(workspace)).toEqual(["cleared a state lock that was not written to its end"]);
+    expect(existsSync(lock)).toBe(false);
+  });
+
+  describe("when it is cleared", () => {
+    let state: string;
+    beforeEach(() => {
+      state = stateFile(workspace);
+      mkdirSync(dirname(state), { recursive: true });
+      writeFileSync(`${state}.bak`, '{"before":1}');
+      write(2 ** 22 + 1);
+    });
+    const restored = "took the state from before the write that was cut off";
+
+    test.each([
+      ["is empty", ""],
+      ["is cut off", '{"after":'],
+    ])("a state that %s gives way to the one before it", (_, text) => {
+      writeFileSync(state, text);
+      expect(clearStaleLock(workspace)[1]).toBe(restored);
+      expect(readFileSync(state, "utf8")).toBe('{"before":1}');
+    });
+
+    test("a state that is missing gives way to the one before it", () => {
+      expect(clearStaleLock(workspace)[1]).toBe(restored);
+      expect(readFileSync(state, "utf8")).toBe('{"before":1}');
+    });
+
+    test("a whole state is kept", () => {
+      writeFileSync(state, '{"after":1}');
+      expect(clearStaleLock(workspace)).toHaveLength(1);
+      expect(readFileSync(state, "utf8")).toBe('{"after":1}');
+    });
+
+    test("one before it that cannot be read either takes nobody's place", () => {
+      writeFileSync(state, '{"after":');
+      writeFileSync(`${state}.bak`, "");
+      expect(clearStaleLock(workspace)).toHaveLength(1);
+      expect(readFileSync(state, "utf8")).toBe('{"after":');
+    });
+  });
+
+  test("of a process that lives leaves a state alone that is being written", async () => {
+    const { pid = 0 } = pulumiProcess();
+    await vi.waitFor(() => expect(named(pid)).toBe("pulumi"));
+    write(pid);
+    const state = stateFile(workspace);
+    mkdirSync(dirname(state), { recursive: true });
+    writeFileSync(`${state}.bak`, "{}");
+    expect(clearStaleLock(workspace)).toEqual([]);
+    expect(existsSync(state)).toBe(false);
+  });
+});
