@@ -1,23 +1,26 @@
 /** The file of the stack's state and its lock, as a CLI that was killed at work leaves them. */
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Workspace } from "./workspace.ts";
 
-/** Where the CLI keeps the state of the stack; what it was before the last write is beside it, as `.bak`. */
-export function stateFile({ pulumi, stack }: Workspace): string {
-  return join(pulumi, "state", ".pulumi", "stacks", "crosszone", `${stack}.json`);
+/** Where the CLI keeps the state of the stack. */
+export function stateFile(workspace: Workspace): string {
+  return join(backend(workspace), "stacks", "crosszone", `${workspace.stack}.json`);
+}
+
+function backend({ pulumi }: Workspace): string {
+  return join(pulumi, "state", ".pulumi");
 }
 
 /**
- * Clears the state lock that a killed CLI left (of this host, and its process is dead), and where the CLI was killed
- * while it wrote the state, takes the state from before that write. What that one write would have told is not lost:
- * resources are found again by their mark.
- * @returns what was done, for the user
+ * Clears the state lock that a killed CLI left, of this host, and its process is dead. The CLI replaces its files in one
+ * step each, but not the attributes beside them: cut off, these keep it from reading the state ("failed to load
+ * checkpoint: EOF"), missing they do no harm.
+ * @returns what was cleared, for the user
  */
 export function clearStaleLock(workspace: Workspace): string[] {
-  const { pulumi, stack } = workspace;
-  const directory = join(pulumi, "state", ".pulumi", "locks", "organization", "crosszone", stack);
+  const directory = join(backend(workspace), "locks", "organization", "crosszone", workspace.stack);
   if (!existsSync(directory)) return [];
   const locks = readdirSync(directory).filter((file) => file.endsWith(".json"));
   return locks.flatMap((file) => {
@@ -29,11 +32,11 @@ export function clearStaleLock(workspace: Workspace): string[] {
       return ["cleared a state lock that was not written to its end"];
     }
     if (lock.hostname !== hostname() || lock.pid === undefined || isAlive(lock.pid)) return [];
-    const restored = restoreState(stateFile(workspace));
+    const cutOff = clearCutAttributes(backend(workspace));
     removeLock(path);
     return [
       `cleared the state lock of process ${lock.pid}, which ended at work (${lock.timestamp ?? "time unknown"})`,
-      ...restored,
+      ...cutOff,
     ];
   });
 }
@@ -51,11 +54,14 @@ function removeLock(path: string): void {
   for (const each of [path, `${path}.attrs`]) rmSync(each, { force: true });
 }
 
-function restoreState(path: string): string[] {
-  const before = `${path}.bak`;
-  if (readJson(path) !== undefined || readJson(before) === undefined) return [];
-  copyFileSync(before, path);
-  return ["took the state from before the write that was cut off"];
+function clearCutAttributes(directory: string): string[] {
+  const files = readdirSync(directory, { recursive: true, encoding: "utf8" });
+  const cutOff = files
+    .filter((file) => file.endsWith(".attrs"))
+    .map((file) => join(directory, file))
+    .filter((path) => readJson(path) === undefined);
+  for (const path of cutOff) rmSync(path, { force: true });
+  return cutOff.map((path) => `removed ${basename(path)}, whose writing was cut off`);
 }
 
 /** @returns what the file holds; undefined where it is missing or was not written to its end */

@@ -120,52 +120,37 @@ describe("the state lock", () => {
     expect(existsSync(lock)).toBe(false);
   });
 
-  describe("when it is cleared", () => {
-    let state: string;
-    beforeEach(() => {
-      state = stateFile(workspace);
-      mkdirSync(dirname(state), { recursive: true });
-      writeFileSync(`${state}.bak`, '{"before":1}');
-      write(2 ** 22 + 1);
-    });
-    const restored = "took the state from before the write that was cut off";
+  describe("attributes beside the files of the backend", () => {
+    const attributes = () => `${stateFile(workspace)}.attrs`;
+    beforeEach(() => mkdirSync(dirname(attributes()), { recursive: true }));
 
     test.each([
-      ["is empty", ""],
-      ["is cut off", '{"after":'],
-    ])("a state that %s gives way to the one before it", (_, text) => {
-      writeFileSync(state, text);
-      expect(clearStaleLock(workspace)[1]).toBe(restored);
-      expect(readFileSync(state, "utf8")).toBe('{"before":1}');
+      ["that are empty", ""],
+      ["that are cut off", '{"user.metadata":'],
+    ])("%s are removed with the lock of a dead process, and told", (_, text) => {
+      writeFileSync(attributes(), text);
+      writeFileSync(stateFile(workspace), "{}");
+      write(2 ** 22 + 1);
+      expect(clearStaleLock(workspace).slice(1)).toEqual([
+        "removed dev.json.attrs, whose writing was cut off",
+      ]);
+      expect([existsSync(attributes()), existsSync(stateFile(workspace))]).toEqual([false, true]);
     });
 
-    test("a state that is missing gives way to the one before it", () => {
-      expect(clearStaleLock(workspace)[1]).toBe(restored);
-      expect(readFileSync(state, "utf8")).toBe('{"before":1}');
-    });
-
-    test("a whole state is kept", () => {
-      writeFileSync(state, '{"after":1}');
+    test("that are whole are kept", () => {
+      writeFileSync(attributes(), "{}");
+      write(2 ** 22 + 1);
       expect(clearStaleLock(workspace)).toHaveLength(1);
-      expect(readFileSync(state, "utf8")).toBe('{"after":1}');
+      expect(existsSync(attributes())).toBe(true);
     });
 
-    test("one before it that cannot be read either takes nobody's place", () => {
-      writeFileSync(state, '{"after":');
-      writeFileSync(`${state}.bak`, "");
-      expect(clearStaleLock(workspace)).toHaveLength(1);
-      expect(readFileSync(state, "utf8")).toBe('{"after":');
+    test("are left alone while the process of the lock lives: it is writing them", async () => {
+      const { pid = 0 } = pulumiProcess();
+      await vi.waitFor(() => expect(named(pid)).toBe("pulumi"));
+      writeFileSync(attributes(), "");
+      write(pid);
+      expect(clearStaleLock(workspace)).toEqual([]);
+      expect(existsSync(attributes())).toBe(true);
     });
-  });
-
-  test("of a process that lives leaves a state alone that is being written", async () => {
-    const { pid = 0 } = pulumiProcess();
-    await vi.waitFor(() => expect(named(pid)).toBe("pulumi"));
-    write(pid);
-    const state = stateFile(workspace);
-    mkdirSync(dirname(state), { recursive: true });
-    writeFileSync(`${state}.bak`, "{}");
-    expect(clearStaleLock(workspace)).toEqual([]);
-    expect(existsSync(state)).toBe(false);
   });
 });
