@@ -12,7 +12,7 @@ import {
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
-import { listAll } from "./listing.ts";
+import { isThere, listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { until, untilJob } from "./waiting.ts";
 
@@ -111,10 +111,10 @@ async function find(context: Context, zone: string, name: string): Promise<strin
     .map((found) => found.eip_id);
 }
 
-/** EIPs that exist: a released one may still be listed. */
+/** EIPs that exist. */
 async function describe(context: Context, zone: string, filter: { eips?: string[]; search_word?: string }) {
   const found = await listAll(context, DescribeEips, zone, filter, "eip_set");
-  return found.filter(({ status }) => status !== "released" && status !== "ceased");
+  return found.filter(isThere);
 }
 
 /** Changes what differs, in place and while in use. */

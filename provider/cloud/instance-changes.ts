@@ -16,7 +16,7 @@ import type { Context } from "../resource.ts";
 import type { Session } from "../session.ts";
 import { type Limit, withQuota } from "./creating.ts";
 import { quotaOf, type Shape, shapeRequest, withCapacity } from "./instance-shape.ts";
-import { listAll } from "./listing.ts";
+import { isThere, listAll } from "./listing.ts";
 import { persist, type Seen, until, untilJob } from "./waiting.ts";
 
 export type FoundInstance = ResponseOf<typeof DescribeInstances>["instance_set"][number];
@@ -30,14 +30,14 @@ export async function listInstances(
   return await listAll(context, DescribeInstances, zone, { ...filter, verbose: 1 }, "instance_set");
 }
 
-/** Instances that exist: a terminated or ceased one is still listed for a while. */
+/** Instances that exist. */
 export async function describeInstances(
   context: Context,
   zone: string,
   filter: { instances?: string[]; search_word?: string },
 ): Promise<FoundInstance[]> {
   const found = await listInstances(context, zone, filter);
-  return found.filter(({ status }) => status !== "terminated" && status !== "ceased");
+  return found.filter(isThere);
 }
 
 /** How RunInstances and JoinVxnet name a place: `vxnet-id`, or `vxnet-id|address`. */

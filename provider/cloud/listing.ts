@@ -27,3 +27,10 @@ export async function listAll<Key extends string, A extends Listing<Key>>(
     if (answer[key].length === 0 || all.length >= answer.total_count) return all;
   }
 }
+
+const goneStatuses: ReadonlySet<string> = new Set(["ceased", "deleted", "released", "terminated"]);
+
+/** What is gone is still listed for a while. Source: the lists of status of DescribeEips, -Instances, -Routers, -Volumes. */
+export function isThere({ status }: { readonly status: string }): boolean {
+  return !goneStatuses.has(status);
+}

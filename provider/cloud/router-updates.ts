@@ -9,6 +9,7 @@ import { abortableDelay } from "../../qingcloud/delay.ts";
 import { Coalesced } from "../coalesced.ts";
 import type { Context } from "../resource.ts";
 import type { Session } from "../session.ts";
+import { isThere } from "./listing.ts";
 import { persist, sharing } from "./waiting.ts";
 
 /**
@@ -107,6 +108,6 @@ export class RouterUpdates {
   async #look(options: CallOptions) {
     const request = { routers: [this.#routerId] };
     const { router_set: found } = await this.#session.call(DescribeRouters, this.#zone, request, options);
-    return found.find(({ status }) => status !== "deleted" && status !== "ceased");
+    return found.find(isThere);
   }
 }

@@ -4,6 +4,7 @@ import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { withQuota } from "./creating.ts";
 import { volumeLimit } from "./instance-changes.ts";
+import { isThere } from "./listing.ts";
 import { zoneInput } from "./naming.ts";
 import { persist, type Seen, untilJob } from "./waiting.ts";
 
@@ -75,7 +76,7 @@ export const volumeAttachment = defineResource({
 async function describe(context: Context, zone: string, id: string) {
   const request = { volumes: [id] };
   const { volume_set: found } = await context.session.call(DescribeVolumes, zone, request, context);
-  return found.find(({ status }) => status !== "deleted" && status !== "ceased");
+  return found.find(isThere);
 }
 
 /** @param isDone asked with the id of the instance that has the volume, or nothing */

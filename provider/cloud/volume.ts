@@ -10,7 +10,7 @@ import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
-import { listAll } from "./listing.ts";
+import { isThere, listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { persist, type Seen, until, untilJob } from "./waiting.ts";
 
@@ -120,14 +120,14 @@ async function find(context: Context, zone: string, name: string): Promise<strin
     .map((found) => found.volume_id);
 }
 
-/** Volumes that exist: a deleted one is still listed for a while. */
+/** Volumes that exist. */
 async function describe(
   context: Context,
   zone: string,
   filter: { volumes?: string[]; search_word?: string },
 ) {
   const found = await listAll(context, DescribeVolumes, zone, filter, "volume_set");
-  return found.filter(({ status }) => status !== "deleted" && status !== "ceased");
+  return found.filter(isThere);
 }
 
 async function resize(context: Context, zone: string, id: string, from: number, to: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DescribeRouters, ModifyRouterAttributes } from "../../qingcloud/actions.ts";
 import { type Context, defineResource } from "../resource.ts";
+import { isThere } from "./listing.ts";
 import { zoneInput } from "./naming.ts";
 
 export const vpcEip = defineResource({
@@ -64,11 +65,11 @@ export const vpcEip = defineResource({
   },
 });
 
-/** Undefined where it does not exist: a deleted router is still listed for a while. */
+/** Undefined where it does not exist. */
 async function describe(context: Context, zone: string, id: string) {
   const request = { routers: [id] };
   const { router_set: found } = await context.session.call(DescribeRouters, zone, request, context);
-  return found.find(({ status }) => status !== "deleted" && status !== "ceased");
+  return found.find(isThere);
 }
 
 /** @param eip "" takes the present one away; either is inert until UpdateRouters */

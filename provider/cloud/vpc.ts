@@ -10,7 +10,7 @@ import {
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree, type Present } from "./deleting.ts";
-import { listAll } from "./listing.ts";
+import { isThere, listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { applyGroup } from "./security-rules.ts";
 import { until, untilJob } from "./waiting.ts";
@@ -161,14 +161,14 @@ interface Attachments {
   readonly securityGroupId?: string | undefined;
 }
 
-/** Routers that exist: a deleted one is still listed for a while. */
+/** Routers that exist. */
 async function describe(
   context: Context,
   zone: string,
   filter: { routers?: string[]; search_word?: string },
 ) {
   const found = await listAll(context, DescribeRouters, zone, filter, "router_set");
-  return found.filter(({ status }) => status !== "deleted" && status !== "ceased");
+  return found.filter(isThere);
 }
 
 function untilActive(context: Context, zone: string, id: string) {
