@@ -76,6 +76,14 @@ export function need<K extends Kind>(state: ZoneState, kind: K, id: string): Res
   return found;
 }
 
+/** What jobs that have not ended will do. */
+export function unfinishedWork(state: ZoneState): JobWork[] {
+  return state.store
+    .list("job", state.zone)
+    .filter(({ status }) => status === "pending" || status === "working")
+    .map(({ work }) => work);
+}
+
 /** A resource with a state that jobs change, and with a lease. */
 type Leased = ResourceOfKind["eip" | "router" | "instance" | "volume"];
 

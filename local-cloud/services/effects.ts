@@ -1,5 +1,6 @@
 /** What every asynchronous action does when its job ends. */
 import type { Effects } from "./context.ts";
+import { eipAssociationEffects } from "./eip-association.ts";
 import { eipEffects } from "./eips.ts";
 import { instanceEffects } from "./instance-effects.ts";
 import { keypairEffects } from "./keypairs.ts";
@@ -11,6 +12,7 @@ import { vxnetEffects } from "./vxnets.ts";
 
 export const effects: Effects = {
   ...eipEffects,
+  ...eipAssociationEffects,
   ...securityGroupEffects,
   ...keypairEffects,
   ...vxnetEffects,

@@ -1,4 +1,4 @@
-/** Elastic IPs. On a router they come by ModifyRouterAttributes and UpdateRouters, see routers.ts. */
+/** Elastic IPs. On a router they come by ModifyRouterAttributes and UpdateRouters, on an instance by AssociateEip. */
 import type * as actions from "../../qingcloud/actions.ts";
 import type { Eip } from "../store/resources.ts";
 import {
@@ -14,25 +14,12 @@ import {
   timestamp,
   type ZoneState,
 } from "./context.ts";
-import { denied, insufficientResources } from "./errors.ts";
+import { needUnused, resourceOf } from "./eip-association.ts";
+import { insufficientResources } from "./errors.ts";
 import { filter, page } from "./listing.ts";
 import { needQuota } from "./quotas.ts";
 import { tagsOf } from "./tags.ts";
 import { eipPool, zoneOf } from "./zones.ts";
-
-/** The router that has the EIP in its configuration, applied or not. */
-function routerOf(state: ZoneState, eip: Eip) {
-  return state.store
-    .list("router", state.zone)
-    .find((router) => router.eipId === eip.id || router.applied.eipId === eip.id);
-}
-
-/** The resource that the EIP is associated with, as far as UpdateRouters has been called. */
-function resourceOf(state: ZoneState, eip: Eip) {
-  const router = state.store.list("router", state.zone).find(({ applied }) => applied.eipId === eip.id);
-  if (eip.status !== "associated" || router === undefined) return {};
-  return { resource_id: router.id, resource_name: router.name, resource_type: "router" };
-}
 
 const allocateEips: Handler<typeof actions.AllocateEips> = (request, context) => {
   const { store, zone, now } = context;
@@ -71,10 +58,10 @@ const allocateEips: Handler<typeof actions.AllocateEips> = (request, context) =>
 };
 
 const describeEips: Handler<typeof actions.DescribeEips> = (request, context) => {
-  const matches =
-    request.instance_id === undefined
-      ? filter(context.store.list("eip", context.zone), request, request.eips)
-      : [];
+  const matches = filter(context.store.list("eip", context.zone), request, request.eips).filter(
+    (eip) =>
+      request.instance_id === undefined || resourceOf(context, eip).resource_id === request.instance_id,
+  );
   const { items, total_count } = page(matches, request);
   return {
     eip_set: items.map((eip) => ({
@@ -104,10 +91,7 @@ const releaseEips: Handler<typeof actions.ReleaseEips> = (request, context) => {
   const eips = distinct(request.eips).map((id) => need(context, "eip", id));
   for (const eip of eips) {
     needIdle(eip, "released");
-    const router = routerOf(context, eip);
-    if (router !== undefined) {
-      throw denied(`eip [${eip.id}] is associated with router [${router.id}], can not be released`);
-    }
+    needUnused(context, eip, "released");
     needLease(eip, context, "released");
   }
   return start(context, eips, "releasing", { action: "ReleaseEips", eips: eips.map(({ id }) => id) });

@@ -1,5 +1,6 @@
 /** One handler for every action of the API. */
 import type { Handlers } from "./context.ts";
+import { eipAssociationHandlers } from "./eip-association.ts";
 import { eipHandlers } from "./eips.ts";
 import { imageHandlers } from "./images.ts";
 import { instanceShapeHandlers } from "./instance-shapes.ts";
@@ -26,6 +27,7 @@ export const handlers: Handlers = {
   ...quotaHandlers,
   ...resourceLimitHandlers,
   ...eipHandlers,
+  ...eipAssociationHandlers,
   ...securityGroupHandlers,
   ...keypairHandlers,
   ...vxnetHandlers,

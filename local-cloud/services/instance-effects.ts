@@ -1,6 +1,7 @@
 /** What the jobs of instances do when they end. */
 import type { Instance } from "../store/resources.ts";
 import type { Effects, ZoneState } from "./context.ts";
+import { dissociateFrom } from "./eip-association.ts";
 import { attach, detachAll } from "./volume-effects.ts";
 
 function change(
@@ -25,7 +26,7 @@ function change(
 const settle = (work: { readonly instances: readonly string[] }, state: ZoneState): void =>
   change(state, work.instances, {});
 
-/** What is gone holds no network, no key pair and no group; its volumes stay, free. */
+/** What is gone holds no network, no key pair and no group; its volumes and its EIP stay, free. */
 const released = { nics: [], keypairIds: [], securityGroupId: "" } as const;
 
 export const instanceEffects: Effects<
@@ -62,6 +63,7 @@ export const instanceEffects: Effects<
   },
   TerminateInstances: {
     complete(work, state) {
+      dissociateFrom(state, work.instances);
       change(state, work.instances, { status: work.directCease ? "ceased" : "terminated", ...released });
       detachAll(state, work.instances);
     },

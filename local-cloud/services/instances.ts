@@ -49,7 +49,7 @@ const describeInstances: Handler<typeof actions.DescribeInstances> = (request, c
       hostname: item.hostname,
       image: describeImage(item.imageId),
       vxnets: describeNics(context, item),
-      eip: {},
+      eip: describeEip(context, item),
       extra: {
         os_disk_size: item.osDiskSize,
         hypervisor: "kvm",
@@ -64,6 +64,11 @@ const describeInstances: Handler<typeof actions.DescribeInstances> = (request, c
     total_count,
   };
 };
+
+function describeEip(state: ZoneState, { eipId }: Instance) {
+  const eip = eipId === undefined ? undefined : state.store.get("eip", state.zone, eipId);
+  return eip === undefined ? {} : { eip_id: eip.id, eip_addr: eip.address, bandwidth: eip.bandwidth };
+}
 
 function describeNics(state: ZoneState, instance: Instance) {
   return instance.nics.map((nic) => {

@@ -13,6 +13,7 @@ import {
   timestamp,
   type ZoneState,
 } from "./context.ts";
+import { holderOf, needUnused } from "./eip-association.ts";
 import { badValue, denied, inUse, missing } from "./errors.ts";
 import { filter, page } from "./listing.ts";
 import { needQuota } from "./quotas.ts";
@@ -119,13 +120,8 @@ const modifyRouterAttributes: Handler<typeof actions.ModifyRouterAttributes> = (
 function checkEip(state: ZoneState, router: Router, eipId: string): void {
   const eip = need(state, "eip", eipId);
   needIdle(eip, `associated with router [${router.id}]`);
-  const holder = state.store
-    .list("router", state.zone)
-    .find((other) => other.id !== router.id && (other.eipId === eipId || other.applied.eipId === eipId));
-  if (holder !== undefined) {
-    throw denied(
-      `eip [${eipId}] is associated with router [${holder.id}], can not be associated with router [${router.id}]`,
-    );
+  if (holderOf(state, eipId)?.id !== router.id) {
+    needUnused(state, eip, `associated with router [${router.id}]`);
   }
   if (router.eipId !== undefined) {
     throw denied(

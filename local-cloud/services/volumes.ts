@@ -11,6 +11,7 @@ import {
   needLease,
   newId,
   timestamp,
+  unfinishedWork,
   type ZoneState,
 } from "./context.ts";
 import { badValue, denied, inUse } from "./errors.ts";
@@ -99,13 +100,6 @@ export function describeVolumesOf(state: ZoneState, instanceId: string) {
       device: attachment?.device ?? "",
     })),
   };
-}
-
-function unfinishedWork(state: ZoneState): JobWork[] {
-  return state.store
-    .list("job", state.zone)
-    .filter(({ status }) => status === "pending" || status === "working")
-    .map(({ work }) => work);
 }
 
 function isBeingResized(state: ZoneState, id: string): boolean {

@@ -2,16 +2,13 @@
 import { randomBytes } from "node:crypto";
 import type { Nic, Vxnet } from "../store/resources.ts";
 import { formatAddress, isInside, parseAddress, parseNetwork } from "./addresses.ts";
-import { need, type ZoneState } from "./context.ts";
+import { need, unfinishedWork, type ZoneState } from "./context.ts";
 import { alreadyExists, badValue, denied, insufficientResources } from "./errors.ts";
 import { zoneOf } from "./zones.ts";
 
 /** Addresses that NICs have, or will have when a job ends. */
 function taken(state: ZoneState, vxnetId: string): Map<string, string> {
-  const joining = state.store
-    .list("job", state.zone)
-    .filter(({ status }) => status === "pending" || status === "working")
-    .flatMap(({ work }) => (work.action === "JoinVxnet" ? work.nics : []));
+  const joining = unfinishedWork(state).flatMap((work) => (work.action === "JoinVxnet" ? work.nics : []));
   const present = state.store
     .list("instance", state.zone)
     .flatMap((instance) => instance.nics.map((nic) => ({ instance: instance.id, nic })));

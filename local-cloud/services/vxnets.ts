@@ -11,6 +11,7 @@ import {
   needIdle,
   newId,
   timestamp,
+  unfinishedWork,
   type ZoneState,
 } from "./context.ts";
 import { badValue, denied, inUse } from "./errors.ts";
@@ -45,10 +46,8 @@ function instancesIn(state: ZoneState, id: string): Instance[] {
 }
 
 function joiningInstances(state: ZoneState, id: string): string[] {
-  return state.store
-    .list("job", state.zone)
-    .filter(({ status }) => status === "pending" || status === "working")
-    .flatMap(({ work }) => (work.action === "JoinVxnet" ? work.nics : []))
+  return unfinishedWork(state)
+    .flatMap((work) => (work.action === "JoinVxnet" ? work.nics : []))
     .filter(({ nic }) => nic.vxnetId === id)
     .map(({ instance }) => instance);
 }
@@ -149,10 +148,8 @@ function checkJoin(state: ZoneState, instance: Instance, vxnetId: string): void 
 }
 
 function vxnetsBeingJoined(state: ZoneState, instance: string): string[] {
-  return state.store
-    .list("job", state.zone)
-    .filter(({ status }) => status === "pending" || status === "working")
-    .flatMap(({ work }) => (work.action === "JoinVxnet" ? work.nics : []))
+  return unfinishedWork(state)
+    .flatMap((work) => (work.action === "JoinVxnet" ? work.nics : []))
     .filter((joining) => joining.instance === instance)
     .map(({ nic }) => nic.vxnetId);
 }

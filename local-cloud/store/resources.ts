@@ -131,6 +131,8 @@ export interface Instance extends Living {
   readonly securityGroupId: string;
   readonly keypairIds: readonly string[];
   readonly nics: readonly Nic[];
+  /** The EIP that AssociateEip put on it. */
+  readonly eipId?: string;
   readonly userdata?: { readonly type: string; readonly file: string; readonly base64: string };
   /** Grows with every start and restart. */
   readonly boot: number;
@@ -153,7 +155,8 @@ export interface Tag extends Common {
 
 /** What a job does when it ends, with everything it needs to know. */
 export type JobWork =
-  | { readonly action: "ReleaseEips"; readonly eips: readonly string[] }
+  | { readonly action: "AssociateEip"; readonly eip: string; readonly instance: string }
+  | { readonly action: "DissociateEips" | "ReleaseEips"; readonly eips: readonly string[] }
   | { readonly action: "ChangeEipsBandwidth"; readonly eips: readonly string[]; readonly bandwidth: number }
   | {
       readonly action: "ChangeEipsBillingMode";

@@ -45,6 +45,15 @@ export const DescribeEips = action(
   ),
 );
 
+/** The EIP must be available and the instance without one. What `force` does is not documented. */
+export const AssociateEip = action(
+  "AssociateEip",
+  { eip: text, instance: text, force: int.optional() },
+  { ...job },
+);
+/** Of instances; a router's leaves by ModifyRouterAttributes and UpdateRouters. */
+export const DissociateEips = action("DissociateEips", { eips: someIds }, { ...job });
+
 export const ReleaseEips = action("ReleaseEips", { eips: someIds, force: int.optional() }, { ...job });
 
 export const ChangeEipsBandwidth = action("ChangeEipsBandwidth", { eips: someIds, bandwidth }, { ...job });

@@ -70,6 +70,7 @@ export const DescribeInstances = action(
       transition_status: text,
       image: z.looseObject({ image_id: text }),
       vxnets: z.array(z.looseObject({ vxnet_id: text, private_ip: text.nullish(), nic_id: text.optional() })),
+      eip: z.looseObject({ eip_id: text.optional(), eip_addr: text.optional(), bandwidth: int.optional() }),
       /** With `verbose: 1`. */
       keypair_ids: ids.optional(),
       volume_ids: ids.nullish(),
