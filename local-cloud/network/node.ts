@@ -11,7 +11,7 @@ import type { NodePicture } from "./picture.ts";
 import { environment, namespacePath, run } from "./shell.ts";
 
 const bootMs = 20_000;
-const bootProgram = join(import.meta.dirname, "node-boot.py");
+const bootProgram = join(import.meta.dirname, "node-boot");
 const device = "eth0";
 
 export interface NodeSurroundings {

@@ -1,0 +1,46 @@
+"""Boots a node: makes its view of the machine and becomes its PID 1.
+
+Runs in fresh mount, UTS, IPC and PID namespaces, inside the node's network namespace. Its specification is one JSON
+document on standard input. It prints the PID that the machine knows it by; the init script prints `up` once sshd
+listens.
+"""
+
+import json
+import os
+import sys
+
+from devices import mount_devices, mount_kernel_folders
+from disk import mount_root, prepare_disk
+from files import SYSTEM_PATH
+from install import install
+from kernel import MS_PRIVATE, MS_REC, drop_capability, mount, pivot_root_here, set_hostname
+from settings import configure
+
+# What would reach the machine itself: its clock, its modules, its ports.
+DROPPED_CAPABILITIES = {"SYS_MODULE": 16, "SYS_RAWIO": 17, "SYS_TIME": 25}
+
+
+def main():
+    spec = json.load(sys.stdin)
+    print(os.readlink("/proc/self"), flush=True)
+    set_hostname(spec["hostname"])
+    os.umask(0o022)
+    mount(None, "/", None, MS_REC | MS_PRIVATE)
+    upper = os.path.join(spec["directory"], "upper")
+    os.makedirs(upper, exist_ok=True)
+    prepare_disk(upper, spec["hide"])
+    mount_root(spec["directory"])
+    mount_kernel_folders()
+    mount_devices()
+    pivot_root_here()
+    if not os.path.exists("/usr/local/lib/node/init"):
+        install()
+    userdata = configure(spec)
+    for number in DROPPED_CAPABILITIES.values():
+        drop_capability(number)
+    os.chdir("/root")
+    environment = {"PATH": SYSTEM_PATH, "HOME": "/root", "LANG": "C.UTF-8"}
+    os.execve("/usr/bin/tini", ["tini", "--", "/usr/local/lib/node/init", userdata], environment)
+
+
+main()

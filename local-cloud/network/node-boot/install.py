@@ -1,0 +1,88 @@
+"""What a node has on its disk from its first boot on; its owner may change it."""
+
+import os
+import shutil
+
+from files import HOMES, SYSTEM_PATH, USER_ID, write
+
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
+SSHD_CONFIG = f"""\
+HostKey {HOST_KEY}
+Subsystem sftp internal-sftp
+AuthenticationMethods publickey
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+UsePAM no
+UseDNS no
+SetEnv PATH={SYSTEM_PATH}
+MaxStartups 100:30:200
+MaxSessions 100
+PrintMotd no
+PrintLastLog no
+"""
+
+INIT = """\
+#!/bin/sh
+# Keeps sshd running; runs the user data, named by the argument, once sshd listens.
+mkdir -p /run/sshd
+exec 3>&1 </dev/null >>/var/log/sshd.log 2>&1
+while :; do /usr/sbin/sshd -D -e 3>&-; sleep 1 3>&-; done &
+until [ -s /run/sshd.pid ]; do sleep 0.01 3>&-; done
+echo up >&3
+exec 3>&-
+[ -z "$1" ] || "$1" >>/var/log/userdata.log 2>&1 &
+wait
+"""
+
+SERVICE_SHIM = """\
+#!/bin/sh
+# A node has no systemd; its one service, sshd, can be restarted in the usual words.
+case " $* " in
+  *" ssh"*" restart "* | *" ssh"*" reload "* | *" restart ssh"* | *" reload ssh"*) kill -HUP "$(cat /run/sshd.pid)" ;;
+  *) echo "${0##*/} $*: this node has no systemd; it knows 'restart ssh' and 'reload ssh'" >&2; exit 1 ;;
+esac
+"""
+
+
+def system_lines(path, id_field):
+    """Lines of passwd or group for accounts of the system; people's accounts are the machine's own."""
+    with open(path) as file:
+        records = [line.rstrip("\n").split(":") for line in file if line.count(":") >= 3]
+    return [record for record in records if int(record[id_field]) < 1000 or int(record[id_field]) == 65534]
+
+
+def write_accounts():
+    users = [record for record in system_lines("/etc/passwd", 2) if record[0] not in ("root", "ubuntu")]
+    users = [
+        ["root", "x", "0", "0", "root", "/root", "/bin/bash"],
+        *users,
+        ["ubuntu", "x", str(USER_ID), str(USER_ID), "", "/home/ubuntu", "/bin/bash"],
+    ]
+    groups = [[*record[:3], ""] for record in system_lines("/etc/group", 2) if record[0] != "ubuntu"]
+    groups = [[*g[:3], "ubuntu"] if g[0] == "sudo" else g for g in groups] + [["ubuntu", "x", str(USER_ID), ""]]
+    write("/etc/passwd", "".join(":".join(user) + "\n" for user in users))
+    write("/etc/shadow", "".join(f"{user[0]}:*:19000:0:99999:7:::\n" for user in users), 0o640)
+    write("/etc/group", "".join(":".join(group) + "\n" for group in groups))
+    write("/etc/sudoers.d/ubuntu", "ubuntu ALL=(ALL) NOPASSWD:ALL\n", 0o440)
+    for home, owner in HOMES:
+        shutil.copytree("/etc/skel", home, dirs_exist_ok=True)
+        for folder, _, files in os.walk(home):
+            for path in (folder, *(os.path.join(folder, file) for file in files)):
+                os.chown(path, owner, owner, follow_symlinks=False)
+    os.chmod("/root", 0o700)
+    os.chmod("/home/ubuntu", 0o750)
+
+
+def install():
+    write_accounts()
+    write("/etc/ssh/sshd_config", SSHD_CONFIG)
+    if not os.path.exists(HOST_KEY):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", HOST_KEY]
+        os.spawnv(os.P_WAIT, "/usr/bin/ssh-keygen", command)
+    if not os.path.lexists("/usr/local/bin/python"):
+        os.symlink("/usr/bin/python3", "/usr/local/bin/python")
+    for name in ("systemctl", "service"):
+        write(f"/usr/local/bin/{name}", SERVICE_SHIM, 0o755)
+    os.makedirs("/usr/local/lib/node", exist_ok=True)
+    write("/usr/local/lib/node/init", INIT, 0o755)
