@@ -80,6 +80,8 @@ export interface NodePicture {
   readonly hostname: string;
   /** Grows with every start or restart: a running node with another boot number is booted anew. */
   readonly boot: number;
+  /** Grows each time the OS disk is made anew: a disk with another number is thrown away; absent while it is the first. */
+  readonly disk?: number;
   readonly vxnet?: { readonly id: string; readonly address: Address; readonly mac: string };
   /** OpenSSH public keys for root and ubuntu. */
   readonly authorizedKeys: readonly string[];

@@ -3,6 +3,7 @@ import type { Handlers } from "./context.ts";
 import { eipAssociationHandlers } from "./eip-association.ts";
 import { eipHandlers } from "./eips.ts";
 import { imageHandlers } from "./images.ts";
+import { instanceLoginHandlers } from "./instance-login.ts";
 import { instanceShapeHandlers } from "./instance-shapes.ts";
 import { instanceHandlers } from "./instances.ts";
 import { jobHandlers } from "./jobs.ts";
@@ -36,6 +37,7 @@ export const handlers: Handlers = {
   ...routerStaticHandlers,
   ...runInstancesHandlers,
   ...instanceHandlers,
+  ...instanceLoginHandlers,
   ...instanceShapeHandlers,
   ...imageHandlers,
   ...volumeHandlers,

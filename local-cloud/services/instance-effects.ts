@@ -36,6 +36,7 @@ export const instanceEffects: Effects<
   | "RestartInstances"
   | "TerminateInstances"
   | "CeaseInstances"
+  | "ResetInstances"
   | "ResizeInstances"
 > = {
   RunInstances: {
@@ -71,6 +72,15 @@ export const instanceEffects: Effects<
   },
   CeaseInstances: {
     complete: (work, state) => change(state, work.instances, { status: "ceased" }),
+    fail: settle,
+  },
+  ResetInstances: {
+    complete: (work, state) =>
+      change(state, work.instances, ({ status, boot, disk = 1 }) => ({
+        disk: disk + 1,
+        boot: status === "running" ? boot + 1 : boot,
+        keypairIds: work.keypairIds.filter((id) => state.store.get("keypair", state.zone, id) !== undefined),
+      })),
     fail: settle,
   },
   ResizeInstances: {

@@ -73,7 +73,7 @@ function ipsecTunnelPicture(store: Store, item: RouterStatic): IpsecTunnelPictur
 }
 
 function nodePicture(store: Store, instance: Instance, vxnets: ReadonlySet<string>): NodePicture {
-  const { id, zone, hostname, boot, userdata } = instance;
+  const { id, zone, hostname, boot, disk, userdata } = instance;
   const nic = instance.nics.find(
     ({ vxnetId, address }) => address !== "" && vxnets.has(`${zone}/${vxnetId}`),
   );
@@ -86,6 +86,7 @@ function nodePicture(store: Store, instance: Instance, vxnets: ReadonlySet<strin
     zone,
     hostname,
     boot,
+    ...(disk === undefined ? {} : { disk }),
     ...(nic === undefined ? {} : { vxnet: { id: nic.vxnetId, address: nic.address, mac: nic.mac } }),
     authorizedKeys: keys,
     ...(userdata?.type === "exec"

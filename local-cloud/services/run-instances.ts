@@ -5,6 +5,7 @@ import type { Instance } from "../store/resources.ts";
 import { type Context, distinct, type Handler, type Handlers, need, newId } from "./context.ts";
 import { badValue, denied, missing, notFound, secret } from "./errors.ts";
 import { needImage } from "./images.ts";
+import { readLogin } from "./instance-login.ts";
 import { needCapacity, readShape } from "./instance-shapes.ts";
 import { checkDisk } from "./instances.ts";
 import { needQuota, needRoom } from "./quotas.ts";
@@ -73,15 +74,6 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
   const work = { action: "RunInstances", instances: ids, volumes: volumes.map(({ id }) => id) } as const;
   return { instances: ids, job_id: context.startJob(work, [...ids, ...work.volumes]) };
 };
-
-function readLogin(request: Request, context: Context): string[] {
-  if (request.login_mode === "passwd") {
-    if (request.login_passwd === undefined) throw missing("login_passwd");
-    return [];
-  }
-  if (request.login_keypair === undefined) throw missing("login_keypair");
-  return [need(context, "keypair", request.login_keypair).id];
-}
 
 function readUserdata(request: Request): Instance["userdata"] {
   if (request.need_userdata === 0) return undefined;

@@ -136,6 +136,8 @@ export interface Instance extends Living {
   readonly userdata?: { readonly type: string; readonly file: string; readonly base64: string };
   /** Grows with every start and restart. */
   readonly boot: number;
+  /** Grows each time the OS disk is made anew; absent while it is the first. */
+  readonly disk?: number;
 }
 
 export interface Volume extends Living {
@@ -209,6 +211,11 @@ export type JobWork =
       readonly action: "TerminateInstances";
       readonly instances: readonly string[];
       readonly directCease: boolean;
+    }
+  | {
+      readonly action: "ResetInstances";
+      readonly instances: readonly string[];
+      readonly keypairIds: readonly string[];
     }
   | {
       readonly action: "ResizeInstances";

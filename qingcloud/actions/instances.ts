@@ -99,6 +99,21 @@ export const StopInstances = action(
 );
 export const RestartInstances = action("RestartInstances", { instances: someIds }, { ...job });
 
+/** Makes the OS disk anew; volumes stay as they are. The instance must be running or stopped. */
+export const ResetInstances = action(
+  "ResetInstances",
+  {
+    instances: someIds,
+    login_mode: loginMode,
+    login_keypair: text.optional(),
+    login_passwd: text.optional(),
+    /** Of Windows instances only. */
+    need_newsid: flag.default(0),
+  },
+  { ...job },
+  ["login_passwd"],
+);
+
 /** The instance must be stopped. */
 export const ResizeInstances = action(
   "ResizeInstances",

@@ -98,6 +98,35 @@ test("an instance has what clients read, and its life goes through the documente
   expect(await now(id)).toMatchObject({ status: "ceased" });
 });
 
+test("a reset makes the OS disk anew with another login; volumes and the state it was in stay", async () => {
+  const id = await run();
+  const volume = firstId((await client.done("CreateVolumes", { size: "10" })).volumes);
+  await client.done("AttachVolumes", { "volumes.1": volume, instance: id });
+  const other = String(
+    (await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id,
+  );
+  const reset = { "instances.1": id, login_mode: "keypair", login_keypair: other };
+  expect(await client.call("ResetInstances", { "instances.1": id, login_mode: "keypair" })).toEqual({
+    ret_code: 1100,
+    message: "MissingParameter, parameter [login_keypair] is missing",
+  });
+  await client.done("ResetInstances", reset);
+  expect(await now(id)).toMatchObject({
+    status: "running",
+    transition_status: "",
+    keypair_ids: [other],
+    volume_ids: [volume],
+  });
+  await client.done("StopInstances", { "instances.1": id });
+  await client.done("ResetInstances", { "instances.1": id, login_mode: "passwd", login_passwd: "hidden" });
+  expect(await now(id)).toMatchObject({ status: "stopped", keypair_ids: [], volume_ids: [volume] });
+  await client.done("TerminateInstances", { "instances.1": id });
+  expect(await client.call("ResetInstances", reset)).toEqual({
+    ret_code: 2100,
+    message: `ResourceNotFound, instance [${id}] does not exist`,
+  });
+});
+
 test("direct_cease skips the recycle bin", async () => {
   const id = await run();
   await client.done("TerminateInstances", { "instances.1": id, direct_cease: "1" });

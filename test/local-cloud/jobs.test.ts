@@ -260,6 +260,14 @@ test("the picture holds what is applied and nothing else", async () => {
     ],
     bastionKeys: [publicKey.split(" ").slice(0, 2).join(" ")],
   });
+  call("ResetInstances", {
+    instances: [node],
+    login_mode: "passwd",
+    login_passwd: "hidden",
+    need_newsid: 0,
+  });
+  await settle();
+  expect(shown).toMatchObject({ nodes: [{ id: node, boot: 2, disk: 2, authorizedKeys: [] }] });
   call("UpdateRouters", { routers: [router] });
   call("ApplySecurityGroup", { security_group: group });
   call("StopInstances", { instances: [node], force: 0 });
