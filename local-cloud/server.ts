@@ -16,7 +16,7 @@ import { readDurations } from "./services/jobs.ts";
 import { noDataPlane } from "./services/no-data-plane.ts";
 import { seed } from "./services/seed.ts";
 import { type CloudStatus, zoneStatuses } from "./status.ts";
-import { StateFileError, Store } from "./store/store.ts";
+import { Store } from "./store/store.ts";
 
 export interface ServerOptions {
   readonly home: string;
@@ -78,7 +78,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const store = openStore(home.state);
+    const store = new Store(home.state);
     undo.push(() => store.close());
     seed(store);
     const dataPlane = await createDataPlane(options, home, settings);
@@ -156,15 +156,6 @@ function readSetting<T>(read: () => T): T {
     return read();
   } catch (error) {
     throw new Failure((error as Error).message, { cause: error });
-  }
-}
-
-function openStore(file: string): Store {
-  try {
-    return new Store(file);
-  } catch (error) {
-    if (error instanceof StateFileError) throw new Failure(error.message, { cause: error });
-    throw error;
   }
 }
 

@@ -42,6 +42,7 @@ const allocateEips: Handler<typeof actions.AllocateEips> = (request, context) =>
       zone,
       name: request.eip_name ?? "",
       description: "",
+      tagIds: [],
       createTime: now,
       statusTime: now,
       status: "available",

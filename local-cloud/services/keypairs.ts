@@ -33,6 +33,7 @@ const createKeyPair: Handler<typeof actions.CreateKeyPair> = (request, context) 
     zone: context.zone,
     name: request.keypair_name ?? "",
     description: "",
+    tagIds: [],
     createTime: context.now,
     encryptMethod: key.encryptMethod,
     body: key.body,

@@ -61,5 +61,5 @@ export function filter<R extends Listed>(
 
 function hasTag(resource: Listed, wanted: readonly string[]): boolean {
   if (isGone(resource) || resource.kind === "tag") return false;
-  return resource.tagIds?.some((id) => wanted.includes(id)) === true;
+  return resource.tagIds.some((id) => wanted.includes(id));
 }

@@ -42,6 +42,7 @@ const createRouters: Handler<typeof actions.CreateRouters> = (request, context) 
       zone: context.zone,
       name: request.router_name ?? "",
       description: "",
+      tagIds: [],
       createTime: context.now,
       statusTime: context.now,
       status: "pending",

@@ -51,6 +51,7 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
       zone: context.zone,
       name: request.instance_name ?? "",
       description: "",
+      tagIds: [],
       createTime: context.now,
       statusTime: context.now,
       status: "pending",

@@ -27,6 +27,7 @@ const createSecurityGroup: Handler<typeof actions.CreateSecurityGroup> = (reques
     zone: context.zone,
     name: request.security_group_name ?? "",
     description: "",
+    tagIds: [],
     createTime: context.now,
     isDefault: false,
     rules: [],

@@ -8,7 +8,7 @@ import { zones } from "./zones.ts";
 export function seed(store: Store): void {
   store.transaction(() => {
     for (const { id: zone } of zones) {
-      const common = { zone, description: "", createTime: Date.now() };
+      const common = { zone, description: "", createTime: Date.now(), tagIds: [] };
       if (store.get("vxnet", zone, "vxnet-0") === undefined) {
         store.put({ kind: "vxnet", id: "vxnet-0", name: "vxnet-0", vxnetType: 2, ...common });
       }

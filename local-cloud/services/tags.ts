@@ -34,7 +34,7 @@ const maximumName = 14;
 
 /** The tags of a resource as Describe actions answer them; what is gone has none. */
 export function tagsOf(state: ZoneState, resource: Taggable) {
-  const ids = isGone(resource) ? [] : (resource.tagIds ?? []);
+  const ids = isGone(resource) ? [] : resource.tagIds;
   return ids.flatMap((id) => {
     const tag = state.store.get("tag", state.zone, id);
     return tag === undefined ? [] : [{ tag_id: tag.id, tag_name: tag.name, color: tag.color }];
@@ -44,7 +44,7 @@ export function tagsOf(state: ZoneState, resource: Taggable) {
 function resourcesWith(state: ZoneState, tagId: string): Taggable[] {
   return taggable
     .flatMap((kind): Taggable[] => state.store.list(kind, state.zone))
-    .filter((resource) => !isGone(resource) && resource.tagIds?.includes(tagId) === true);
+    .filter((resource) => !isGone(resource) && resource.tagIds.includes(tagId));
 }
 
 const createTag: Handler<typeof actions.CreateTag> = (request, context) => {
@@ -141,9 +141,7 @@ function setTags(
   resource: Taggable,
   change: (ids: readonly string[]) => readonly string[],
 ): void {
-  const { tagIds = [], ...rest } = resource;
-  const changed = change(tagIds);
-  state.store.put({ ...rest, ...(changed.length === 0 ? {} : { tagIds: changed }) });
+  state.store.put({ ...resource, tagIds: change(resource.tagIds) });
 }
 
 const attachTags: Handler<typeof actions.AttachTags> = (request, context) =>

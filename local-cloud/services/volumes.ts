@@ -34,6 +34,7 @@ const createVolumes: Handler<typeof actions.CreateVolumes> = (request, context) 
       zone: context.zone,
       name: request.volume_name ?? "",
       description: "",
+      tagIds: [],
       createTime: context.now,
       statusTime: context.now,
       status: "pending",

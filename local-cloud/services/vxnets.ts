@@ -30,6 +30,7 @@ const createVxnets: Handler<typeof actions.CreateVxnets> = (request, context) =>
       zone: context.zone,
       name: request.vxnet_name ?? "",
       description: "",
+      tagIds: [],
       createTime: context.now,
       vxnetType: request.vxnet_type,
     }),

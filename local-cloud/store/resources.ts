@@ -12,7 +12,7 @@ interface Common {
 
 interface Taggable extends Common {
   /** In the order of their attachment. */
-  readonly tagIds?: readonly string[];
+  readonly tagIds: readonly string[];
 }
 
 interface Living extends Taggable {

@@ -2,20 +2,19 @@
  * The durable state: documents in memory, every change written to SQLite in the transaction of the request that made it.
  * A killed process loses nothing that was answered: the write-ahead log is in the operating system's hands by then.
  */
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { Failure } from "../failure.ts";
+import { migrateFile, schemaVersion } from "./migrations.ts";
 import type { Kind, Resource, ResourceOfKind } from "./resources.ts";
 
 /** Marks a file as ours: "czlc" in ASCII. */
 const applicationId = 0x637a6c63;
-const schemaVersion = 1;
 
 type Tables = { [K in Kind]: Map<string, ResourceOfKind[K]> };
 
 /** A state file that this version can not use; the message says why and what to do. */
-export class StateFileError extends Error {
-  override readonly name = "StateFileError";
-}
+export class StateFileError extends Failure {}
 
 export class Store {
   private readonly database: DatabaseSync;
@@ -27,8 +26,7 @@ export class Store {
 
   /** @param file path of the database, or `:memory:` */
   constructor(file: string) {
-    const isNew = file === ":memory:" || !existsSync(file);
-    this.database = openDatabase(file, isNew);
+    this.database = openDatabase(file);
     this.write = this.database.prepare(
       "INSERT INTO resources (zone, id, kind, document) VALUES (?, ?, ?, ?) ON CONFLICT (zone, id) DO UPDATE SET document = excluded.document",
     );
@@ -154,39 +152,55 @@ function emptyTables(): Tables {
   };
 }
 
-function openDatabase(file: string, isNew: boolean): DatabaseSync {
-  const database = new DatabaseSync(file);
+/** @throws StateFileError where the file can not be used */
+function openDatabase(file: string): DatabaseSync {
+  // An empty file is one that a kill left before its first transaction.
+  const isNew = file === ":memory:" || (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  const unreadable = (error: unknown): StateFileError =>
+    new StateFileError(
+      `${file} can not be read as a state file (${(error as Error).message}): move it away and start again`,
+      { cause: error },
+    );
+  let database: DatabaseSync;
+  try {
+    database = new DatabaseSync(file);
+  } catch (error) {
+    throw unreadable(error);
+  }
   try {
     if (isNew) {
       database.exec(`
+        BEGIN IMMEDIATE;
         PRAGMA application_id = ${applicationId};
         PRAGMA user_version = ${schemaVersion};
         CREATE TABLE resources (
           zone TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, document TEXT NOT NULL, UNIQUE (zone, id)
         ) STRICT;
+        COMMIT;
       `);
     }
-    const found = Number(database.prepare("PRAGMA application_id").get()?.application_id);
-    const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
-    if (found !== applicationId) {
-      throw new StateFileError(
-        `${file} is not a state file of the local cloud: move it away and start again`,
-      );
-    }
-    if (version !== schemaVersion) {
-      throw new StateFileError(
-        `${file} has schema version ${version}, this program reads version ${schemaVersion}: ` +
-          "use the program that wrote it, or move the file away to start empty",
-      );
-    }
+    const version = checkVersion(database, file);
     database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+    if (version < schemaVersion) migrateFile(database, file, version);
     return database;
   } catch (error) {
     database.close();
-    if (error instanceof StateFileError) throw error;
+    throw error instanceof StateFileError ? error : unreadable(error);
+  }
+}
+
+/** The version of a file that this program can use. */
+function checkVersion(database: DatabaseSync, file: string): number {
+  const found = Number(database.prepare("PRAGMA application_id").get()?.application_id);
+  const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
+  if (found !== applicationId) {
+    throw new StateFileError(`${file} is not a state file of the local cloud: move it away and start again`);
+  }
+  if (version < 1 || version > schemaVersion) {
     throw new StateFileError(
-      `${file} can not be read as a state file (${(error as Error).message}): move it away and start again`,
-      { cause: error },
+      `${file} has schema version ${version}, this program reads versions 1 to ${schemaVersion}: ` +
+        "use the program that wrote it, or move the file away to start empty",
     );
   }
+  return version;
 }

@@ -8,6 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { CloudStatus } from "../../local-cloud/status.ts";
+import { schemaVersion } from "../../local-cloud/store/migrations.ts";
 import { firstId, TestClient } from "./support.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -170,7 +171,7 @@ test("a port in use, a wrong setting and a foreign state file say what to do, wi
   database.close();
   expect(await start()).toMatchObject({
     code: 2,
-    stderr: `cloud: ${state} has schema version 99, this program reads version 1: use the program that wrote it, or move the file away to start empty\n`,
+    stderr: `cloud: ${state} has schema version 99, this program reads versions 1 to ${schemaVersion}: use the program that wrote it, or move the file away to start empty\n`,
   });
 });
 
