@@ -8,7 +8,8 @@ import { Bastion, bastionUser } from "./bastion.ts";
 import { Internet } from "./internet.ts";
 import { strongswanConfiguration } from "./ipsec.ts";
 import { deleteNamespaces, listNamespaces } from "./namespaces.ts";
-import { Node, type NodeNetwork } from "./node.ts";
+import type { VxnetConnection } from "./nics.ts";
+import { Node } from "./node.ts";
 import { observe } from "./observation.ts";
 import type { DataPlane, NodePicture, Observation, Picture, RouterPicture } from "./picture.ts";
 import { checkPrerequisites } from "./prerequisites.ts";
@@ -185,7 +186,7 @@ class LinuxDataPlane implements DataPlane {
     const node = this.#nodes.get(picture.id) ?? this.#newNode(picture.id);
     this.#nodes.set(node.id, node);
     try {
-      await node.apply(picture, networkOf(picture, whole));
+      await node.apply(picture, (vxnet) => connectionOf(vxnet, whole));
     } catch (error) {
       await this.#removeNode(node);
       throw error;
@@ -269,15 +270,13 @@ class Problems {
 
 function vxnetsOf({ routers, nodes }: Picture): Set<string> {
   const joined = routers.flatMap(({ vxnets }) => vxnets.map(({ id }) => id));
-  return new Set([...joined, ...nodes.flatMap(({ vxnet }) => (vxnet ? [vxnet.id] : []))]);
+  return new Set([...joined, ...nodes.flatMap(({ nics }) => nics.map(({ vxnet }) => vxnet))]);
 }
 
-/** A vxnet is a /24, also before it joins a router. */
-function networkOf({ vxnet }: NodePicture, { routers }: Picture): NodeNetwork {
-  const joined = routers.flatMap(({ vxnets }) => vxnets).find(({ id }) => id === vxnet?.id);
-  return joined
-    ? { prefixLength: prefixLength(joined.network), gateway: joined.managerAddress }
-    : { prefixLength: 24 };
+/** Absent while the vxnet is in no router. */
+function connectionOf(vxnet: string, { routers }: Picture): VxnetConnection | undefined {
+  const joined = routers.flatMap(({ vxnets }) => vxnets).find(({ id }) => id === vxnet);
+  return joined && { prefixLength: prefixLength(joined.network), gateway: joined.managerAddress };
 }
 
 /** Equal for equal pictures; a hash, so that no secret is kept beside the picture itself. */

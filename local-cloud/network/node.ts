@@ -5,14 +5,13 @@ import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { interfaceName } from "./addressing.ts";
-import { configure, createNamespaces, deleteLinks, deleteNamespaces } from "./namespaces.ts";
+import { configure, createNamespaces, deleteNamespaces } from "./namespaces.ts";
+import { Nics, type VxnetConnection } from "./nics.ts";
 import type { NodePicture } from "./picture.ts";
 import { environment, namespacePath, run } from "./shell.ts";
 
 const bootMs = 20_000;
 const bootProgram = join(import.meta.dirname, "node-boot");
-const device = "eth0";
 
 export interface NodeSurroundings {
   readonly namespace: string;
@@ -22,12 +21,6 @@ export interface NodeSurroundings {
   /** Folders of this machine that the node must not see. */
   readonly hide: readonly string[];
   readonly log: (line: string) => void;
-}
-
-/** How a node's vxnet is connected; without a router there is no gateway. */
-export interface NodeNetwork {
-  readonly prefixLength: number;
-  readonly gateway?: string;
 }
 
 export class Node {
@@ -40,14 +33,13 @@ export class Node {
   #removing = false;
   #booted: NodePicture | undefined;
   #keys = "";
-  /** The vxnet that eth0 is plugged into, and the addresses that it has, as text. */
-  #plug: string | undefined;
-  #addresses = "";
+  readonly #nics: Nics;
 
   constructor(id: string, around: NodeSurroundings) {
     this.id = id;
     this.namespace = around.namespace;
     this.#around = around;
+    this.#nics = new Nics(id, around.namespace, around.switch);
   }
 
   /** PID 1 of the node as this machine sees it; 0 while it does not run. */
@@ -56,19 +48,22 @@ export class Node {
   }
 
   /** Boots the node when it does not run or another boot is due; otherwise only what changed is changed. */
-  async apply(node: NodePicture, network: NodeNetwork): Promise<void> {
+  async apply(
+    node: NodePicture,
+    connectionOf: (vxnet: string) => VxnetConnection | undefined,
+  ): Promise<void> {
     if (!this.#process || this.#booted?.boot !== node.boot) {
       await this.remove();
       await createNamespaces([this.namespace]);
       this.#exists = true;
-      // The loopback has ::1, as programs expect; the vxnet has no IPv6.
+      // The loopback has ::1, as programs expect; the vxnets have no IPv6.
       const sysctl = { "net/ipv6/conf/default/disable_ipv6": 1 };
       await configure(this.namespace, { sysctl, ip: ["link set lo up"] });
-      await this.#connect(node, network);
+      await this.#nics.apply(node.nics, connectionOf);
       await this.#boot(node);
       return;
     }
-    await this.#connect(node, network);
+    await this.#nics.apply(node.nics, connectionOf);
     await this.#authorize(node.authorizedKeys);
     this.#booted = node;
   }
@@ -85,38 +80,10 @@ export class Node {
       this.#removing = false;
     }
     if (!this.#exists) return;
-    await deleteLinks(this.#around.switch, [interfaceName(this.id)]);
+    await this.#nics.remove();
     await deleteNamespaces([this.namespace]);
     this.#exists = false;
     this.#booted = undefined;
-    this.#plug = undefined;
-    this.#addresses = "";
-  }
-
-  /** Plugs the node into its vxnet, or another one than before, and sets its addresses. */
-  async #connect({ vxnet }: NodePicture, network: NodeNetwork): Promise<void> {
-    const plug = JSON.stringify(vxnet);
-    const addresses = JSON.stringify(network);
-    const port = interfaceName(this.id);
-    if (plug !== this.#plug) {
-      if (this.#plug) await deleteLinks(this.#around.switch, [port]);
-      this.#plug = undefined;
-      this.#addresses = "";
-      if (vxnet) {
-        const near = `peer name ${device} address ${vxnet.mac} netns ${this.namespace}`;
-        const lines = [
-          `link add ${port} type veth ${near}`,
-          `link set ${port} master ${interfaceName(vxnet.id)} up`,
-        ];
-        await configure(this.#around.switch, { ip: lines });
-      }
-      this.#plug = plug;
-    }
-    if (!vxnet || addresses === this.#addresses) return;
-    await configure(this.namespace, {
-      ip: [`link set ${device} up`, `addr flush dev ${device}`, ...addressLines(vxnet.address, network)],
-    });
-    this.#addresses = addresses;
   }
 
   async #boot(node: NodePicture): Promise<void> {
@@ -199,21 +166,16 @@ export class Node {
   }
 }
 
-function addressLines(address: string, { prefixLength, gateway }: NodeNetwork): string[] {
-  const route = gateway ? [`route replace default via ${gateway} dev ${device}`] : [];
-  return [`addr add ${address}/${prefixLength} dev ${device}`, ...route];
-}
-
 function keysFile(keys: readonly string[]): string {
   return keys.map((key) => `${key.trim()}\n`).join("");
 }
 
 function specification(node: NodePicture, directory: string, hide: readonly string[]): string {
-  const { hostname, vxnet, authorizedKeys, userdata } = node;
+  const { hostname, nics, authorizedKeys, userdata } = node;
   return JSON.stringify({
     directory,
     hostname,
-    address: vxnet?.address ?? "",
+    address: nics.find(({ address }) => address !== "")?.address ?? "",
     hide,
     authorizedKeys: authorizedKeys.map((key) => key.trim()),
     userdata: userdata

@@ -72,6 +72,15 @@ export interface RulePicture {
   readonly network?: Network;
 }
 
+/** A network interface; its vxnet need not be in a router. */
+export interface NicPicture {
+  /** Id of the vxnet, one of its own for each zone's base network. */
+  readonly vxnet: string;
+  /** `""` where nothing gives it one. */
+  readonly address: Address;
+  readonly mac: string;
+}
+
 /** A running instance. A stopped one is not in the picture, but its disk is kept until `forget`. */
 export interface NodePicture {
   /** Resource id, e.g. `i-0a1b2c3d`. */
@@ -82,7 +91,8 @@ export interface NodePicture {
   readonly boot: number;
   /** Grows each time the OS disk is made anew: a disk with another number is thrown away; absent while it is the first. */
   readonly disk?: number;
-  readonly vxnet?: { readonly id: string; readonly address: Address; readonly mac: string };
+  /** In the order of eth0, eth1, … at its boot; one that comes later takes the lowest free number. */
+  readonly nics: readonly NicPicture[];
   /** OpenSSH public keys for root and ubuntu. */
   readonly authorizedKeys: readonly string[];
   /** User data of type `exec`: a script run as root after sshd is up, at every boot. */

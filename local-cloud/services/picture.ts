@@ -17,13 +17,12 @@ export function pictureOf(store: Store): Picture {
     .list("router")
     .filter(({ status }) => status === "active")
     .map((router) => routerPicture(store, router));
-  const vxnets = new Set(routers.flatMap((router) => router.vxnets.map(({ id }) => `${router.zone}/${id}`)));
   return {
     routers,
     nodes: store
       .list("instance")
       .filter(({ status }) => status === "running")
-      .map((instance) => nodePicture(store, instance, vxnets)),
+      .map((instance) => nodePicture(store, instance)),
     bastionKeys: [
       ...new Set(store.list("keypair").map(({ encryptMethod, body }) => `${encryptMethod} ${body}`)),
     ].sort(),
@@ -72,11 +71,8 @@ function ipsecTunnelPicture(store: Store, item: RouterStatic): IpsecTunnelPictur
   return { id: item.id, ...tunnel, remoteAddress: address, remoteId };
 }
 
-function nodePicture(store: Store, instance: Instance, vxnets: ReadonlySet<string>): NodePicture {
+function nodePicture(store: Store, instance: Instance): NodePicture {
   const { id, zone, hostname, boot, disk, userdata } = instance;
-  const nic = instance.nics.find(
-    ({ vxnetId, address }) => address !== "" && vxnets.has(`${zone}/${vxnetId}`),
-  );
   const keys = instance.keypairIds.flatMap((keypairId) => {
     const keypair = store.get("keypair", zone, keypairId);
     return keypair === undefined ? [] : [`${keypair.encryptMethod} ${keypair.body}`];
@@ -87,10 +83,19 @@ function nodePicture(store: Store, instance: Instance, vxnets: ReadonlySet<strin
     hostname,
     boot,
     ...(disk === undefined ? {} : { disk }),
-    ...(nic === undefined ? {} : { vxnet: { id: nic.vxnetId, address: nic.address, mac: nic.mac } }),
+    nics: instance.nics.map(({ vxnetId, address, mac }) => ({
+      vxnet: networkId(zone, vxnetId),
+      address,
+      mac,
+    })),
     authorizedKeys: keys,
     ...(userdata?.type === "exec"
       ? { userdata: { file: userdata.file, script: new Uint8Array(Buffer.from(userdata.base64, "base64")) } }
       : {}),
   };
+}
+
+/** Every zone has a vxnet-0 of its own. */
+function networkId(zone: string, vxnetId: string): string {
+  return vxnetId === "vxnet-0" ? `${vxnetId}-${zone}` : vxnetId;
 }

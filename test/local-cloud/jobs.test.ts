@@ -253,7 +253,7 @@ test("the picture holds what is applied and nothing else", async () => {
         zone: "gpu1a",
         hostname: "node-0",
         boot: 1,
-        vxnet: { id: vxnet, address: "192.168.1.2", mac: expect.any(String) },
+        nics: [{ vxnet, address: "192.168.1.2", mac: expect.any(String) }],
         authorizedKeys: [publicKey.split(" ").slice(0, 2).join(" ")],
         userdata: { file: "/etc/rc.local", script: new Uint8Array(Buffer.from("echo hi")) },
       },

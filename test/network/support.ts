@@ -72,7 +72,7 @@ export function node(
     zone: `gpu${zone}a`,
     hostname: `node-${zone}`,
     boot: 1,
-    vxnet: { id: `vxnet-0000000${zone}`, address: `192.168.${zone}.2`, mac: `52:54:00:00:00:0${zone}` },
+    nics: [{ vxnet: `vxnet-0000000${zone}`, address: `192.168.${zone}.2`, mac: `52:54:00:00:00:0${zone}` }],
     authorizedKeys,
     ...changes,
   };
