@@ -7,6 +7,19 @@ import { startTestCloud, type TestCloud } from "./support.ts";
 
 const claims = {
   eips: "allocates, finds, renames, changes and releases EIPs",
+  security_groups: "makes a security group, its rules and their application, and deletes them",
+  keypairs: "makes and registers key pairs, finds, renames and deletes them",
+  vxnets: "makes, finds, renames and deletes vxnets",
+  routers: "makes a router, joins a vxnet, binds an EIP, turns it off and on, and takes all apart",
+  router_statics: "adds, finds, changes, applies and deletes router statics",
+  instances: "runs, stops, resizes, resets, starts, restarts, renames and terminates an instance",
+  eips_of_instances: "gives an instance an EIP and takes it back",
+  volumes: "makes, attaches, detaches, resizes, renames and deletes volumes",
+  tags: "makes a tag, attaches it, finds by it, detaches and deletes it",
+  jobs: "finds jobs by id, status and action",
+  images: "finds images by all its filters",
+  zones: "works in the zone that a command names",
+  nothing_left: "leaves nothing behind",
 };
 
 let packages: string;
