@@ -52,7 +52,8 @@ function readList(name: string, element: z.ZodType, parameters: Parameters): unk
   const items = new Map<number, unknown>();
   const pattern = new RegExp(`^${name}\\.(\\d{1,4})(?:\\.([A-Za-z0-9_]+))?$`);
   for (const [key, value] of Object.entries(parameters)) {
-    const [, index, field] = pattern.exec(key) ?? [];
+    // Some clients send what they take for one value under the bare name.
+    const [, index, field] = key === name ? ["", "0"] : (pattern.exec(key) ?? []);
     if (index === undefined || value === "") continue;
     if (element instanceof z.ZodObject) {
       const type = field === undefined ? undefined : (element.shape[field] as z.ZodType | undefined);

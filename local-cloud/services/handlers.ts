@@ -11,6 +11,7 @@ import { keypairHandlers } from "./keypairs.ts";
 import { leaseHandlers } from "./leases.ts";
 import { quotaHandlers } from "./quotas.ts";
 import { resourceLimitHandlers } from "./resource-limits.ts";
+import { routerStaticEntryHandlers } from "./router-static-entries.ts";
 import { routerStaticHandlers } from "./router-statics.ts";
 import { routerVxnetHandlers } from "./router-vxnets.ts";
 import { routerHandlers } from "./routers.ts";
@@ -35,6 +36,7 @@ export const handlers: Handlers = {
   ...routerHandlers,
   ...routerVxnetHandlers,
   ...routerStaticHandlers,
+  ...routerStaticEntryHandlers,
   ...runInstancesHandlers,
   ...instanceHandlers,
   ...instanceLoginHandlers,

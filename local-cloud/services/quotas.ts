@@ -24,6 +24,7 @@ export const quotas = {
 export const limits = {
   /** Of each type, in one router. */
   router_statics: 800,
+  router_static_entries: 253,
   router_vxnets: 253,
   security_group_rules: 100,
   instance_volumes: 10,

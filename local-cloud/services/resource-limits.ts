@@ -18,6 +18,7 @@ const getResourceLimit: Handler<typeof actions.GetResourceLimit> = (request, con
       max_eip_count: quotas.eip,
       max_instance_count: quotas.instance,
       max_router_count: quotas.router,
+      max_router_entries: limits.router_static_entries,
       max_router_statics: limits.router_statics,
       max_router_vxnets: limits.router_vxnets,
       max_security_group_rules: limits.security_group_rules,

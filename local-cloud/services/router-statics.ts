@@ -1,11 +1,13 @@
 /** Router statics: port forwards, tunnels and the rest; inert until UpdateRouters. */
 import { isDeepStrictEqual } from "node:util";
 import type * as actions from "../../qingcloud/actions.ts";
-import type { RouterStatic, StaticValues } from "../store/resources.ts";
+import type { RouterStatic, RouterStaticEntry, StaticValues } from "../store/resources.ts";
 import { type Context, distinct, type Handler, type Handlers, need, newId, timestamp } from "./context.ts";
 import { denied } from "./errors.ts";
 import { page } from "./listing.ts";
 import { needRoom } from "./quotas.ts";
+import { touch } from "./routers.ts";
+import { entriesOf, withEntries } from "./static-entries.ts";
 import { checkStatic, withDefaults } from "./static-rules.ts";
 
 const valueNames = ["val1", "val2", "val3", "val4", "val5", "val6"] as const;
@@ -13,12 +15,6 @@ const valueNames = ["val1", "val2", "val3", "val4", "val5", "val6"] as const;
 function readValues(from: { readonly [Name in keyof StaticValues]?: string | undefined }): StaticValues {
   const given = valueNames.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]]));
   return Object.fromEntries(given) as StaticValues;
-}
-
-/** A change that UpdateRouters has to put into effect. */
-function touch(context: Context, routerId: string): void {
-  const router = need(context, "router", routerId);
-  context.store.put({ ...router, revision: router.revision + 1 });
 }
 
 const addRouterStatics: Handler<typeof actions.AddRouterStatics> = (request, context) => {
@@ -45,7 +41,7 @@ const addRouterStatics: Handler<typeof actions.AddRouterStatics> = (request, con
       .filter(({ routerId, staticType }) => routerId === router.id && staticType === added.staticType);
     needRoom("router_statics", sameType.length + 1, `router [${router.id}] of type [${added.staticType}]`);
     checkStatic(context, added, `statics.${index + 1}.`);
-    context.store.put(added);
+    context.store.put(withEntries(added));
     return added.id;
   });
   touch(context, router.id);
@@ -58,8 +54,13 @@ function isApplied(context: Context, item: RouterStatic): boolean {
   return (
     applied !== undefined &&
     isDeepStrictEqual(applied.values, item.values) &&
+    isDeepStrictEqual(entriesOf(applied).map(withoutName), entriesOf(item).map(withoutName)) &&
     applied.disabled === item.disabled
   );
+}
+
+function withoutName({ name: _, ...rest }: RouterStaticEntry) {
+  return rest;
 }
 
 const describeRouterStatics: Handler<typeof actions.DescribeRouterStatics> = (request, context) => {
@@ -84,7 +85,7 @@ const describeRouterStatics: Handler<typeof actions.DescribeRouterStatics> = (re
       disabled: item.disabled ? 1 : 0,
       is_applied: isApplied(context, item) ? 1 : 0,
       create_time: timestamp(item.createTime),
-      entry_set: [],
+      entry_set: entriesOf(item).map(({ id, val1, val2 }) => ({ router_static_entry_id: id, val1, val2 })),
     })),
     total_count,
   };
@@ -95,15 +96,18 @@ const modifyRouterStaticAttributes: Handler<typeof actions.ModifyRouterStaticAtt
   context,
 ) => {
   const before = need(context, "router_static", request.router_static);
-  const after: RouterStatic = {
+  const changed: RouterStatic = {
     ...before,
+    entries: entriesOf(before),
     name: request.router_static_name ?? before.name,
     values: { ...before.values, ...readValues(request) },
     disabled: request.disabled === undefined ? before.disabled : request.disabled === 1,
   };
-  checkStatic(context, after, "");
-  context.store.put(after);
-  if (!isDeepStrictEqual({ ...after, name: "" }, { ...before, name: "" })) touch(context, before.routerId);
+  checkStatic(context, changed, "");
+  context.store.put(withEntries(changed));
+  const hasChanged =
+    !isDeepStrictEqual(changed.values, before.values) || changed.disabled !== before.disabled;
+  if (hasChanged) touch(context, before.routerId);
   return { router_static_id: before.id };
 };
 

@@ -134,6 +134,12 @@ function checkEip(state: ZoneState, router: Router, eipId: string): void {
   }
 }
 
+/** A change that UpdateRouters has to put into effect. */
+export function touch(context: Context, routerId: string): void {
+  const router = need(context, "router", routerId);
+  context.store.put({ ...router, revision: router.revision + 1 });
+}
+
 const updateRouters: Handler<typeof actions.UpdateRouters> = (request, context) => {
   const { store, zone } = context;
   const routers = distinct(request.routers).map((id) => need(context, "router", id));

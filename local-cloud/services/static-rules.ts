@@ -3,7 +3,15 @@ import type { RouterStatic, StaticValues } from "../store/resources.ts";
 import { isInside, overlap, parseAddress, parseNetwork } from "./addresses.ts";
 import { need, type ZoneState } from "./context.ts";
 import { alreadyExists, badValue, denied, notFound, secret } from "./errors.ts";
-import { readGre, readIpsec, readPort, readPortForward, required, targetNetworks } from "./static-values.ts";
+import {
+  type NamedRange,
+  readGre,
+  readIpsec,
+  readPort,
+  readPortForward,
+  required,
+  targetNetworks,
+} from "./static-values.ts";
 
 type Candidate = Pick<RouterStatic, "id" | "routerId" | "staticType" | "values">;
 
@@ -40,11 +48,11 @@ export function checkStatic(state: ZoneState, candidate: Candidate, prefix: stri
       throw denied(`router [${candidate.routerId}] is a VPC, statics of type 5 can not be added`);
     case 6:
       checkGre(state, candidate, prefix);
-      checkTargets(state, candidate, `${prefix}val2`);
+      checkTargets(state, candidate.routerId, targetNetworks(candidate), `${prefix}val2`);
       return;
     case 7:
       readIpsec(values, prefix);
-      checkTargets(state, candidate, `${prefix}val3`);
+      checkTargets(state, candidate.routerId, targetNetworks(candidate), `${prefix}val3`);
       return;
     default:
       checkDns(values, prefix);
@@ -92,15 +100,20 @@ function checkGre(state: ZoneState, candidate: Candidate, prefix: string): void 
 }
 
 /** A tunnel can not reach a network that is one of the router's own vxnets. */
-function checkTargets(state: ZoneState, candidate: Candidate, parameter: string): void {
-  for (const { text, range } of targetNetworks(candidate)) {
+export function checkTargets(
+  state: ZoneState,
+  routerId: string,
+  targets: readonly NamedRange[],
+  parameter: string,
+): void {
+  for (const { text, range } of targets) {
     for (const { id, join } of state.store.list("vxnet", state.zone)) {
-      const own = join?.routerId === candidate.routerId ? parseNetwork(join.network) : undefined;
+      const own = join?.routerId === routerId ? parseNetwork(join.network) : undefined;
       if (own !== undefined && overlap(own, range)) {
         throw badValue(
           parameter,
           text,
-          `networks that do not overlap [${join?.network}] of vxnet [${id}] in router [${candidate.routerId}]`,
+          `networks that do not overlap [${join?.network}] of vxnet [${id}] in router [${routerId}]`,
         );
       }
     }

@@ -99,12 +99,22 @@ export interface Router extends Living {
 
 export type StaticValues = { readonly [Name in `val${1 | 2 | 3 | 4 | 5 | 6}`]?: string };
 
+/** A network of a tunnel or an account of a VPN, see AddRouterStaticEntries. */
+export interface RouterStaticEntry {
+  readonly id: string;
+  readonly name: string;
+  readonly val1: string;
+  readonly val2: string;
+}
+
 export interface RouterStatic extends Omit<Common, "description"> {
   readonly kind: "router_static";
   readonly routerId: string;
   readonly vxnetId: string;
   readonly staticType: number;
+  /** Of a tunnel its networks are those of its entries. */
   readonly values: StaticValues;
+  readonly entries?: readonly RouterStaticEntry[];
   readonly disabled: boolean;
 }
 

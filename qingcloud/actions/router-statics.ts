@@ -54,6 +54,9 @@ export const DescribeRouterStatics = action(
       val6: text.nullish(),
       is_applied: int.optional(),
       create_time: text,
+      entry_set: z.array(
+        z.looseObject({ router_static_entry_id: text, val1: text.nullish(), val2: text.nullish() }),
+      ),
     }),
   ),
 );
@@ -69,4 +72,54 @@ export const DeleteRouterStatics = action(
   "DeleteRouterStatics",
   { router_statics: someIds },
   { router_statics: ids },
+);
+
+/** Of type 2 an account: val1 its name, val2 its password; of 6 val1 a target network; of 7 val1 a local, val2 a target one. */
+const entryValues = { val1: text.optional(), val2: text.optional() };
+
+/** Entries, too, are inert until UpdateRouters. */
+export const AddRouterStaticEntries = action(
+  "AddRouterStaticEntries",
+  {
+    router_static: text,
+    entries: z.array(z.object({ router_static_entry_name: text.optional(), ...entryValues })).min(1),
+  },
+  { router_static_entries: ids },
+  ["entries"],
+);
+
+export const DescribeRouterStaticEntries = action(
+  "DescribeRouterStaticEntries",
+  {
+    ...page,
+    router_static: text.optional(),
+    /** The documentation's name, and that of the SDKs. */
+    router_static_entry_id: text.optional(),
+    router_static_entries: ids.optional(),
+    owner: text.optional(),
+  },
+  pageOf(
+    "router_static_entry_set",
+    z.looseObject({
+      router_id: text,
+      router_static_id: text,
+      router_static_entry_id: text,
+      router_static_entry_name: text.nullish(),
+      val1: text.nullish(),
+      val2: text.nullish(),
+    }),
+  ),
+);
+
+export const ModifyRouterStaticEntryAttributes = action(
+  "ModifyRouterStaticEntryAttributes",
+  { router_static_entry: text, router_static_entry_name: text.optional(), ...entryValues },
+  { router_static_entry: text.optional(), router_static_entry_id: text.optional() },
+  ["val1", "val2"],
+);
+
+export const DeleteRouterStaticEntries = action(
+  "DeleteRouterStaticEntries",
+  { router_static_entries: someIds },
+  { router_static_entries: ids },
 );

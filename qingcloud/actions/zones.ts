@@ -65,6 +65,7 @@ export const GetResourceLimit = action(
       max_eip_count: int.nullish(),
       max_instance_count: int.nullish(),
       max_router_count: int.nullish(),
+      max_router_entries: int.nullish(),
       max_router_statics: int.nullish(),
       max_router_vxnets: int.nullish(),
       max_security_group_rules: int.nullish(),

@@ -20,6 +20,7 @@ test("GetResourceLimit answers what is enforced, sizes by volume type", async ()
       max_eip_count: 100,
       max_instance_count: 100,
       max_router_count: 50,
+      max_router_entries: 253,
       max_router_statics: 800,
       max_router_vxnets: 253,
       max_security_group_rules: 100,
