@@ -6,11 +6,9 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { installedChildren, terminate } from "./associations.ts";
 import { type Initiator, keepUp } from "./initiator.ts";
 import { childNames, connection, sharedKey, type TunnelPlan } from "./ipsec.ts";
+import { RestartPauses } from "./restarting.ts";
 import { environment, namespacePath, until } from "./shell.ts";
 import { ViciSession } from "./vici.ts";
-
-const restartPausesMs = [0, 200, 1000, 5000, 15_000];
-const healthyAfterMs = 60_000;
 
 /** Its own /run and configuration, so that many daemons live side by side: their paths are compiled in. */
 const startScript = `mount -t tmpfs -o mode=755 charon /run
@@ -38,7 +36,7 @@ export class Charon {
   /** Control session of a daemon that is up. */
   #session: ViciSession | undefined;
   #starting: Promise<void> | undefined;
-  #failures = 0;
+  readonly #pauses = new RestartPauses();
   #restart: NodeJS.Timeout | undefined;
 
   constructor(options: CharonOptions) {
@@ -157,8 +155,7 @@ export class Charon {
     this.#session?.close();
     this.#session = undefined;
     if (this.#plans.length === 0) return;
-    if (performance.now() - startedAt > healthyAfterMs) this.#failures = 0;
-    const pause = restartPausesMs[Math.min(this.#failures++, restartPausesMs.length - 1)] ?? 0;
+    const pause = this.#pauses.next(startedAt);
     this.#options.log(`charon in ${this.#options.namespace} ended (${how}): restart in ${pause} ms`);
     this.#restart = setTimeout(() => this.#startAgain(), pause);
   }

@@ -33,14 +33,27 @@ function chain(name: string, hook: string, rules: readonly string[]): string {
   return `  chain ${name} {\n    ${hook}\n${rules.map((rule) => `    ${rule}\n`).join("")}  }\n`;
 }
 
-function inbound({ inbound: rules }: RouterPicture): string[] {
+function inbound({ inbound: rules, greTunnels }: RouterPicture): string[] {
   return [
     `iifname != "${uplinkDevice}" accept`,
     `ip saddr ${privateSet} drop`,
-    "ct state established,related accept",
+    ...answers(greTunnels),
     "ct state invalid drop",
     ...byPriority(rules).map((rule) => ruleStatement(rule, "saddr")),
     "drop",
+  ];
+}
+
+/**
+ * What answers what went out may come in, but for a tunnel's own GRE: both sides send of themselves, so each would open
+ * the other's way, and the rules decide about it.
+ */
+function answers(greTunnels: RouterPicture["greTunnels"]): string[] {
+  if (greTunnels.length === 0) return ["ct state established,related accept"];
+  const peers = [...new Set(greTunnels.map(({ remoteAddress }) => remoteAddress))].join(", ");
+  return [
+    `ct state established,related ip protocol != ${protocolNumber.gre} accept`,
+    `ct state established,related ip saddr != { ${peers} } accept`,
   ];
 }
 

@@ -27,7 +27,14 @@ export async function observe(
           namespace: router.namespace,
           received: link?.stats64.tx.bytes ?? 0,
           sent: link?.stats64.rx.bytes ?? 0,
-          tunnels: router.tunnelIds.map((id) => ({ id, established: established.has(id) })),
+          tunnels: [
+            ...router.ipsecIds.map((id) => ({
+              id,
+              kind: "ipsec" as const,
+              established: established.has(id),
+            })),
+            ...router.gre.tunnels.map((tunnel) => ({ ...tunnel, kind: "gre" as const })),
+          ],
         };
       }),
     ),

@@ -27,6 +27,7 @@ export interface RouterPicture {
   readonly vxnets: readonly VxnetPicture[];
   readonly portForwards: readonly PortForwardPicture[];
   readonly ipsecTunnels: readonly IpsecTunnelPicture[];
+  readonly greTunnels: readonly GreTunnelPicture[];
   readonly inbound: readonly RulePicture[];
   readonly outbound: readonly RulePicture[];
 }
@@ -58,6 +59,19 @@ export interface IpsecTunnelPicture {
   readonly localNetworks: readonly Network[];
   readonly remoteNetworks: readonly Network[];
   readonly mode: "main" | "aggressive";
+}
+
+/** One side of an L3 GRE tunnel (static type 6). */
+export interface GreTunnelPicture {
+  readonly id: string;
+  /** Peer's public address. */
+  readonly remoteAddress: Address;
+  /** Equal on both sides; packets with another key are not for this tunnel. */
+  readonly key: number | undefined;
+  /** The addresses of this side and of the peer inside the tunnel. */
+  readonly localAddress: Address;
+  readonly peerAddress: Address;
+  readonly remoteNetworks: readonly Network[];
 }
 
 /** A security group rule; the lowest priority number wins, no match drops inbound and accepts outbound. */
@@ -107,7 +121,12 @@ export interface Observation {
     /** Bytes at the EIP since the router came up. */
     readonly received: number;
     readonly sent: number;
-    readonly tunnels: readonly { readonly id: string; readonly established: boolean }[];
+    readonly tunnels: readonly {
+      readonly id: string;
+      readonly kind: "ipsec" | "gre";
+      /** IPSec: every child SA is up. GRE knows of no peer: it is set up and served on this side. */
+      readonly established: boolean;
+    }[];
   }[];
   readonly nodes: readonly {
     readonly id: string;

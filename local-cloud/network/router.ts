@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { interfaceName, internetGateway, macOf, prefixLength } from "./addressing.ts";
 import { Charon } from "./charon.ts";
 import { firewall, uplinkDevice } from "./firewall.ts";
+import { GreTunnels } from "./gre-tunnels.ts";
 import { internetBridge } from "./internet.ts";
 import { anchorAddresses, tunnelPlans } from "./ipsec.ts";
 import {
@@ -38,9 +39,10 @@ export class Router {
   readonly id: string;
   readonly namespace: string;
   readonly charon: Charon;
+  readonly gre: GreTunnels;
   readonly #around: RouterSurroundings;
-  /** The tunnels that the picture has, up or not. */
-  tunnelIds: readonly string[] = [];
+  /** The IPSec tunnels that the picture has, up or not. */
+  ipsecIds: readonly string[] = [];
   #exists = false;
   #uplink: { readonly address: string; bandwidthMbps: number } | undefined;
   readonly #ports = new Map<string, Port>();
@@ -59,6 +61,12 @@ export class Router {
       onStart: async () => {
         if (this.#uplink) await around.onIkeStart(this.#uplink.address);
       },
+    });
+    this.gre = new GreTunnels({
+      name: `GRE of ${id}`,
+      namespace: around.namespace,
+      logFile: join(around.logs, `gre-${id}.log`),
+      log: around.log,
     });
   }
 
@@ -116,12 +124,13 @@ export class Router {
     this.#firewall = rules;
     this.#anchors = anchors;
     if (router.eip) this.#uplink = { ...router.eip };
-    this.tunnelIds = router.ipsecTunnels.map(({ id }) => id);
+    this.ipsecIds = router.ipsecTunnels.map(({ id }) => id);
+    await this.gre.apply(router);
     await this.charon.apply(tunnelPlans(router, picture));
   }
 
   async remove(): Promise<void> {
-    await this.charon.stop();
+    await Promise.all([this.charon.stop(), this.gre.stop()]);
     if (!this.#exists) return;
     const ports = [...this.#ports.values()].map(({ vxnet }) => this.#switchDevice(vxnet));
     await Promise.all([

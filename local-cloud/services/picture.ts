@@ -1,5 +1,6 @@
 /** The picture of the data plane as a pure function of the durable state: what is applied, nothing else. */
 import type {
+  GreTunnelPicture,
   IpsecTunnelPicture,
   NodePicture,
   Picture,
@@ -10,7 +11,7 @@ import type {
 import type { Instance, Router, RouterStatic } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { toRulePicture } from "./security-group-values.ts";
-import { readIpsec, readPortForward } from "./static-values.ts";
+import { readGre, readIpsec, readPortForward } from "./static-values.ts";
 
 export function pictureOf(store: Store): Picture {
   const routers = store
@@ -46,6 +47,9 @@ function routerPicture(store: Store, router: Router): RouterPicture {
     ipsecTunnels: statics
       .filter(({ staticType }) => staticType === 7)
       .flatMap((item) => ipsecTunnelPicture(store, item) ?? []),
+    greTunnels: statics
+      .filter(({ staticType }) => staticType === 6)
+      .flatMap((item) => greTunnelPicture(store, item) ?? []),
     inbound: rules(store, router, 0),
     outbound: rules(store, router, 1),
   };
@@ -60,15 +64,25 @@ function portForwardPicture(item: RouterStatic): PortForwardPicture {
   return { id: item.id, ...readPortForward(item.values, "") };
 }
 
-/** A remote router of the same zone may be given by its id; without an EIP there is nothing to reach yet. */
 function ipsecTunnelPicture(store: Store, item: RouterStatic): IpsecTunnelPicture | undefined {
   const tunnel = readIpsec(item.values, "");
-  if (!tunnel.remoteAddress.startsWith("rtr-")) return { id: item.id, ...tunnel };
-  const eipId = store.get("router", item.zone, tunnel.remoteAddress)?.applied.eipId;
-  const address = eipId === undefined ? undefined : store.get("eip", item.zone, eipId)?.address;
-  if (address === undefined) return undefined;
-  const remoteId = tunnel.remoteId === tunnel.remoteAddress ? address : tunnel.remoteId;
-  return { id: item.id, ...tunnel, remoteAddress: address, remoteId };
+  const remoteAddress = addressOf(store, item.zone, tunnel.remoteAddress);
+  if (remoteAddress === undefined) return undefined;
+  const remoteId = tunnel.remoteId === tunnel.remoteAddress ? remoteAddress : tunnel.remoteId;
+  return { id: item.id, ...tunnel, remoteAddress, remoteId };
+}
+
+function greTunnelPicture(store: Store, item: RouterStatic): GreTunnelPicture | undefined {
+  const tunnel = readGre(item.values, "");
+  const remoteAddress = addressOf(store, item.zone, tunnel.remoteAddress);
+  return remoteAddress === undefined ? undefined : { id: item.id, ...tunnel, remoteAddress };
+}
+
+/** A remote router of the same zone may be given by its id; without an EIP there is nothing to reach yet. */
+function addressOf(store: Store, zone: string, remote: string): string | undefined {
+  if (!remote.startsWith("rtr-")) return remote;
+  const eipId = store.get("router", zone, remote)?.applied.eipId;
+  return eipId === undefined ? undefined : store.get("eip", zone, eipId)?.address;
 }
 
 function nodePicture(store: Store, instance: Instance): NodePicture {

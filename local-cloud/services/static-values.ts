@@ -1,5 +1,5 @@
 /** What val1 to val6 of a router static mean, by type. Source: API reference, AddRouterStatics; the Python SDK. */
-import type { IpsecTunnelPicture, PortForwardPicture } from "../network/picture.ts";
+import type { GreTunnelPicture, IpsecTunnelPicture, PortForwardPicture } from "../network/picture.ts";
 import type { RouterStatic, StaticValues } from "../store/resources.ts";
 import { type NetworkRange, parseAddress, parseNetwork } from "./addresses.ts";
 import { badValue, missing, secret } from "./errors.ts";
@@ -81,16 +81,8 @@ export function readIpsec(values: StaticValues, prefix: string): Omit<IpsecTunne
   };
 }
 
-export interface GreTunnel {
-  readonly remoteAddress: string;
-  readonly key: number | undefined;
-  readonly localAddress: string;
-  readonly peerAddress: string;
-  readonly remoteNetworks: readonly string[];
-}
-
 /** Type 6: val1 `remote|key|local p2p address|peer p2p address`, val2 target networks. Messages never repeat val1. */
-export function readGre(values: StaticValues, prefix: string): GreTunnel {
+export function readGre(values: StaticValues, prefix: string): Omit<GreTunnelPicture, "id"> {
   const val1 = required(values, "val1", prefix);
   const [remoteAddress = "", key = "", localAddress = "", peerAddress = "", ...rest] = val1.split("|");
   const isRemote = parseAddress(remoteAddress) !== undefined || /^rtr-[a-z0-9]{8}$/.test(remoteAddress);

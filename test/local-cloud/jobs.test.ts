@@ -242,6 +242,7 @@ test("the picture holds what is applied and nothing else", async () => {
     vxnets: [{ id: vxnet, managerAddress: "192.168.1.1", network: "192.168.1.0/24" }],
     portForwards: [],
     ipsecTunnels: [],
+    greTunnels: [],
     inbound,
     outbound: [],
   };

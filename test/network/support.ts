@@ -1,6 +1,7 @@
 /** Pictures, SSH and commands for the tests of the data plane. */
 
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -14,6 +15,7 @@ import type {
   RouterPicture,
   RulePicture,
 } from "../../local-cloud/network/picture.ts";
+import { until } from "../../local-cloud/network/shell.ts";
 
 export const eips = ["203.0.113.10", "198.51.100.20"] as const;
 
@@ -55,6 +57,7 @@ export function router(zone: 1 | 2, changes: Partial<RouterPicture> = {}): Route
       { id: "rtrs-web", protocol: "tcp", port: 2202, targetAddress, targetPort: 8000 },
     ],
     ipsecTunnels: [tunnel(zone)],
+    greTunnels: [],
     inbound: openRules,
     outbound: [],
     ...changes,
@@ -102,6 +105,30 @@ export async function output(program: string, ...args: string[]): Promise<string
   } catch (error) {
     const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
     return stdout + stderr;
+  }
+}
+
+/** What tcpdump sees on the internet while something is done, once a line of it matches; fails when none does. */
+export async function watchWire(
+  prefix: string,
+  awaited: RegExp,
+  doing: () => Promise<unknown>,
+): Promise<string> {
+  const args = ["netns", "exec", `${prefix}-internet`, "tcpdump", "-n", "-l", "-i", "any"];
+  const tcpdump = spawn("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
+  try {
+    let seen = "";
+    tcpdump.stdout.on("data", (bytes: Buffer) => {
+      seen += bytes.toString();
+    });
+    await once(tcpdump.stderr, "data");
+    await doing();
+    await until(`${awaited} on the wire`, () => awaited.test(seen), 5000);
+    tcpdump.kill("SIGINT");
+    await once(tcpdump, "close");
+    return seen;
+  } finally {
+    tcpdump.kill("SIGKILL");
   }
 }
 

@@ -1,0 +1,184 @@
+/** L3 GRE between two zones, on the wire. */
+
+import { rmSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import type { DataPlane, GreTunnelPicture, Picture, RulePicture } from "../../local-cloud/network/picture.ts";
+import { processesIn, until } from "../../local-cloud/network/shell.ts";
+import { requireDataPlane } from "../machine-requirements.ts";
+import {
+  eips,
+  node,
+  openRules,
+  output,
+  ownPrefix,
+  router,
+  temporaryFolder,
+  tunnel,
+  watchWire,
+} from "./support.ts";
+
+const home = temporaryFolder();
+const prefix = ownPrefix("g");
+const inNode = (zone: 1 | 2, ...command: string[]) =>
+  output("ip", "netns", "exec", `${prefix}-i-0000000${zone}`, ...command);
+const inRouter = (zone: 1 | 2, ...command: string[]) =>
+  output("ip", "netns", "exec", `${prefix}-rtr-0000000${zone}`, ...command);
+const ping = (from: 1 | 2, address: string, ...options: string[]) =>
+  inNode(from, "ping", "-c2", "-i0.2", "-W1", ...options, address);
+
+const greRule: RulePicture = { protocol: "gre", priority: 9, action: "accept" };
+
+function gre(zone: 1 | 2, changes: Partial<GreTunnelPicture> = {}): GreTunnelPicture {
+  return {
+    id: `rtrs-000000g${zone}`,
+    remoteAddress: eips[2 - zone] ?? "",
+    key: 1010,
+    localAddress: `10.254.1.${1 + zone}`,
+    peerAddress: `10.254.1.${4 - zone}`,
+    remoteNetworks: [`192.168.${3 - zone}.0/24`],
+    ...changes,
+  };
+}
+
+function scene(
+  change: (zone: 1 | 2) => Partial<GreTunnelPicture>,
+  changes: (zone: 1 | 2) => Parameters<typeof router>[1] = () => ({}),
+): Picture {
+  const one = (zone: 1 | 2) =>
+    router(zone, {
+      ipsecTunnels: [],
+      greTunnels: [gre(zone, change(zone))],
+      inbound: [...openRules, greRule],
+      ...changes(zone),
+    });
+  return { routers: [one(1), one(2)], nodes: [node(1, []), node(2, [])], bastionKeys: [] };
+}
+const usual = scene(() => ({}));
+
+describe("L3 GRE", { timeout: 30_000 }, () => {
+  let plane: DataPlane;
+
+  beforeAll(async () => {
+    requireDataPlane();
+    plane = await createLinuxDataPlane({ home, prefix, bastionPort: 0, webRoot: home, log: () => {} });
+    await plane.converge(usual);
+  });
+
+  afterAll(async () => {
+    await plane?.stop();
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  test("carries packets between the LANs and between the routers' addresses inside it", async () => {
+    expect(await ping(1, "192.168.2.2")).toContain("2 received");
+    expect(await ping(2, "192.168.1.2")).toContain("2 received");
+    expect(await inRouter(1, "ping", "-c1", "-W1", "10.254.1.3")).toContain("1 received");
+    const { routers } = await plane.observe();
+    expect(routers.map(({ tunnels }) => tunnels)).toEqual([
+      [{ id: "rtrs-000000g1", kind: "gre", established: true }],
+      [{ id: "rtrs-000000g2", kind: "gre", established: true }],
+    ]);
+  });
+
+  test("the wire shows GRE with its key between the EIPs", async () => {
+    const seen = await watchWire(prefix, /GREv0.*192\.168\.2\.2 > 192\.168\.1\.2: ICMP echo reply/, () =>
+      ping(1, "192.168.2.2"),
+    );
+    expect(seen).toMatch(
+      /IP 203\.0\.113\.10 > 198\.51\.100\.20: GREv0, key=0x3f2, .*IP 192\.168\.1\.2 > 192\.168\.2\.2: ICMP echo request/,
+    );
+  });
+
+  test("packets of 1472 bytes cross whole with a key, of 1476 without; larger ones are refused", async () => {
+    expect(await ping(1, "192.168.2.2", "-Mdo", "-s1444")).toContain("2 received");
+    expect(await ping(1, "192.168.2.2", "-Mdo", "-s1445")).toContain("mtu = 1472");
+    await plane.converge(scene(() => ({ key: undefined })));
+    expect(await ping(2, "192.168.1.2", "-Mdo", "-s1448")).toContain("2 received");
+    expect(await ping(2, "192.168.1.2", "-Mdo", "-s1449")).toContain("mtu = 1476");
+    await plane.converge(usual);
+  });
+
+  test("packets with another key are dropped without a word, and the right key heals it", async () => {
+    await plane.converge(scene((zone) => ({ key: zone })));
+    const seen = await watchWire(prefix, /key=0x1/, async () => {
+      expect(await ping(1, "192.168.2.2")).toContain("0 received");
+      expect(await ping(2, "192.168.1.2")).toContain("0 received");
+    });
+    expect(seen).not.toMatch(/unreachable|reply/);
+    await plane.converge(usual);
+    expect(await ping(1, "192.168.2.2")).toContain("2 received");
+  });
+
+  test("a security group without a gre rule lets nothing of it in, also when both sides send", async () => {
+    const closed = scene(
+      () => ({}),
+      (zone) => (zone === 2 ? { inbound: openRules } : {}),
+    );
+    await plane.converge(closed);
+    for (const round of [1, 2]) {
+      expect(await ping(1, "192.168.2.2"), `round ${round}`).toContain("0 received");
+      expect(await ping(2, "192.168.1.2"), `round ${round}`).toContain("0 received");
+    }
+    await plane.converge(usual);
+    expect(await ping(2, "192.168.1.2")).toContain("2 received");
+  });
+
+  test("a daemon that is killed leaves the routes and is started again", async () => {
+    const daemons = processesIn([`${prefix}-rtr-00000001`]);
+    expect(daemons).toHaveLength(1);
+    for (const pid of daemons) process.kill(pid, "SIGKILL");
+    expect(await inRouter(1, "ip", "route")).toContain("192.168.2.0/24 dev rtrs-000000g1");
+    await until("the daemon", async () =>
+      (await plane.observe()).routers.every(({ tunnels }) => tunnels.every(({ established }) => established)),
+    );
+    expect(processesIn([`${prefix}-rtr-00000001`])).not.toEqual(daemons);
+    expect(await ping(1, "192.168.2.2")).toContain("2 received");
+  });
+
+  test("beside an IPSec tunnel each carries its network, and IPSec has a network that both name", async () => {
+    const networks = (zone: 1 | 2) => [`192.168.${3 - zone}.0/24`, `192.168.${13 - zone}.0/24`];
+    const both = scene(
+      (zone) => ({ remoteNetworks: networks(zone) }),
+      (zone) => ({
+        ipsecTunnels: [tunnel(zone)],
+        vxnets: [1, 11].map((first) => ({
+          id: `vxnet-000000${first === 1 ? "0" : "1"}${zone}`,
+          managerAddress: `192.168.${first - 1 + zone}.1`,
+          network: `192.168.${first - 1 + zone}.0/24`,
+        })),
+      }),
+    );
+    await plane.converge(both);
+    await until("both tunnels", async () =>
+      (await plane.observe()).routers.every(
+        ({ tunnels }) => tunnels.length === 2 && tunnels.every(({ established }) => established),
+      ),
+    );
+    const secret = await watchWire(prefix, /UDP-encap: ESP/, () => ping(1, "192.168.2.2"));
+    expect(secret).not.toContain("GREv0");
+    const clear = await watchWire(
+      prefix,
+      /GREv0.*192\.168\.11\.1 > 192\.168\.12\.1: ICMP echo request/,
+      async () =>
+        expect(
+          await inRouter(1, "ping", "-c2", "-i0.2", "-W1", "-I", "192.168.11.1", "192.168.12.1"),
+        ).toContain("2 received"),
+    );
+    expect(clear).not.toContain("UDP-encap");
+    await plane.converge(usual);
+    expect(await ping(1, "192.168.2.2")).toContain("2 received");
+  });
+
+  test("a tunnel that leaves the picture is gone, device and daemon", async () => {
+    await plane.converge(
+      scene(
+        () => ({}),
+        () => ({ greTunnels: [] }),
+      ),
+    );
+    expect(processesIn([`${prefix}-rtr-00000001`])).toEqual([]);
+    expect(await inRouter(1, "ip", "-brief", "link")).not.toContain("rtrs-");
+    expect(await ping(1, "192.168.2.2")).toContain("0 received");
+  });
+});
