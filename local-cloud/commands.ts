@@ -27,6 +27,9 @@ interface StartOptions extends HomeOptions {
 const startDeadline = 60_000;
 const stopDeadline = 60_000;
 
+/** Served inside the internet where nothing else is given, and on the deep learning image. */
+const trainingScripts = join(import.meta.dirname, "..", "scripts", "train");
+
 /** Starts the cloud in a process of its own and waits until its API answers. */
 export async function start(options: StartOptions): Promise<void> {
   if (options.foreground) return await runInForeground(options);
@@ -107,7 +110,8 @@ async function runInForeground(options: StartOptions): Promise<void> {
     dataPlane: options.dataPlane,
     jobs: options.jobs,
     rateLimit: options.rateLimit,
-    webRoot: options.webRoot ?? join(import.meta.dirname, "..", "scripts", "train"),
+    webRoot: options.webRoot ?? trainingScripts,
+    guide: trainingScripts,
     log,
   });
   log(`${await ended}: stopping`);
@@ -236,11 +240,14 @@ async function resetStopped(home: Home): Promise<void> {
   const settings = home.readSettings();
   if (settings?.dataPlane === "linux") {
     const { loadLinuxDataPlane } = await import("./server.ts");
-    const webRoot = join(import.meta.dirname, "..", "scripts", "train");
     const log = (line: string): void => {
       process.stderr.write(`${line}\n`);
     };
-    const dataPlane = await loadLinuxDataPlane(home, settings, { webRoot, log });
+    const dataPlane = await loadLinuxDataPlane(home, settings, {
+      webRoot: trainingScripts,
+      guide: trainingScripts,
+      log,
+    });
     await dataPlane.stop();
     await dataPlane.forget(nodes);
   }

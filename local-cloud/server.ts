@@ -28,6 +28,8 @@ export interface ServerOptions {
   readonly rateLimit?: string | undefined;
   /** What the web server inside the internet serves. */
   readonly webRoot: string;
+  /** The guide's scripts, which the deep learning image has. @default webRoot */
+  readonly guide?: string;
   readonly log: (line: string) => void;
 }
 
@@ -168,7 +170,7 @@ async function createDataPlane(options: ServerOptions, home: Home, settings: Set
 export async function loadLinuxDataPlane(
   home: Home,
   settings: Settings,
-  options: Pick<ServerOptions, "webRoot" | "log">,
+  options: Pick<ServerOptions, "webRoot" | "guide" | "log">,
 ): Promise<DataPlane> {
   const linux = await import("./network/linux.ts");
   const lacking = linux.checkPrerequisites();
@@ -184,6 +186,7 @@ export async function loadLinuxDataPlane(
       prefix: settings.prefix,
       bastionPort: settings.bastionPort,
       webRoot: options.webRoot,
+      ...(options.guide === undefined ? {} : { guide: options.guide }),
       log: options.log,
     });
   } catch (error) {

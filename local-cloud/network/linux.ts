@@ -5,6 +5,7 @@ import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { prefixLength, webServerAddress } from "./addressing.ts";
 import { Bastion, bastionUser } from "./bastion.ts";
+import { Images } from "./images.ts";
 import { Internet } from "./internet.ts";
 import { strongswanConfiguration } from "./ipsec.ts";
 import { deleteNamespaces, listNamespaces } from "./namespaces.ts";
@@ -26,6 +27,8 @@ export interface LinuxDataPlaneOptions {
   readonly bastionPort: number;
   /** Folder that the internet's web server serves. */
   readonly webRoot: string;
+  /** Folder with the guide's scripts, and their data in its folder `data`: the deep learning image has them. @default webRoot */
+  readonly guide?: string;
   /** Folders of this machine that nodes must not see, besides the usual ones (/root, /home, /tmp, …). */
   readonly rootfsHide?: readonly string[];
   /** Whether routers lower the MSS of TCP to what their tunnels carry. @default true */
@@ -72,6 +75,7 @@ class LinuxDataPlane implements DataPlane {
   readonly bastion: NonNullable<DataPlane["bastion"]>;
   readonly internetUrl = `http://${webServerAddress}`;
   readonly #options: LinuxDataPlaneOptions;
+  readonly #images: Images;
   readonly #internet: Internet;
   readonly #bastion: Bastion;
   readonly #routers = new Map<string, Router>();
@@ -84,6 +88,7 @@ class LinuxDataPlane implements DataPlane {
 
   constructor(options: LinuxDataPlaneOptions, internet: Internet, bastion: Bastion) {
     this.#options = options;
+    this.#images = new Images(options.guide ?? options.webRoot);
     this.#internet = internet;
     this.#bastion = bastion;
     this.bastion = { host: "127.0.0.1", port: bastion.port, user: bastionUser, hostKey: bastion.hostKey };
@@ -219,6 +224,7 @@ class LinuxDataPlane implements DataPlane {
       switch: `${prefix}-switch`,
       directory: this.#diskOf(id),
       hide: [home, ...rootfsHide],
+      images: this.#images,
       log,
     });
   }

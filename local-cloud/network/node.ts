@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { ImageContents, Images } from "./images.ts";
 import { configure, createNamespaces, deleteNamespaces } from "./namespaces.ts";
 import { Nics, type VxnetConnection } from "./nics.ts";
 import type { NodePicture } from "./picture.ts";
@@ -20,6 +21,7 @@ export interface NodeSurroundings {
   readonly directory: string;
   /** Folders of this machine that the node must not see. */
   readonly hide: readonly string[];
+  readonly images: Images;
   readonly log: (line: string) => void;
 }
 
@@ -47,12 +49,12 @@ export class Node {
     return this.#process ? this.#pid : 0;
   }
 
-  /** Boots the node when it does not run or another boot is due; otherwise only what changed is changed. */
+  /** Boots the node when it does not run or another boot or disk is due; otherwise only what changed is changed. */
   async apply(
     node: NodePicture,
     connectionOf: (vxnet: string) => VxnetConnection | undefined,
   ): Promise<void> {
-    if (!this.#process || this.#booted?.boot !== node.boot) {
+    if (!this.#process || this.#booted?.boot !== node.boot || this.#booted.disk !== node.disk) {
       await this.remove();
       await createNamespaces([this.namespace]);
       this.#exists = true;
@@ -87,7 +89,8 @@ export class Node {
   }
 
   async #boot(node: NodePicture): Promise<void> {
-    const { directory, hide, log } = this.#around;
+    const { directory, hide, images, log } = this.#around;
+    const contents = await images.contentsOf(node.image);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const consoleFile = join(directory, "console.log");
     const output = openSync(consoleFile, "w", 0o600);
@@ -117,7 +120,7 @@ export class Node {
       if (this.#booted && !this.#removing) log(`node ${this.id} has ended: the next converge boots it again`);
     });
     child.stdin?.on("error", () => {}); // an early end is reported below
-    child.stdin?.end(specification(node, directory, hide));
+    child.stdin?.end(specification(node, contents, directory, hide));
     try {
       await this.#untilUp(child);
     } catch (error) {
@@ -170,10 +173,17 @@ function keysFile(keys: readonly string[]): string {
   return keys.map((key) => `${key.trim()}\n`).join("");
 }
 
-function specification(node: NodePicture, directory: string, hide: readonly string[]): string {
-  const { hostname, nics, authorizedKeys, userdata } = node;
+function specification(
+  node: NodePicture,
+  contents: ImageContents,
+  directory: string,
+  hide: readonly string[],
+): string {
+  const { hostname, nics, authorizedKeys, userdata, disk = 1 } = node;
   return JSON.stringify({
     directory,
+    disk,
+    contents,
     hostname,
     address: nics.find(({ address }) => address !== "")?.address ?? "",
     hide,

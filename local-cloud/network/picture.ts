@@ -95,15 +95,19 @@ export interface NicPicture {
   readonly mac: string;
 }
 
+/** What is on a node's disk: Debian with Python, with PyTorch and the guide's scripts or without both. */
+export type Image = "bare" | "deep-learning";
+
 /** A running instance. A stopped one is not in the picture, but its disk is kept until `forget`. */
 export interface NodePicture {
   /** Resource id, e.g. `i-0a1b2c3d`. */
   readonly id: string;
   readonly zone: string;
   readonly hostname: string;
+  readonly image: Image;
   /** Grows with every start or restart: a running node with another boot number is booted anew. */
   readonly boot: number;
-  /** Grows each time the OS disk is made anew: a disk with another number is thrown away; absent while it is the first. */
+  /** Grows each time the OS disk is made anew from the image, which takes a boot; absent while it is the first. */
   readonly disk?: number;
   /** In the order of eth0, eth1, … at its boot; one that comes later takes the lowest free number. */
   readonly nics: readonly NicPicture[];

@@ -1,5 +1,6 @@
 /** The images that every zone has. */
 import type * as actions from "../../qingcloud/actions.ts";
+import type { Image as Contents } from "../network/picture.ts";
 import { type Handler, type Handlers, timestamp } from "./context.ts";
 import { notFound } from "./errors.ts";
 import { page } from "./listing.ts";
@@ -8,6 +9,7 @@ interface Image {
   readonly id: string;
   readonly name: string;
   readonly description: string;
+  readonly contents: Contents;
 }
 
 /** When the images were made: the same in every home. */
@@ -17,9 +19,16 @@ const images: readonly Image[] = [
   {
     id: "img-deeplearning",
     name: "Deep learning: Python 3 and PyTorch",
-    description: "Debian with Python 3, PyTorch and an SSH server",
+    description:
+      "Debian with Python 3, PyTorch and an SSH server, the guide's scripts in /home/ubuntu/test/pytorch",
+    contents: "deep-learning",
   },
-  { id: "img-bare", name: "Bare", description: "Debian with Python 3 and an SSH server, without PyTorch" },
+  {
+    id: "img-bare",
+    name: "Bare",
+    description: "Debian with Python 3 and an SSH server, without PyTorch",
+    contents: "bare",
+  },
 ];
 
 /** The image, or the error that it does not exist. */

@@ -10,6 +10,7 @@ import type {
 } from "../network/picture.ts";
 import type { Instance, Router, RouterStatic } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
+import { needImage } from "./images.ts";
 import { toRulePicture } from "./security-group-values.ts";
 import { readGre, readIpsec, readPortForward } from "./static-values.ts";
 
@@ -95,6 +96,7 @@ function nodePicture(store: Store, instance: Instance): NodePicture {
     id,
     zone,
     hostname,
+    image: needImage(instance.imageId).contents,
     boot,
     ...(disk === undefined ? {} : { disk }),
     nics: instance.nics.map(({ vxnetId, address, mac }) => ({

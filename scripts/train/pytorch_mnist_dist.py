@@ -36,8 +36,11 @@ class TrainingError(Exception):
     """Something the user can understand and mend: shown as one message, without a traceback."""
 
 
+def data_beside_this_script():
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "digits.npz")
+
+
 def parse_arguments():
-    beside_this_script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "digits.npz")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     # torchrun passes these four by the environment.
     parser.add_argument("--master-addr", default=os.environ.get("MASTER_ADDR"), help="address of the node of rank 0")
@@ -53,7 +56,7 @@ def parse_arguments():
     parser.add_argument("--no-cuda", action="store_true", help="train on the CPU even if there is a GPU")
     parser.add_argument("--backend", choices=["auto", "gloo", "nccl"], default="auto",
                         help="auto: nccl if every rank has CUDA, otherwise gloo")
-    parser.add_argument("--data", default=beside_this_script, metavar="FILE",
+    parser.add_argument("--data", default=data_beside_this_script(), metavar="FILE",
                         help=".npz file with the arrays images and labels")
     parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS",
                         help="how long to wait for the other ranks, at the start and in every step")

@@ -15,7 +15,7 @@ import type {
   RouterPicture,
   RulePicture,
 } from "../../local-cloud/network/picture.ts";
-import { until } from "../../local-cloud/network/shell.ts";
+import { environment, until } from "../../local-cloud/network/shell.ts";
 
 export const eips = ["203.0.113.10", "198.51.100.20"] as const;
 
@@ -74,6 +74,7 @@ export function node(
     id: `i-0000000${zone}`,
     zone: `gpu${zone}a`,
     hostname: `node-${zone}`,
+    image: "deep-learning",
     boot: 1,
     nics: [{ vxnet: `vxnet-0000000${zone}`, address: `192.168.${zone}.2`, mac: `52:54:00:00:00:0${zone}` }],
     authorizedKeys,
@@ -205,4 +206,24 @@ export function runs(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Runs a shell command on a node as its root, without SSH, and returns what it printed. */
+export async function inView(plane: DataPlane, nodeId: string, command: string): Promise<string> {
+  const { nodes } = await plane.observe();
+  const pid = nodes.find(({ id }) => id === nodeId)?.pid;
+  if (!pid) throw new Error(`node ${nodeId} does not run`);
+  return await output(
+    "nsenter",
+    `--target=${pid}`,
+    "--all",
+    "--",
+    "env",
+    "-i",
+    `PATH=${environment.PATH}`,
+    "HOME=/root",
+    "sh",
+    "-c",
+    `exec 2>&1; cd; ${command}`,
+  );
 }

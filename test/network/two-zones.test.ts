@@ -79,7 +79,13 @@ describe("two zones", { timeout: 30_000 }, () => {
     requireDataPlane();
     before = await machine();
     writeFileSync(join(webRoot, "hello.txt"), "hello from the internet");
-    plane = await createLinuxDataPlane({ home, prefix, bastionPort: 0, webRoot, log: () => {} });
+    plane = await createLinuxDataPlane({
+      home,
+      prefix,
+      bastionPort: 0,
+      webRoot,
+      log: () => {},
+    });
   });
 
   afterAll(async () => {

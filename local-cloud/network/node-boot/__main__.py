@@ -10,11 +10,11 @@ import os
 import sys
 
 from devices import mount_devices, mount_kernel_folders
-from disk import mount_root, prepare_disk
+from disk import Disk
 from files import SYSTEM_PATH
 from install import install
 from kernel import MS_PRIVATE, MS_REC, drop_capability, mount, pivot_root_here, set_hostname
-from settings import configure
+from settings import INIT, configure
 
 # What would reach the machine itself: its clock, its modules, its ports.
 DROPPED_CAPABILITIES = {"SYS_MODULE": 16, "SYS_RAWIO": 17, "SYS_TIME": 25}
@@ -26,21 +26,21 @@ def main():
     set_hostname(spec["hostname"])
     os.umask(0o022)
     mount(None, "/", None, MS_REC | MS_PRIVATE)
-    upper = os.path.join(spec["directory"], "upper")
-    os.makedirs(upper, exist_ok=True)
-    prepare_disk(upper, spec["hide"])
-    mount_root(spec["directory"])
+    disk = Disk(spec["directory"], spec["disk"])
+    disk.prepare(spec["hide"], spec["contents"])
+    disk.mount_here()
     mount_kernel_folders()
     mount_devices()
     pivot_root_here()
-    if not os.path.exists("/usr/local/lib/node/init"):
-        install()
+    if disk.is_new:
+        install(spec["contents"]["withoutPackages"])
+        disk.mark_whole()
     userdata = configure(spec)
     for number in DROPPED_CAPABILITIES.values():
         drop_capability(number)
     os.chdir("/root")
     environment = {"PATH": SYSTEM_PATH, "HOME": "/root", "LANG": "C.UTF-8"}
-    os.execve("/usr/bin/tini", ["tini", "--", "/usr/local/lib/node/init", userdata], environment)
+    os.execve("/usr/bin/tini", ["tini", "--", INIT, userdata], environment)
 
 
 main()

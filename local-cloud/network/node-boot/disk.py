@@ -13,7 +13,67 @@ PRIVATE_FOLDERS = (
     "/root /home /tmp /mnt /media /srv /opt /boot /etc/ssh /etc/sudoers.d /usr/local/bin /usr/local/sbin"
     " /var/tmp /var/log /var/mail /var/spool /var/backups"
 ).split()
-PRIVATE_FILES = "/etc/gshadow /etc/passwd- /etc/shadow- /etc/group- /etc/gshadow-".split()
+PRIVATE_FILES = "/etc/gshadow /etc/passwd- /etc/shadow- /etc/group- /etc/gshadow- /etc/rc.local".split()
+
+# Of disks that were made before they had numbers.
+EARLY_MARK = "upper/usr/local/lib/node/init"
+GUIDE_FOLDER = "home/ubuntu/test/pytorch"
+
+
+class Disk:
+    """The disk in a folder of the machine, made anew unless it is whole and of this generation."""
+
+    def __init__(self, directory, generation):
+        self._directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        os.chdir(directory)
+        self._generation = generation
+        self.is_new = self._found() != generation
+        if self.is_new:
+            for name in ("upper", "work"):
+                if os.path.lexists(name):
+                    shutil.rmtree(name)
+        for name in ("upper", "work", "root"):
+            os.makedirs(name, exist_ok=True)
+
+    def _found(self):
+        try:
+            with open("generation") as file:
+                return int(file.read())
+        except FileNotFoundError:
+            return 1 if os.path.lexists(EARLY_MARK) else None
+
+    def prepare(self, folders, contents):
+        """Hides what is the machine's own or not in the image, at every boot: the machine may have got more meanwhile."""
+        upper = os.path.abspath("upper")
+        for name in os.listdir("/"):
+            if name not in STANDARD_ENTRIES:
+                whiteout(upper, "/" + name)
+        for path in PRIVATE_FOLDERS + folders + contents["emptied"]:
+            hide(upper, os.path.realpath(path))
+        for path in PRIVATE_FILES + contents["absent"]:
+            whiteout(upper, os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)))
+        if self.is_new and contents["guide"]:
+            copy_guide(contents["guide"], os.path.join(upper, GUIDE_FOLDER))
+
+    def mount_here(self):
+        """Mounts it and makes its root the working directory."""
+        mount("overlay", "root", "overlay", 0, "lowerdir=/,upperdir=upper,workdir=work")
+        os.chdir("root")
+
+    def mark_whole(self):
+        """Called inside the node, where the machine's folders are out of sight."""
+        number = os.open("generation", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=self._directory)
+        with open(number, "w") as file:
+            file.write(str(self._generation))
+
+
+def copy_guide(source, target):
+    """The scripts, and their data beside them."""
+    os.makedirs(target)
+    for folder in (source, os.path.join(source, "data")):
+        for entry in os.scandir(folder) if os.path.isdir(folder) else ():
+            if entry.is_file() and not entry.name.startswith("."):
+                shutil.copyfile(entry.path, os.path.join(target, entry.name))
 
 
 def hide(upper, path):
@@ -25,7 +85,7 @@ def hide(upper, path):
         if os.path.islink(lower) or not os.path.isdir(lower):
             return
         if os.path.lexists(below):
-            if not os.path.isdir(below) or is_opaque(below):
+            if os.path.islink(below) or not os.path.isdir(below) or is_opaque(below):
                 return
             continue
         os.mkdir(below)
@@ -47,22 +107,3 @@ def whiteout(upper, path):
     if os.path.lexists(path) and not os.path.lexists(below):
         os.makedirs(os.path.dirname(below), exist_ok=True)
         os.mknod(below, stat.S_IFCHR, os.makedev(0, 0))
-
-
-def prepare_disk(upper, folders):
-    """Hides what is the machine's own. Done at every boot: the machine may have got new folders meanwhile."""
-    for name in os.listdir("/"):
-        if name not in STANDARD_ENTRIES:
-            whiteout(upper, "/" + name)
-    for path in PRIVATE_FOLDERS + folders:
-        hide(upper, os.path.realpath(path))
-    for path in PRIVATE_FILES:
-        whiteout(upper, path)
-
-
-def mount_root(directory):
-    for name in ("upper", "work", "root"):
-        os.makedirs(os.path.join(directory, name), exist_ok=True)
-    os.chdir(directory)  # relative paths need no escaping in the mount's options
-    mount("overlay", "root", "overlay", 0, "lowerdir=/,upperdir=upper,workdir=work")
-    os.chdir("root")

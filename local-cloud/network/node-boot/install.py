@@ -5,6 +5,7 @@ import shutil
 
 from files import HOMES, SYSTEM_PATH, USER_ID, write
 
+PACKAGE_STATUS = "/var/lib/dpkg/status"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 SSHD_CONFIG = f"""\
 HostKey {HOST_KEY}
@@ -20,19 +21,6 @@ MaxStartups 100:30:200
 MaxSessions 100
 PrintMotd no
 PrintLastLog no
-"""
-
-INIT = """\
-#!/bin/sh
-# Keeps sshd running; runs the user data, named by the argument, once sshd listens.
-mkdir -p /run/sshd
-exec 3>&1 </dev/null >>/var/log/sshd.log 2>&1
-while :; do /usr/sbin/sshd -D -e 3>&-; sleep 1 3>&-; done &
-until [ -s /run/sshd.pid ]; do sleep 0.01 3>&-; done
-echo up >&3
-exec 3>&-
-[ -z "$1" ] || "$1" >>/var/log/userdata.log 2>&1 &
-wait
 """
 
 SERVICE_SHIM = """\
@@ -74,8 +62,19 @@ def write_accounts():
     os.chmod("/home/ubuntu", 0o750)
 
 
-def install():
+def forget_packages(names):
+    """Takes packages that the image lacks out of dpkg's database."""
+    if not names:
+        return
+    with open(PACKAGE_STATUS) as file:
+        stanzas = file.read().split("\n\n")
+    kept = (text for text in stanzas if text.split("\n", 1)[0].removeprefix("Package: ") not in names)
+    write(PACKAGE_STATUS, "\n\n".join(kept))
+
+
+def install(absent_packages):
     write_accounts()
+    forget_packages(set(absent_packages))
     write("/etc/ssh/sshd_config", SSHD_CONFIG)
     if not os.path.exists(HOST_KEY):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", HOST_KEY]
@@ -84,5 +83,3 @@ def install():
         os.symlink("/usr/bin/python3", "/usr/local/bin/python")
     for name in ("systemctl", "service"):
         write(f"/usr/local/bin/{name}", SERVICE_SHIM, 0o755)
-    os.makedirs("/usr/local/lib/node", exist_ok=True)
-    write("/usr/local/lib/node/init", INIT, 0o755)

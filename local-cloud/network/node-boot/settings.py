@@ -5,8 +5,24 @@ import os
 
 from files import HOMES, write
 
+INIT = "/run/node/init"
+INIT_SCRIPT = """\
+#!/bin/sh
+# Keeps sshd running; runs the user data, named by the argument, once sshd listens.
+mkdir -p /run/sshd
+exec 3>&1 </dev/null >>/var/log/sshd.log 2>&1
+while :; do /usr/sbin/sshd -D -e 3>&-; sleep 1 3>&-; done &
+until [ -s /run/sshd.pid ]; do sleep 0.01 3>&-; done
+echo up >&3
+exec 3>&-
+[ -z "$1" ] || "$1" >>/var/log/userdata.log 2>&1 &
+wait
+"""
+
 
 def configure(spec):
+    os.mkdir(os.path.dirname(INIT))
+    write(INIT, INIT_SCRIPT, 0o755)
     write("/etc/hostname", spec["hostname"] + "\n")
     own = f"{spec['address']} {spec['hostname']}\n" if spec["address"] else f"127.0.1.1 {spec['hostname']}\n"
     write("/etc/hosts", f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{own}")

@@ -1,0 +1,107 @@
+/** What is on the disk of a node of each image, and how long it stays there. */
+
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import type { DataPlane, NodePicture } from "../../local-cloud/network/picture.ts";
+import { run } from "../../local-cloud/network/shell.ts";
+import { requireDataPlane } from "../machine-requirements.ts";
+import { inView, node, ownPrefix, temporaryFolder } from "./support.ts";
+
+const home = temporaryFolder();
+const guide = temporaryFolder();
+const scripts = new URL("../../scripts/train/", import.meta.url).pathname;
+const learning = node(1, []);
+const bare = node(2, [], { image: "bare" });
+
+describe("images", { timeout: 60_000 }, () => {
+  let plane: DataPlane;
+  const show = (...nodes: NodePicture[]) => plane.converge({ routers: [], nodes, bastionKeys: [] });
+  const on = (which: NodePicture, command: string) => inView(plane, which.id, command);
+
+  beforeAll(async () => {
+    requireDataPlane();
+    mkdirSync(join(guide, "data"));
+    for (const name of readdirSync(scripts).filter((one) => one.endsWith(".py"))) {
+      copyFileSync(join(scripts, name), join(guide, name));
+    }
+    const data = join(guide, "data", "digits.npz");
+    await run("/usr/bin/python3", [join(scripts, "write_digits.py"), "--output", data]);
+    const options = { home, prefix: ownPrefix("i"), bastionPort: 0, webRoot: guide, guide };
+    plane = await createLinuxDataPlane({ ...options, log: () => {} });
+    await show(learning, bare);
+  });
+
+  afterAll(async () => {
+    await plane?.stop();
+    for (const folder of [home, guide]) rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("a bare node has Python and OpenSSH, and no PyTorch, nothing scientific and no sign of either", async () => {
+    expect(await on(bare, "python3 -c 'import json, ssl, sqlite3; print(6*7)'; pgrep -x sshd | wc -l")).toBe(
+      "42\n1\n",
+    );
+    for (const name of ["torch", "numpy", "sklearn", "scipy"]) {
+      expect(await on(bare, `python3 -c 'import ${name}'`)).toContain(
+        `ModuleNotFoundError: No module named '${name}'`,
+      );
+    }
+    const search =
+      "ls /usr/lib/*/ /usr/lib/python3/dist-packages /usr/bin | grep -ciE 'torch|numpy|sklearn|nvidia'";
+    expect(await on(bare, search)).toBe("0\n");
+    expect(await on(bare, "dpkg -s python3-torch")).toContain("package 'python3-torch' is not installed");
+    expect(await on(bare, "dpkg -s openssh-server")).toContain("Status: install ok installed");
+    expect(await on(bare, "ls -A /home/ubuntu/test /usr/local /usr/local/lib")).toContain(
+      "cannot access '/home/ubuntu/test'",
+    );
+  });
+
+  test("a deep learning node trains with the guide's words, as ubuntu in the guide's folder", async () => {
+    const command = "cd /home/ubuntu/test/pytorch && python mnist.py --lr 0.05 --momentum 0.9 --epochs 6";
+    const told = await on(learning, `su ubuntu -c '${command}'`);
+    const [, right, count] = /Accuracy: (\d+)\/(\d+) /.exec(told) ?? [];
+    expect(count, told).toBe("359");
+    expect(Number(right)).toBeGreaterThan(0.93 * 359);
+  });
+
+  test("the guide's distributed script meets its peers where the environment says", async () => {
+    const rank = (number: number) =>
+      on(
+        learning,
+        `su ubuntu -c 'cd /home/ubuntu/test/pytorch && GLOO_SOCKET_IFNAME=eth0 MASTER_ADDR=192.168.1.2 MASTER_PORT=23456 python mnist_dist.py --world_size=2 --rank=${number} --epochs 2'`,
+      );
+    const told = await Promise.all([rank(0), rank(1)]);
+    const results = told.map((text) => JSON.parse(/^RESULT (.*)$/m.exec(text)?.[1] ?? `"${text}"`));
+    expect(results).toMatchObject([
+      { rank: 0, worldSize: 2, epochs: 2 },
+      { rank: 1, worldSize: 2, epochs: 2 },
+    ]);
+    expect(results[0].parametersSha256).toBe(results[1].parametersSha256);
+  });
+
+  test("a boot keeps the disk; another disk number makes it anew from the image", async () => {
+    const writeNote = "echo mine > /etc/note; rm /home/ubuntu/test/pytorch/mnist.py";
+    const look = "cat /etc/note; ls /home/ubuntu/test/pytorch | grep -c '^mnist.py'";
+    await on(learning, writeNote);
+    await show({ ...learning, boot: 2 }, bare);
+    expect(await on(learning, look)).toBe("mine\n0\n");
+    await show({ ...learning, boot: 2, disk: 2 }, bare);
+    expect(await on(learning, look)).toBe("cat: /etc/note: No such file or directory\n1\n");
+    await on(learning, writeNote);
+    await show(bare);
+    await show({ ...learning, boot: 3, disk: 2 }, bare);
+    expect(await on(learning, look)).toBe("mine\n0\n");
+  });
+
+  test("a bare node stays bare after a boot, and what was installed on it stays installed", async () => {
+    await on(
+      bare,
+      "mkdir -p /usr/lib/python3/dist-packages/numpy; echo 'x = 7' > /usr/lib/python3/dist-packages/numpy/__init__.py",
+    );
+    await show({ ...learning, boot: 3, disk: 2 }, { ...bare, boot: 2 });
+    expect(await on(bare, "python3 -c 'import numpy; print(numpy.x)'; python3 -c 'import torch'")).toMatch(
+      /^7\n[\s\S]*No module named 'torch'/,
+    );
+  });
+});
