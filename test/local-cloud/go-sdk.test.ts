@@ -6,7 +6,23 @@ import { type Report, runScenarios } from "./official-clients.ts";
 import { startTestCloud, type TestCloud } from "./support.ts";
 
 const claims = {
+  zones: "finds the zones that are active",
   eips: "allocates, finds, renames, changes and releases EIPs",
+  security_groups: "makes a security group, its rules and their application, and deletes them",
+  keypairs: "makes and registers key pairs, finds, renames and deletes them",
+  vxnets: "makes, finds, renames and deletes vxnets",
+  routers: "makes a router, joins a vxnet, binds an EIP, turns it off and on, and takes all apart",
+  router_statics: "adds, finds, changes, applies and deletes router statics",
+  instances: "runs, restarts, stops, resizes, resets, starts, renames and terminates an instance",
+  instance_step_by_step:
+    "joins network, key, security group and EIP to an instance as Terraform's provider does",
+  instance_client: "describes an instance through its client of a higher level, by file and by endpoint",
+  volumes: "makes, attaches, detaches, resizes, renames and deletes volumes",
+  tags: "makes a tag, attaches it, finds by it, detaches and deletes it",
+  jobs: "waits for jobs with its own helpers",
+  images_and_types: "finds images and instance types",
+  quotas: "reads what a zone gives to the account",
+  nothing_left: "leaves nothing behind",
 };
 
 let cloud: TestCloud;

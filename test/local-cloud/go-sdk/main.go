@@ -85,11 +85,28 @@ func main() {
 	check(json.NewEncoder(os.Stdout).Encode(map[string]any{"results": results}))
 }
 
-var scenarios = []struct {
+type scenario struct {
 	name string
 	run  func(*cloud)
-}{
+}
+
+var scenarios = []scenario{
+	{"zones", zones},
 	{"eips", eips},
+	{"security_groups", securityGroups},
+	{"keypairs", keypairs},
+	{"vxnets", vxnets},
+	{"routers", routers},
+	{"router_statics", routerStatics},
+	{"instances", instances},
+	{"instance_step_by_step", instanceStepByStep},
+	{"instance_client", instanceClient},
+	{"volumes", volumes},
+	{"tags", tags},
+	{"jobs", jobs},
+	{"images_and_types", imagesAndTypes},
+	{"quotas", quotas},
+	{"nothing_left", nothingLeft},
 }
 
 func attempt(run func()) (failure *string) {
@@ -136,4 +153,5 @@ func refused(err error, code int) {
 func str(value string) *string { return &value }
 func num(value int) *int       { return &value }
 
+// list is a list as the SDK wants it.
 func list(ids ...*string) []*string { return ids }
