@@ -15,7 +15,7 @@ import {
   forwardingSysctl,
 } from "./namespaces.ts";
 import type { Picture, RouterPicture } from "./picture.ts";
-import { bandwidthLine } from "./shaping.ts";
+import { inboundLine, outboundLine } from "./shaping.ts";
 
 export interface RouterSurroundings {
   readonly namespace: string;
@@ -147,7 +147,7 @@ export class Router {
 
   #shape({ eip }: RouterPicture): string[] {
     if (!eip || eip.bandwidthMbps === this.#uplink?.bandwidthMbps) return [];
-    return [bandwidthLine(uplinkDevice, eip.bandwidthMbps)];
+    return [outboundLine(uplinkDevice, eip.bandwidthMbps)];
   }
 
   async #plugUplink(router: RouterPicture): Promise<void> {
@@ -157,7 +157,7 @@ export class Router {
     const far = `peer name ${uplinkDevice} address ${macOf(eip.address)} netns ${this.namespace}`;
     const plug = [`link add ${device} type veth ${far}`, `link set ${device} master ${internetBridge} up`];
     const shape =
-      eip.bandwidthMbps === this.#uplink?.bandwidthMbps ? [] : [bandwidthLine(device, eip.bandwidthMbps)];
+      eip.bandwidthMbps === this.#uplink?.bandwidthMbps ? [] : [inboundLine(device, eip.bandwidthMbps)];
     await configure(this.#around.internet, { ip: this.#uplink ? [] : plug, tc: shape });
   }
 

@@ -49,6 +49,8 @@ const ssh = { address: "203.0.113.10", port: 2201, user: "ubuntu", privateKey: k
 const inNode = (zone: 1 | 2, ...command: string[]) =>
   output("ip", "netns", "exec", `${prefix}-i-0000000${zone}`, ...command);
 
+const inNamespace = (zone: 1 | 2) => ["netns", "exec", `${prefix}-i-0000000${zone}`];
+
 function withRouters(change: (zone: 1 | 2) => Partial<RouterPicture>): Picture {
   return { ...picture, routers: [router(1, change(1)), router(2, change(2))] };
 }
@@ -189,25 +191,63 @@ describe("two zones", { timeout: 30_000 }, () => {
     await server;
   });
 
-  test("another bandwidth of the EIP takes effect at once, and disturbs no tunnel", async () => {
-    const goodput = async () => {
-      const server = spawn("ip", ["netns", "exec", `${prefix}-i-00000002`, "iperf3", "-s", "-1"]);
-      await until("iperf3", async () => (await inNode(2, "ss", "-ltn")).includes(":5201 "), 5000);
-      const report = JSON.parse(await inNode(1, "iperf3", "-c", "192.168.2.2", "-t", "1", "-J")) as {
-        end: { sum_received: { bits_per_second: number } };
-      };
-      if (server.exitCode === null) await once(server, "exit");
-      return report.end.sum_received.bits_per_second / 1e6;
+  /** Mbit/s of TCP through the tunnel, from node 1 to node 2, or the other way with `-R`. */
+  async function goodput(...options: string[]): Promise<number> {
+    const server = spawn("ip", ["netns", "exec", `${prefix}-i-00000002`, "iperf3", "-s", "-1"]);
+    await until("iperf3", async () => (await inNode(2, "ss", "-ltn")).includes(":5201 "), 5000);
+    const report = JSON.parse(
+      await inNode(1, "iperf3", "-c", "192.168.2.2", "-t", "1", "-J", ...options),
+    ) as {
+      end: { sum_received: { bits_per_second: number } };
     };
+    if (server.exitCode === null) await once(server, "exit");
+    return report.end.sum_received.bits_per_second / 1e6;
+  }
+  const bought = (zone: 1 | 2, bandwidthMbps: number) => ({
+    eip: { ...(router(zone).eip ?? { id: "", address: "" }), bandwidthMbps },
+  });
+
+  test("another bandwidth of the EIP takes effect at once, and disturbs no tunnel", async () => {
     const at10 = await goodput();
-    const eip = (zone: 1 | 2) => ({ ...(router(zone).eip ?? { id: "", address: "" }), bandwidthMbps: 50 });
-    await plane.converge(withRouters((zone) => ({ eip: eip(zone) })));
+    await plane.converge(withRouters((zone) => bought(zone, 50)));
     expect(await tunnelsUp(plane)).toBe(true);
     const at50 = await goodput();
     expect(at10).toBeGreaterThan(7);
     expect(at10).toBeLessThan(10);
     expect(at50).toBeGreaterThan(25);
     expect(at50).toBeLessThan(50);
+    await plane.converge(picture);
+  });
+
+  test("below 10 Mbit/s an EIP has what was bought out of the cloud and 10 into it, changed under a connection", async () => {
+    const shapes = async () => [
+      await output("tc", "-n", `${prefix}-rtr-00000001`, "qdisc", "show", "dev", "eip"),
+      await output("tc", "-n", `${prefix}-internet`, "qdisc", "show", "dev", "rtr-00000001"),
+    ];
+    const rates = async () => (await shapes()).map((text) => /tbf .* rate (\w+) /.exec(text)?.[1]);
+    await plane.converge(withRouters((zone) => bought(zone, zone === 1 ? 2 : 100)));
+    expect(await rates()).toEqual(["2Mbit", "10Mbit"]);
+    expect(await goodput()).toBeLessThan(2);
+    const intoTheCloud = await goodput("-R");
+    expect(intoTheCloud).toBeGreaterThan(6);
+    expect(intoTheCloud).toBeLessThan(10);
+    const listen =
+      "import os, socket; accepted, _ = socket.create_server(('', 5300)).accept()\n" +
+      "while words := accepted.recv(99): os.write(1, words)";
+    const listener = spawn("ip", [...inNamespace(2), "python3", "-c", listen]);
+    let heard = "";
+    listener.stdout.on("data", (bytes: Buffer) => {
+      heard += bytes.toString();
+    });
+    await until("the listener", async () => (await inNode(2, "ss", "-ltn")).includes(":5300 "), 5000);
+    const speaker = spawn("ip", [...inNamespace(1), "bash", "-c", "exec cat > /dev/tcp/192.168.2.2/5300"]);
+    speaker.stdin.write("before ");
+    await until("the first word", () => heard === "before ");
+    await plane.converge(withRouters((zone) => bought(zone, 20)));
+    expect(await rates()).toEqual(["20Mbit", "20Mbit"]);
+    speaker.stdin.end("after");
+    await once(listener, "close");
+    expect(heard).toBe("before after");
     await plane.converge(picture);
   });
 
