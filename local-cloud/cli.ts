@@ -28,6 +28,12 @@ program
     "instant",
   )
   .option("--rate-limit <calls>", "API calls allowed: CALLS (in an hour) or CALLS/SECONDS")
+  .addOption(
+    new Option(
+      "--mss-clamp <switch>",
+      "whether routers lower the segment size of TCP to what their tunnels carry (default: the home's, or on)",
+    ).choices(["on", "off"]),
+  )
   .option("--web-root <dir>", "what the web server inside the internet serves (default: scripts/train)")
   .option("--foreground", "run in this process until it is told to end")
   .addOption(json())

@@ -19,6 +19,7 @@ interface StartOptions extends HomeOptions {
   readonly dataPlane: "linux" | "none";
   readonly jobs: string;
   readonly rateLimit?: string;
+  readonly mssClamp?: "on" | "off";
   readonly webRoot?: string;
   readonly foreground?: boolean;
 }
@@ -110,6 +111,7 @@ async function runInForeground(options: StartOptions): Promise<void> {
     dataPlane: options.dataPlane,
     jobs: options.jobs,
     rateLimit: options.rateLimit,
+    mssClamp: options.mssClamp,
     webRoot: options.webRoot ?? trainingScripts,
     guide: trainingScripts,
     log,
@@ -135,6 +137,7 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
     "--data-plane": options.dataPlane,
     "--jobs": options.jobs,
     "--rate-limit": options.rateLimit,
+    "--mss-clamp": options.mssClamp,
     "--web-root": options.webRoot,
   };
   const given = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));

@@ -14,6 +14,8 @@ export interface Settings {
   readonly prefix: string;
   /** The data plane of the last start. */
   readonly dataPlane: "linux" | "none";
+  /** Whether routers lower the MSS of TCP; absent where no start has said so. */
+  readonly mssClamp?: "on" | "off";
 }
 
 const defaultPort = 7080;
@@ -54,14 +56,18 @@ export class Home {
     }
   }
 
-  /** The ports of the first start are kept. @param port the port asked for; 0 takes any, undefined the usual one */
-  async chooseSettings(port: number | undefined, dataPlane: Settings["dataPlane"]): Promise<Settings> {
+  /** The ports of the first start are kept, and what is given only at some starts. @param port the port asked for; 0 takes any, undefined the usual one */
+  async chooseSettings(
+    port: number | undefined,
+    dataPlane: Settings["dataPlane"],
+    given: Pick<Settings, "mssClamp"> = {},
+  ): Promise<Settings> {
     const before = this.readSettings();
     const asked = port === 0 ? (before?.apiPort ?? (await freePort(0))) : port;
     const apiPort = asked ?? before?.apiPort ?? (await freePort(defaultPort));
     const bastionPort = before?.bastionPort ?? (await freePort(0));
     const hash = createHash("sha256").update(this.path).digest("hex").slice(0, 4);
-    return { apiPort, bastionPort, prefix: `cz${hash}`, dataPlane };
+    return { ...before, ...given, apiPort, bastionPort, prefix: `cz${hash}`, dataPlane };
   }
 
   /** Keeps settings that have worked. */

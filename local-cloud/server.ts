@@ -26,6 +26,8 @@ export interface ServerOptions {
   /** `instant`, `realistic` or the path of a JSON file. */
   readonly jobs: string;
   readonly rateLimit?: string | undefined;
+  /** Whether routers lower the MSS of TCP; undefined for what the home says. */
+  readonly mssClamp?: "on" | "off" | undefined;
   /** What the web server inside the internet serves. */
   readonly webRoot: string;
   /** The guide's scripts, which the deep learning image has. @default webRoot */
@@ -72,7 +74,11 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
   const rateLimit = readSetting(() => new RateLimit(options.rateLimit));
   const home = new Home(options.home);
   home.create();
-  const settings = await home.chooseSettings(options.port, options.dataPlane);
+  const settings = await home.chooseSettings(
+    options.port,
+    options.dataPlane,
+    options.mssClamp === undefined ? {} : { mssClamp: options.mssClamp },
+  );
   const token = randomBytes(24).toString("hex");
   register(home.pid, { port: settings.apiPort, token });
   const undo: (() => void | Promise<void>)[] = [() => unregister(home.pid)];
@@ -187,6 +193,7 @@ export async function loadLinuxDataPlane(
       bastionPort: settings.bastionPort,
       webRoot: options.webRoot,
       ...(options.guide === undefined ? {} : { guide: options.guide }),
+      clampMss: settings.mssClamp !== "off",
       log: options.log,
     });
   } catch (error) {

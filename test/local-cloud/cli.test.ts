@@ -106,6 +106,18 @@ test("the home is private, and its ports and keys are kept", async () => {
   expect(TestClient.ofHome(home).keys).toEqual(before);
 });
 
+test("whether routers clamp the MSS is kept until another start says otherwise", async () => {
+  const kept = async (...given: string[]) => {
+    await start(...given);
+    await cloud("stop");
+    return (JSON.parse(readFileSync(join(home, "settings.json"), "utf8")) as { mssClamp?: string }).mssClamp;
+  };
+  expect(await kept()).toBeUndefined();
+  expect(await kept("--mss-clamp", "off")).toBe("off");
+  expect(await kept()).toBe("off");
+  expect(await kept("--mss-clamp", "on")).toBe("on");
+});
+
 test("what was answered survives kill -9, and a stale process record is recognised", async () => {
   await start();
   const client = TestClient.ofHome(home);
