@@ -253,6 +253,7 @@ test("the picture holds what is applied and nothing else", async () => {
         id: node,
         zone: "gpu1a",
         hostname: "node-0",
+        image: "bare",
         boot: 1,
         nics: [{ vxnet, address: "192.168.1.2", mac: expect.any(String) }],
         authorizedKeys: [publicKey.split(" ").slice(0, 2).join(" ")],
