@@ -1,6 +1,6 @@
 /** The commands of the local cloud, as seen from outside its process. */
 import { spawn } from "node:child_process";
-import { closeSync, createReadStream, existsSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, createReadStream, existsSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { compileCache } from "./compile-cache.ts";
@@ -256,6 +256,7 @@ async function resetStopped(home: Home): Promise<void> {
   }
   store.clear();
   store.close();
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(`${home.measurements}${suffix}`, { force: true });
 }
 
 /** Prints a command's outcome: the value with `--json`, else the text. */

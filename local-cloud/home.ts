@@ -26,6 +26,8 @@ export class Home {
   readonly calls: string;
   readonly log: string;
   readonly state: string;
+  /** What monitoring has measured. */
+  readonly measurements: string;
   readonly settings: string;
   readonly pid: string;
 
@@ -35,6 +37,7 @@ export class Home {
     this.calls = join(this.path, "calls.jsonl");
     this.log = join(this.path, "log");
     this.state = join(this.path, "state.db");
+    this.measurements = join(this.path, "monitor.db");
     this.settings = join(this.path, "settings.json");
     this.pid = join(this.path, "cloud.json");
   }

@@ -14,8 +14,11 @@ import { Faults } from "./services/faults.ts";
 import { JobRunner } from "./services/job-runner.ts";
 import { readDurations } from "./services/jobs.ts";
 import { noDataPlane } from "./services/no-data-plane.ts";
+import { Sampler } from "./services/sampler.ts";
 import { seed } from "./services/seed.ts";
+import { zones } from "./services/zones.ts";
 import { type CloudStatus, zoneStatuses } from "./status.ts";
+import { Measurements } from "./store/measurements.ts";
 import { Store } from "./store/store.ts";
 
 export interface ServerOptions {
@@ -91,6 +94,17 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
     seed(store);
     const dataPlane = await createDataPlane(options, home, settings);
     undo.push(() => dataPlane.stop());
+    const measurements = openMeasurements(home.measurements);
+    undo.push(() => measurements.close());
+    const sampler = new Sampler({
+      dataPlane,
+      measurements,
+      sizeOf: (id) => zones.flatMap((zone) => store.get("instance", zone.id, id) ?? [])[0],
+      log,
+      now: Date.now,
+    });
+    if (options.dataPlane !== "none") sampler.start();
+    undo.push(() => sampler.stop());
     const runner = new JobRunner(store, dataPlane, durations, log);
     undo.push(() => runner.stop());
     const credentials = home.writeConfig(settings.apiPort);
@@ -105,6 +119,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
       rateLimit,
       faults,
       leaseDelay: durations.lease * 1000,
+      measurements,
       log,
     };
     const endpoint = `http://127.0.0.1:${settings.apiPort}/iaas/`;
@@ -116,10 +131,14 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
     );
     undo.push(() => close(server));
     home.saveSettings(settings);
-    const pruning = setInterval(() => runner.prune(), pruneInterval);
+    const prune = (): void => {
+      runner.prune();
+      measurements.thin(Date.now() / 1000);
+    };
+    const pruning = setInterval(prune, pruneInterval);
     const inspection = setInterval(() => runner.inspect(), inspectInterval);
     undo.push(() => [pruning, inspection].forEach(clearInterval));
-    runner.prune();
+    prune();
     runner.wake();
     log(`local cloud: the API answers at ${endpoint}, data plane ${options.dataPlane}, jobs ${options.jobs}`);
     return { endpoint, stop };
@@ -132,7 +151,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
 function createCommands(
   options: ServerOptions,
   home: Home,
-  { store, runner, faults }: Api,
+  { store, runner, faults, measurements }: Api,
   dataPlane: DataPlane,
   endpoint: string,
 ): Commands {
@@ -155,6 +174,7 @@ function createCommands(
     async reset(): Promise<void> {
       faults.clear();
       await runner.reset();
+      measurements.clear();
     },
   };
 }
@@ -164,6 +184,20 @@ function readSetting<T>(read: () => T): T {
     return read();
   } catch (error) {
     throw new Failure((error as Error).message, { cause: error });
+  }
+}
+
+function openMeasurements(file: string): Measurements {
+  try {
+    return new Measurements(file);
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new Failure(
+      `${file} can not be read (${reason}): delete it, only what GetMonitor answers is lost`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import type { Action } from "./action.ts";
 import * as eips from "./actions/eips.ts";
 import * as instances from "./actions/instances.ts";
 import * as keypairs from "./actions/keypairs.ts";
+import * as monitor from "./actions/monitor.ts";
 import * as statics from "./actions/router-statics.ts";
 import * as routers from "./actions/routers.ts";
 import * as securityGroups from "./actions/security-groups.ts";
@@ -15,6 +16,7 @@ import * as zones from "./actions/zones.ts";
 export * from "./actions/eips.ts";
 export * from "./actions/instances.ts";
 export * from "./actions/keypairs.ts";
+export * from "./actions/monitor.ts";
 export * from "./actions/router-statics.ts";
 export * from "./actions/routers.ts";
 export * from "./actions/security-groups.ts";
@@ -23,7 +25,19 @@ export * from "./actions/volumes.ts";
 export * from "./actions/vxnets.ts";
 export * from "./actions/zones.ts";
 
-const modules = [zones, eips, securityGroups, keypairs, vxnets, routers, statics, instances, volumes, tags];
+const modules = [
+  zones,
+  eips,
+  securityGroups,
+  keypairs,
+  vxnets,
+  routers,
+  statics,
+  instances,
+  volumes,
+  tags,
+  monitor,
+];
 
 export const actionsByName: ReadonlyMap<string, Action> = new Map(
   modules

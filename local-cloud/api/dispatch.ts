@@ -9,6 +9,7 @@ import type { Faults } from "../services/faults.ts";
 import { handlers } from "../services/handlers.ts";
 import type { JobRunner } from "../services/job-runner.ts";
 import { zones } from "../services/zones.ts";
+import type { Measurements } from "../store/measurements.ts";
 import type { Store } from "../store/store.ts";
 import { authenticate, type Credentials, type SignedRequest } from "./authentication.ts";
 import type { CallLog } from "./call-log.ts";
@@ -24,6 +25,7 @@ export interface Api {
   readonly faults: Faults;
   /** Milliseconds after creation at which a resource gets its lease. */
   readonly leaseDelay: number;
+  readonly measurements: Measurements;
   readonly log: (line: string) => void;
 }
 
@@ -87,6 +89,7 @@ function perform(
     store: api.store,
     now,
     leaseDelay: api.leaseDelay,
+    measurements: api.measurements,
     startJob: (work, resourceIds) =>
       api.runner.start(zone, work, resourceIds, api.faults.failureOfJob({ action: action.name, zone })),
   };

@@ -5,6 +5,7 @@ import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { prefixLength, webServerAddress } from "./addressing.ts";
 import { Bastion, bastionUser } from "./bastion.ts";
+import { count } from "./counters.ts";
 import { Images } from "./images.ts";
 import { Internet } from "./internet.ts";
 import { strongswanConfiguration } from "./ipsec.ts";
@@ -12,7 +13,7 @@ import { deleteNamespaces, listNamespaces } from "./namespaces.ts";
 import type { VxnetConnection } from "./nics.ts";
 import { Node } from "./node.ts";
 import { observe } from "./observation.ts";
-import type { DataPlane, NodePicture, Observation, Picture, RouterPicture } from "./picture.ts";
+import type { Counters, DataPlane, NodePicture, Observation, Picture, RouterPicture } from "./picture.ts";
 import { checkPrerequisites } from "./prerequisites.ts";
 import { Router } from "./router.ts";
 
@@ -112,6 +113,11 @@ class LinuxDataPlane implements DataPlane {
     return observe(this.#internetNamespace, [...this.#routers.values()], [...this.#nodes.values()]);
   }
 
+  count(): Promise<Counters> {
+    const namespaces = { internet: this.#internetNamespace, switch: this.#switchNamespace };
+    return count(namespaces, [...this.#routers.values()], [...this.#nodes.values()]);
+  }
+
   forget(nodeIds: readonly string[]): Promise<void> {
     return this.#inTurn(async () => {
       const gone = nodeIds.filter((id) => !this.#nodes.has(id));
@@ -203,7 +209,7 @@ class LinuxDataPlane implements DataPlane {
     return new Router(id, {
       namespace: `${prefix}-${id}`,
       internet: this.#internetNamespace,
-      switch: `${prefix}-switch`,
+      switch: this.#switchNamespace,
       clampMss,
       strongswanConfiguration: join(home, "strongswan.conf"),
       logs: join(home, "logs"),
@@ -221,7 +227,7 @@ class LinuxDataPlane implements DataPlane {
     const { home, prefix, rootfsHide = [], log } = this.#options;
     return new Node(id, {
       namespace: `${prefix}-${id}`,
-      switch: `${prefix}-switch`,
+      switch: this.#switchNamespace,
       directory: this.#diskOf(id),
       hide: [home, ...rootfsHide],
       images: this.#images,
@@ -253,6 +259,10 @@ class LinuxDataPlane implements DataPlane {
 
   get #internetNamespace(): string {
     return `${this.#options.prefix}-internet`;
+  }
+
+  get #switchNamespace(): string {
+    return `${this.#options.prefix}-switch`;
   }
 
   #diskOf(nodeId: string): string {

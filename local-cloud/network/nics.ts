@@ -10,6 +10,12 @@ export interface VxnetConnection {
   readonly gateway?: string;
 }
 
+export interface NodePort {
+  readonly mac: string;
+  /** The interface's far end, in the switch's namespace. */
+  readonly device: string;
+}
+
 interface Plug {
   readonly device: string;
   readonly vxnet: string;
@@ -28,6 +34,10 @@ export class Nics {
     this.#node = node;
     this.#namespace = namespace;
     this.#switch = switchNamespace;
+  }
+
+  get ports(): readonly NodePort[] {
+    return [...this.#plugs.keys()].map((mac) => ({ mac, device: this.#port(mac) }));
   }
 
   /** Unplugs what is not wanted any more, plugs in what is new, and sets the addresses. */

@@ -7,7 +7,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ImageContents, Images } from "./images.ts";
 import { configure, createNamespaces, deleteNamespaces } from "./namespaces.ts";
-import { Nics, type VxnetConnection } from "./nics.ts";
+import { Nics, type NodePort, type VxnetConnection } from "./nics.ts";
 import type { NodePicture } from "./picture.ts";
 import { environment, namespacePath, run } from "./shell.ts";
 
@@ -47,6 +47,11 @@ export class Node {
   /** PID 1 of the node as this machine sees it; 0 while it does not run. */
   get pid(): number {
     return this.#process ? this.#pid : 0;
+  }
+
+  /** Its interfaces, each with the port that it is plugged into in the switch's namespace. */
+  get ports(): readonly NodePort[] {
+    return this.#nics.ports;
   }
 
   /** Boots the node when it does not run or another boot or disk is due; otherwise only what changed is changed. */

@@ -5,7 +5,8 @@ import type { Observation } from "./picture.ts";
 import type { Router } from "./router.ts";
 import { run } from "./shell.ts";
 
-interface LinkStatistics {
+export interface LinkStatistics {
+  readonly ifindex: number;
   readonly ifname: string;
   readonly stats64: { readonly rx: { readonly bytes: number }; readonly tx: { readonly bytes: number } };
 }
@@ -42,6 +43,7 @@ export async function observe(
   };
 }
 
-async function linkStatistics(namespace: string): Promise<LinkStatistics[]> {
+/** Every interface of a namespace with its counters. */
+export async function linkStatistics(namespace: string): Promise<LinkStatistics[]> {
   return JSON.parse(await run("ip", ["-n", namespace, "-json", "-stats", "link"])) as LinkStatistics[];
 }

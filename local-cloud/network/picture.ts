@@ -140,6 +140,39 @@ export interface Observation {
   }[];
 }
 
+/** Bytes that have passed an interface since it is there. */
+export interface Traffic {
+  /** Into the resource. */
+  readonly received: number;
+  /** Out of the resource. */
+  readonly sent: number;
+  /** Which interface it is: another one has counted from 0. */
+  readonly link: number;
+}
+
+/** Counters for monitoring: they grow as long as what they count is the same. */
+export interface Counters {
+  readonly eips: readonly ({ readonly id: string } & Traffic)[];
+  readonly routers: readonly {
+    readonly id: string;
+    /** Absent while no EIP is applied. */
+    readonly uplink?: Traffic;
+    readonly vxnets: readonly ({ readonly id: string } & Traffic)[];
+  }[];
+  readonly nodes: readonly {
+    readonly id: string;
+    /** PID 1 of the node: another one has counted from 0. */
+    readonly pid: number;
+    /** Of all its processes, ended ones too. */
+    readonly cpuSeconds: number;
+    /** What its processes hold now, without what is in files as well. */
+    readonly memoryBytes: number;
+    /** What its processes have had read from and written to disks; absent where the kernel does not count it. */
+    readonly disk?: { readonly read: number; readonly written: number };
+    readonly nics: readonly ({ readonly mac: string } & Traffic)[];
+  }[];
+}
+
 export interface DataPlane {
   /**
    * Makes the machine look like the picture and returns when it does; throws an Error that names the router or node
@@ -147,6 +180,8 @@ export interface DataPlane {
    */
   converge(picture: Picture): Promise<void>;
   observe(): Promise<Observation>;
+  /** Reads the counters; cheap, for every few seconds. */
+  count(): Promise<Counters>;
   /** Deletes what is kept of a node that is not in the picture any more (its disk). */
   forget(nodeIds: readonly string[]): Promise<void>;
   /** Removes everything that runs, keeping the disks: namespaces, processes, mounts. */

@@ -44,7 +44,7 @@ export class Router {
   /** The IPSec tunnels that the picture has, up or not. */
   ipsecIds: readonly string[] = [];
   #exists = false;
-  #uplink: { readonly address: string; bandwidthMbps: number } | undefined;
+  #uplink: { readonly id: string; readonly address: string; readonly bandwidthMbps: number } | undefined;
   readonly #ports = new Map<string, Port>();
   #anchors = new Set<string>();
   #firewall = "";
@@ -73,6 +73,16 @@ export class Router {
   /** Interface of the uplink's far end, inside the internet. */
   get internetDevice(): string {
     return interfaceName(this.id);
+  }
+
+  /** The EIP that its uplink carries. */
+  get eipId(): string | undefined {
+    return this.#uplink?.id;
+  }
+
+  /** Its vxnets, each with the port in the switch's namespace that it is plugged into. */
+  get vxnetPorts(): readonly { readonly vxnet: string; readonly device: string }[] {
+    return [...this.#ports.values()].map(({ vxnet }) => ({ vxnet, device: this.#switchDevice(vxnet) }));
   }
 
   /** Unplugs what is not in the picture, so that another router may have the address in the same step. */

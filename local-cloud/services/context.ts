@@ -3,6 +3,7 @@
 import { randomInt } from "node:crypto";
 import type { Action, ParsedRequestOf, ResponseOf } from "../../qingcloud/action.ts";
 import type * as actions from "../../qingcloud/actions.ts";
+import type { Measurements } from "../store/measurements.ts";
 import type { JobAction, JobWork, Kind, ResourceOfKind } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { denied, notFound } from "./errors.ts";
@@ -18,6 +19,7 @@ export interface ZoneState {
 export interface Context extends ZoneState {
   /** How long after its creation a resource gets its lease. */
   readonly leaseDelay: number;
+  readonly measurements: Measurements;
   /** Starts an asynchronous job and answers its id. */
   startJob(work: JobWork, resourceIds: readonly string[]): string;
 }

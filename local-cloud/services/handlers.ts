@@ -9,6 +9,7 @@ import { instanceHandlers } from "./instances.ts";
 import { jobHandlers } from "./jobs.ts";
 import { keypairHandlers } from "./keypairs.ts";
 import { leaseHandlers } from "./leases.ts";
+import { monitorHandlers } from "./monitor.ts";
 import { quotaHandlers } from "./quotas.ts";
 import { resourceLimitHandlers } from "./resource-limits.ts";
 import { routerStaticEntryHandlers } from "./router-static-entries.ts";
@@ -44,4 +45,5 @@ export const handlers: Handlers = {
   ...imageHandlers,
   ...volumeHandlers,
   ...tagHandlers,
+  ...monitorHandlers,
 };

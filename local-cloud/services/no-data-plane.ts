@@ -4,6 +4,7 @@ import type { DataPlane } from "../network/picture.ts";
 export const noDataPlane: DataPlane = {
   converge: async () => undefined,
   observe: async () => ({ routers: [], nodes: [] }),
+  count: async () => ({ eips: [], routers: [], nodes: [] }),
   forget: async () => undefined,
   stop: async () => undefined,
 };

@@ -8,6 +8,7 @@ import { Faults } from "../../local-cloud/services/faults.ts";
 import { JobRunner } from "../../local-cloud/services/job-runner.ts";
 import { readDurations } from "../../local-cloud/services/jobs.ts";
 import { noDataPlane } from "../../local-cloud/services/no-data-plane.ts";
+import { Measurements } from "../../local-cloud/store/measurements.ts";
 import { Store } from "../../local-cloud/store/store.ts";
 import { actionsByName } from "../../qingcloud/actions.ts";
 import { makeNetwork, publicKey, startTestCloud, TestClient, type TestCloud } from "./support.ts";
@@ -258,6 +259,7 @@ test("an exception inside is 5000, logged, and undone", () => {
     rateLimit: new RateLimit(undefined),
     faults: new Faults(),
     leaseDelay: 0,
+    measurements: new Measurements(":memory:"),
     log: (line: string) => logged.push(line),
   };
   const parameters = client.signed("AllocateEips", { zone: "gpu1a", bandwidth: "1" });

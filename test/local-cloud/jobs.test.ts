@@ -10,6 +10,7 @@ import { JobRunner } from "../../local-cloud/services/job-runner.ts";
 import { readDurations } from "../../local-cloud/services/jobs.ts";
 import { noDataPlane } from "../../local-cloud/services/no-data-plane.ts";
 import { seed } from "../../local-cloud/services/seed.ts";
+import { Measurements } from "../../local-cloud/store/measurements.ts";
 import { Store } from "../../local-cloud/store/store.ts";
 import { firstId, publicKey, startTestCloud } from "./support.ts";
 
@@ -93,6 +94,7 @@ function services(dataPlane: Partial<DataPlane>) {
     const context = {
       ...state(),
       leaseDelay: 0,
+      measurements: new Measurements(":memory:"),
       startJob: (...[work, ids]: Parameters<Parameters<Handlers[Name]>[1]["startJob"]>) =>
         runner.start("gpu1a", work, ids),
     };
