@@ -62,29 +62,38 @@ program
   .addOption(home())
   .option("-f, --follow", "go on as it grows")
   .action(logs);
-const fault = program.command("fault").description("let the next calls of its API meet faults");
+const fault = program.command("fault").description("let calls, jobs and zones meet faults");
 fault
   .command("add")
   .description("add a fault")
-  .requiredOption("--action <name>", "an action of the API, or * for any")
-  .requiredOption("--kind <kind>", "refuse, lose-request, lose-answer, delay, fail-job or http")
-  .option("--zone <id>", "only calls in this zone")
+  .requiredOption(
+    "--kind <kind>",
+    "of calls: refuse, lose-request, lose-answer, delay, http; of the jobs that they start: fail-job, hang-job; of zones: exhaust",
+  )
+  .option("--action <name>", "calls of this action of the API, or * for any")
+  .option("--zone <id>", "only in this zone")
+  .option("--resource <id>", "only calls that name this resource")
   .option("--times <n>", "how many calls meet it (default: 1)")
+  .option("--nth <n>", "the how-manieth call for it is the first to meet it (default: 1)")
   .option("--code <n>", "ret_code of refuse and fail-job (default: 5000), HTTP status of http (default: 502)")
   .option("--message <text>", "message of refuse and fail-job")
-  .option("--seconds <s>", "how long delay takes")
+  .option(
+    "--of <thing>",
+    "what the zone runs out of with exhaust: eip, instance, gpu, router, vxnet or volume",
+  )
+  .option("--seconds <s>", "how long delay takes, or after how long exhaust is over (default: when cleared)")
   .addOption(home())
   .addOption(json())
   .action(addFault);
 fault
   .command("list")
-  .description("print the faults that are still to be met")
+  .description("print the faults that are there")
   .addOption(home())
   .addOption(json())
   .action(listFaults);
 fault
-  .command("clear")
-  .description("take all faults back")
+  .command("clear [id]")
+  .description("take one fault back, or all; a job that hangs then ends")
   .addOption(home())
   .addOption(json())
   .action(clearFaults);

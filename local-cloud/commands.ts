@@ -217,13 +217,13 @@ export async function ask<Answer = CloudStatus>(
     headers: { Authorization: `Bearer ${record.token}` },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const answer = (await response.json()) as Answer & {
-    readonly error?: string;
-    readonly message?: string;
-  };
-  if (answer.error !== undefined) throw new Failure(answer.error);
-  if (!response.ok) throw new Failure(`process ${record.pid} answers ${command} with: ${answer.message}`);
-  return answer;
+  const answer = (await response.json()) as Answer & { readonly message?: string };
+  if (response.ok) return answer;
+  throw new Failure(
+    response.status < 500 && answer.message !== undefined
+      ? answer.message
+      : `process ${record.pid} answers ${command} with: ${answer.message}`,
+  );
 }
 
 async function readStopped(home: Home): Promise<CloudStatus> {

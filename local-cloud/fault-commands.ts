@@ -3,57 +3,46 @@ import { ask, type HomeOptions, print } from "./commands.ts";
 import { Failure } from "./failure.ts";
 import { Home } from "./home.ts";
 import { type PidRecord, readRunning } from "./pid-record.ts";
-import type { Fault, FaultRequest } from "./services/faults.ts";
+import type { ShownFault } from "./services/faults/faults.ts";
 
-type AddOptions = HomeOptions & FaultRequest;
+interface Faults {
+  readonly faults: readonly ShownFault[];
+}
 
-/** Adds a fault that the next calls of an action meet. */
-export async function addFault(options: AddOptions): Promise<void> {
+/** Adds a fault; what it takes is checked by the server. */
+export async function addFault(options: HomeOptions & Readonly<Record<string, unknown>>): Promise<void> {
   const { home: _, json: __, ...request } = options;
-  const { fault } = await ask<{ readonly fault: Fault }>(needRunning(options), "POST", "faults", request);
-  print(options, fault, describe(fault));
+  const { fault } = await ask<{ readonly fault: ShownFault }>(
+    needRunning(options),
+    "POST",
+    "faults",
+    request,
+  );
+  print(options, fault, line(fault));
 }
 
-/** Prints the faults that are still to be met. */
+/** Prints the faults that are there. */
 export async function listFaults(options: HomeOptions): Promise<void> {
-  const record = needRunning(options);
-  const { faults } = await ask<{ readonly faults: readonly Fault[] }>(record, "GET", "faults");
-  print(options, { faults }, faults.map(describe).join("\n") || "There are no faults.");
+  const found = await ask<Faults>(needRunning(options), "GET", "faults");
+  print(options, found, found.faults.map(line).join("\n") || "There are no faults.");
 }
 
-/** Takes all faults back. */
-export async function clearFaults(options: HomeOptions): Promise<void> {
-  const found = await ask<{ readonly faults: readonly Fault[] }>(needRunning(options), "DELETE", "faults");
-  print(options, found, "There are no faults any more.");
+/** Takes one fault back, or all. */
+export async function clearFaults(id: string | undefined, options: HomeOptions): Promise<void> {
+  const path = id === undefined ? "faults" : `faults/${encodeURIComponent(id)}`;
+  const found = await ask<Faults>(needRunning(options), "DELETE", path);
+  const gone = id === undefined ? "There are no faults any more." : `There is no fault ${id} any more.`;
+  print(options, found, [gone, ...found.faults.map(line)].join("\n"));
 }
 
 function needRunning({ home }: HomeOptions): PidRecord {
   const running = readRunning(new Home(home).pid);
   if (running !== undefined) return running;
   throw new Failure(
-    `the local cloud of ${home} is not running, and faults live in its memory: start it first (npm run cloud -- start)`,
+    `the local cloud of ${home} is not running, its server keeps the faults: start it first (npm run cloud -- start)`,
   );
 }
 
-function describe(fault: Fault): string {
-  const calls = fault.times === 1 ? "The next call" : `The next ${fault.times} calls`;
-  const what = fault.action === "*" ? "any action" : fault.action;
-  return `${calls} of ${what} in ${fault.zone ?? "any zone"}: ${effectOf(fault)}.`;
-}
-
-function effectOf(fault: Fault): string {
-  switch (fault.kind) {
-    case "refuse":
-      return `refused with ret_code ${fault.code}, ${fault.message}`;
-    case "lose-request":
-      return "the connection is closed before anything is done";
-    case "lose-answer":
-      return "done, then the connection is closed without an answer";
-    case "delay":
-      return `answered after ${fault.seconds} s`;
-    case "fail-job":
-      return `the job ends failed with ${fault.code}, ${fault.message}`;
-    case "http":
-      return `answered with HTTP status ${fault.code}`;
-  }
+function line({ id, text }: ShownFault): string {
+  return `${id}  ${text}`;
 }

@@ -10,7 +10,7 @@ import { Failure } from "./failure.ts";
 import { Home, type Settings } from "./home.ts";
 import type { DataPlane } from "./network/picture.ts";
 import { register, unregister } from "./pid-record.ts";
-import { Faults } from "./services/faults.ts";
+import { Faults } from "./services/faults/faults.ts";
 import { JobRunner } from "./services/job-runner.ts";
 import { readDurations } from "./services/jobs.ts";
 import { noDataPlane } from "./services/no-data-plane.ts";
@@ -109,7 +109,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
     undo.push(() => runner.stop());
     const credentials = home.writeConfig(settings.apiPort);
     const calls = new CallLog(home.calls);
-    const faults = new Faults();
+    const faults = new Faults(store, () => runner.wake());
     undo.push(() => calls.close());
     const api: Api = {
       store,
@@ -172,7 +172,6 @@ function createCommands(
       };
     },
     async reset(): Promise<void> {
-      faults.clear();
       await runner.reset();
       measurements.clear();
     },

@@ -8,7 +8,7 @@ import type { Store } from "./store/store.ts";
 export interface ZoneStatus {
   readonly id: string;
   /** How many there are of each kind; what every zone has from the start does not count. */
-  readonly resources: Readonly<Record<Exclude<Kind, "job">, number>>;
+  readonly resources: Readonly<Record<Exclude<Kind, "job" | "fault">, number>>;
   /** Jobs that have not ended. */
   readonly jobs: number;
 }
@@ -36,7 +36,7 @@ const kinds = [
   "instance",
   "volume",
   "tag",
-] as const satisfies readonly Exclude<Kind, "job">[];
+] as const satisfies readonly Exclude<Kind, "job" | "fault">[];
 
 export function zoneStatuses(store: Store): ZoneStatus[] {
   return zones.map(({ id }) => {

@@ -1,12 +1,13 @@
 /** What the local cloud's own commands ask a running server; open to who can read the token in the home directory. */
 import type { IncomingMessage } from "node:http";
 import { isSameSignature } from "../../qingcloud/signature.ts";
-import { FaultError, type Faults } from "../services/faults.ts";
+import type { Faults } from "../services/faults/faults.ts";
+import { FaultError } from "../services/faults/settings.ts";
 import type { CloudStatus } from "../status.ts";
-import { readBody } from "./body.ts";
+import { HttpError, readBody } from "./body.ts";
 
 export interface Control {
-  /** Answers the command, or throws if the token is wrong. */
+  /** Answers the command, or throws an HttpError. */
   answer(command: string, request: IncomingMessage): Promise<unknown>;
 }
 
@@ -21,31 +22,39 @@ export function createControl(token: string, commands: Commands): Control {
   return {
     async answer(command, request) {
       if (!isSameSignature(`Bearer ${token}`, request.headers.authorization ?? "")) {
-        return { error: "the token in the home directory of the local cloud is needed" };
+        throw new HttpError(401, "the token in the home directory of the local cloud is needed");
       }
-      if (command === "ping") return { pid: process.pid };
-      if (command === "status" && request.method === "GET") return await commands.status();
-      if (command === "reset" && request.method === "POST") {
-        await commands.reset();
-        return { done: true };
+      const [name = "", id] = command.split("/").map(decodeURIComponent);
+      switch (`${request.method} ${name}${id === undefined ? "" : "/ID"}`) {
+        case "GET ping":
+          return { pid: process.pid };
+        case "GET status":
+          return await commands.status();
+        case "POST reset":
+          await commands.reset();
+          return { done: true };
+        case "GET faults":
+          return { faults: commands.faults.list() };
+        case "POST faults": {
+          const asked = readObject(await readBody(request));
+          return { fault: checked(() => commands.faults.add(asked)) };
+        }
+        case "DELETE faults":
+        case "DELETE faults/ID":
+          checked(() => commands.faults.clear(id));
+          return { faults: commands.faults.list() };
+        default:
+          throw new HttpError(404, `no such command: ${request.method} ${command}`);
       }
-      if (command === "faults") return await answerFaults(commands.faults, request);
-      return { error: `no such command: ${request.method} ${command}` };
     },
   };
 }
 
-async function answerFaults(faults: Faults, request: IncomingMessage): Promise<unknown> {
-  if (request.method === "GET") return { faults: faults.list() };
-  if (request.method === "DELETE") {
-    faults.clear();
-    return { faults: faults.list() };
-  }
-  if (request.method !== "POST") return { error: `no such command: ${request.method} faults` };
+function checked<T>(work: () => T): T {
   try {
-    return { fault: faults.add(readObject(await readBody(request))) };
+    return work();
   } catch (error) {
-    if (error instanceof FaultError) return { error: error.message };
+    if (error instanceof FaultError) throw new HttpError(400, error.message);
     throw error;
   }
 }
@@ -58,5 +67,5 @@ function readObject(text: string): Readonly<Record<string, unknown>> {
     value = undefined;
   }
   if (typeof value === "object" && value !== null) return value as Readonly<Record<string, unknown>>;
-  throw new FaultError("a fault must be a JSON object with action and kind");
+  throw new HttpError(400, "a fault must be a JSON object with kind and its settings");
 }

@@ -5,7 +5,8 @@ import { actionsByName } from "../../qingcloud/actions.ts";
 import { retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../services/context.ts";
 import { ApiError, badValue, missing } from "../services/errors.ts";
-import type { Faults } from "../services/faults.ts";
+import type { Faults } from "../services/faults/faults.ts";
+import { needNotExhausted } from "../services/faults/states.ts";
 import { handlers } from "../services/handlers.ts";
 import type { JobRunner } from "../services/job-runner.ts";
 import { zones } from "../services/zones.ts";
@@ -91,7 +92,12 @@ function perform(
     leaseDelay: api.leaseDelay,
     measurements: api.measurements,
     startJob: (work, resourceIds) =>
-      api.runner.start(zone, work, resourceIds, api.faults.failureOfJob({ action: action.name, zone })),
+      api.runner.start(
+        zone,
+        work,
+        resourceIds,
+        api.faults.fateOfJob({ action: action.name, zone, parameters }),
+      ),
   };
   const input = readRequest(action, parameters);
   beforeWork();
@@ -100,7 +106,11 @@ function perform(
     context: Context,
   ) => Record<string, unknown>;
   if (action.isRead) return handler(input, context);
-  const output = api.store.transaction(() => handler(input, context));
+  const output = api.store.transaction(() => {
+    const made = handler(input, context);
+    needNotExhausted(api.store, action.name, zone, made);
+    return made;
+  });
   api.runner.wake();
   return output;
 }

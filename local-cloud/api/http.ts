@@ -62,7 +62,7 @@ async function respondToCall(api: Api, call: SignedRequest, response: ServerResp
   response.once("close", () => gone.abort());
   const { action = "", zone = "" } = call.parameters;
   const fate = await api.faults.meet(
-    { action, zone },
+    { action, zone, parameters: call.parameters },
     (beforeWork) => answer(api, call, beforeWork),
     gone.signal,
   );

@@ -57,6 +57,7 @@ const names = {
   volume: "volume",
   tag: "tag",
   job: "job",
+  fault: "fault",
 } as const satisfies Record<Kind, string>;
 
 /** How messages call a kind of resource. */

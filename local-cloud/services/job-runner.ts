@@ -9,6 +9,7 @@ import type { Job, JobError, JobWork } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { type Effect, newId, type ZoneState } from "./context.ts";
 import { effects } from "./effects.ts";
+import { endFaults } from "./faults/states.ts";
 import type { Durations } from "./jobs.ts";
 import { pictureOf } from "./picture.ts";
 import { seed } from "./seed.ts";
@@ -18,6 +19,9 @@ const recordLifetime = 24 * 3_600_000;
 /** A terminated instance can be brought back for two hours. */
 const recycleBinTime = 2 * 3_600_000;
 
+/** How a job has to end, if a fault says so. */
+export type JobFate = Pick<Job, "mustFail" | "heldBy">;
+
 export class JobRunner {
   private readonly store: Store;
   private readonly dataPlane: DataPlane;
@@ -26,6 +30,8 @@ export class JobRunner {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private isStopped = false;
+  /** When the next fault is over by itself. */
+  private nextFaultEnd: number | undefined;
   /** What the data plane last became; undefined while that is not known. */
   private shown: Picture | undefined;
 
@@ -36,14 +42,13 @@ export class JobRunner {
     this.log = log;
   }
 
-  /** Registers a job inside the transaction of the request that starts it; `mustFail` says how it ends, if it has to fail. */
-  start(zone: string, work: JobWork, resourceIds: readonly string[], mustFail?: JobError): string {
+  /** Registers a job inside the transaction of the request that starts it. */
+  start(zone: string, work: JobWork, resourceIds: readonly string[], fate: JobFate = {}): string {
     const now = Date.now();
     const id = newId("j");
     const dueTime = now + this.durations.of(work.action) * 1000;
     const times = { createTime: now, statusTime: now, dueTime };
-    const failure = mustFail === undefined ? {} : { mustFail };
-    this.store.put({ kind: "job", id, zone, ...times, status: "pending", resourceIds, work, ...failure });
+    this.store.put({ kind: "job", id, zone, ...times, status: "pending", resourceIds, work, ...fate });
     return id;
   }
 
@@ -102,8 +107,9 @@ export class JobRunner {
 
   private async runAll(): Promise<void> {
     while (!this.isStopped) {
+      this.nextFaultEnd = endFaults(this.store, Date.now());
       this.markWorking();
-      const due = this.unfinished().filter((job) => job.dueTime <= Date.now());
+      const due = this.unfinished().filter((job) => job.dueTime <= Date.now() && !this.isHeld(job));
       if (due.length > 0) await this.settle(due);
       else if (this.isShown()) return;
       else {
@@ -121,7 +127,9 @@ export class JobRunner {
 
   private markWorking(): void {
     const now = Date.now();
-    const fresh = this.unfinished().filter((job) => job.status === "pending" && job.dueTime > now);
+    const fresh = this.unfinished().filter(
+      (job) => job.status === "pending" && (job.dueTime > now || this.isHeld(job)),
+    );
     if (fresh.length === 0) return;
     this.store.transaction(() => {
       for (const job of fresh) this.store.put({ ...job, status: "working", statusTime: now });
@@ -184,13 +192,19 @@ export class JobRunner {
     return this.store.list("job").filter(({ status }) => status === "pending" || status === "working");
   }
 
+  /** By a fault that is still there. */
+  private isHeld({ heldBy }: Job): boolean {
+    return heldBy !== undefined && this.store.get("fault", "", heldBy) !== undefined;
+  }
+
   private stateOf(job: Job): ZoneState {
     return { zone: job.zone, store: this.store, now: Date.now() };
   }
 
   private sleep(): void {
     if (this.isStopped) return;
-    const next = Math.min(...this.unfinished().map(({ dueTime }) => dueTime));
+    const due = this.unfinished().flatMap((job) => (this.isHeld(job) ? [] : [job.dueTime]));
+    const next = Math.min(...due, this.nextFaultEnd ?? Number.POSITIVE_INFINITY);
     if (Number.isFinite(next)) {
       this.timer = setTimeout(() => this.wake(), Math.max(0, next - Date.now()));
     }

@@ -1,5 +1,6 @@
 /** The documents of the durable state, one type per kind of resource. Documents are never changed in place. */
 import type { RulePicture } from "../network/picture.ts";
+import type { FaultRecord } from "./faults.ts";
 
 interface Common {
   readonly id: string;
@@ -259,6 +260,8 @@ export interface Job {
   readonly error?: JobError;
   /** It ends failed like this, whatever its work. */
   readonly mustFail?: JobError;
+  /** A fault that does not let it end: its id, while it is there. */
+  readonly heldBy?: string;
   readonly work: JobWork;
 }
 
@@ -273,6 +276,7 @@ export interface ResourceOfKind {
   volume: Volume;
   tag: Tag;
   job: Job;
+  fault: FaultRecord;
 }
 export type Kind = keyof ResourceOfKind;
 export type Resource = ResourceOfKind[Kind];

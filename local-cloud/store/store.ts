@@ -149,6 +149,7 @@ function emptyTables(): Tables {
     volume: new Map(),
     tag: new Map(),
     job: new Map(),
+    fault: new Map(),
   };
 }
 

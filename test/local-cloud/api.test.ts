@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { CallLog } from "../../local-cloud/api/call-log.ts";
 import { answer } from "../../local-cloud/api/dispatch.ts";
 import { RateLimit } from "../../local-cloud/api/rate-limit.ts";
-import { Faults } from "../../local-cloud/services/faults.ts";
+import { Faults } from "../../local-cloud/services/faults/faults.ts";
 import { JobRunner } from "../../local-cloud/services/job-runner.ts";
 import { readDurations } from "../../local-cloud/services/jobs.ts";
 import { noDataPlane } from "../../local-cloud/services/no-data-plane.ts";
@@ -79,8 +79,9 @@ test("refuses bodies over 1 MiB, other methods and other paths, and goes on", as
 
 test("the local cloud's own commands need the token", async () => {
   const response = await fetch(`http://127.0.0.1:${client.keys.port}/_cloud/reset`, { method: "POST" });
+  expect(response.status).toBe(401);
   expect(await response.json()).toEqual({
-    error: "the token in the home directory of the local cloud is needed",
+    message: "the token in the home directory of the local cloud is needed",
   });
 });
 
@@ -257,7 +258,7 @@ test("an exception inside is 5000, logged, and undone", () => {
     },
     calls: { write: ({ retCode }: { retCode: number }) => written.push(retCode) } as unknown as CallLog,
     rateLimit: new RateLimit(undefined),
-    faults: new Faults(),
+    faults: new Faults(store, () => undefined),
     leaseDelay: 0,
     measurements: new Measurements(":memory:"),
     log: (line: string) => logged.push(line),

@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
-import type { FaultRequest } from "../../local-cloud/services/faults.ts";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import type { FaultRequest } from "../../local-cloud/services/faults/settings.ts";
 import { AllocateEips, DescribeEips } from "../../qingcloud/actions.ts";
 import { QingCloudClient } from "../../qingcloud/client.ts";
 import { firstId, publicKey, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
@@ -15,7 +16,7 @@ beforeAll(async () => {
   client = cloud.client;
 });
 afterAll(() => cloud.stop());
-beforeEach(() => run("clear"));
+beforeEach(() => cloud.clearFaults());
 
 const main = join(import.meta.dirname, "..", "..", "local-cloud", "main.ts");
 interface Outcome {
@@ -31,7 +32,7 @@ async function run(command: string, ...options: string[]): Promise<Outcome> {
     return error as Outcome;
   }
 }
-const faults = async (): Promise<unknown> => JSON.parse((await run("list", "--json")).stdout).faults;
+const faults = () => cloud.faults();
 const calls = (action: string) =>
   readFileSync(join(cloud.home, "calls.jsonl"), "utf8")
     .trim()
@@ -179,30 +180,49 @@ test("the client of this project asks again after 5100 and reads again after a l
   expect((await own.call(DescribeEips, "gpu1a", {})).total_count).toBe(before + 1);
 });
 
-test("fault add, list and clear; reset clears too", async () => {
+test("fault add, list and clear, of all or of one; reset clears too", async () => {
   expect(await run("list")).toMatchObject({ code: 0, stdout: "There are no faults.\n" });
-  expect(
-    await run("add", "--action", "UpdateRouters", "--kind", "fail-job", "--zone", "gpu1a", "--times", "2"),
-  ).toMatchObject({
-    code: 0,
-    stdout:
-      "The next 2 calls of UpdateRouters in gpu1a: the job ends failed with 5000, InjectedFault, a fault that was added to the local cloud.\n",
+  const added = await run(
+    "add",
+    ...["--action", "UpdateRouters", "--kind", "fail-job", "--zone", "gpu1a", "--times", "2"],
+  );
+  expect(added.stdout).toMatch(
+    /^flt-[a-z0-9]{8} {2}The next 2 calls of UpdateRouters in gpu1a: the job ends failed with 5000, InjectedFault, a fault that was added to the local cloud\.\n$/,
+  );
+  const [failingId = ""] = added.stdout.split(" ");
+  const slow = JSON.parse(
+    (await run("add", "--action", "*", "--kind", "delay", "--seconds", "0.5", "--json")).stdout,
+  );
+  expect(slow).toEqual({
+    id: expect.stringMatching(/^flt-/),
+    kind: "delay",
+    action: "*",
+    times: 1,
+    nth: 1,
+    seconds: 0.5,
+    text: "The next call of any action in any zone: answered after 0.5 s.",
   });
-  const added = await run("add", "--action", "*", "--kind", "delay", "--seconds", "0.5", "--json");
-  const slow = { action: "*", times: 1, kind: "delay", seconds: 0.5 };
-  expect(JSON.parse(added.stdout)).toEqual(slow);
   const failing = {
+    id: failingId,
+    kind: "fail-job",
     action: "UpdateRouters",
     zone: "gpu1a",
     times: 2,
-    kind: "fail-job",
+    nth: 1,
     code: 5000,
     message: "InjectedFault, a fault that was added to the local cloud",
+    text: expect.any(String),
   };
-  expect(await faults()).toEqual([failing, slow]);
-  expect((await run("list")).stdout.split("\n")[1]).toBe(
-    "The next call of any action in any zone: answered after 0.5 s.",
-  );
+  expect(JSON.parse((await run("list", "--json")).stdout)).toEqual({ faults: [failing, slow] });
+  expect((await run("list")).stdout.split("\n")[1]).toBe(`${slow.id}  ${slow.text}`);
+  expect(await run("clear", failingId)).toMatchObject({
+    code: 0,
+    stdout: `There is no fault ${failingId} any more.\n${slow.id}  ${slow.text}\n`,
+  });
+  expect(await run("clear", failingId)).toMatchObject({
+    code: 2,
+    stderr: `cloud: there is no fault ${failingId}: there is ${slow.id}\n`,
+  });
   expect(await run("clear", "--json")).toMatchObject({ code: 0, stdout: '{\n  "faults": []\n}\n' });
   expect(await faults()).toEqual([]);
   await cloud.fault({ action: "*", kind: "lose-request", times: 9 });
@@ -211,10 +231,121 @@ test("fault add, list and clear; reset clears too", async () => {
   expect(await faults()).toEqual([]);
 });
 
+test("--nth: only the calls that it counts come before the one that meets it", async () => {
+  await cloud.fault({ action: "AllocateEips", kind: "refuse", code: 5200, nth: 3 });
+  await cloud.fault({ action: "AllocateEips", kind: "lose-answer", nth: 2, zone: "gpu2a" });
+  const codes = [];
+  // A call that is refused anyway and one of another action do not count.
+  for (const bandwidth of ["1", "0", "1", "1", "1"]) codes.push((await allocate({ bandwidth })).ret_code);
+  expect(codes).toEqual([0, 1101, 0, 5200, 0]);
+  expect(await faults()).toMatchObject([{ kind: "lose-answer", nth: 2 }]);
+  expect(await allocate({ zone: "gpu2a", bandwidth: "0" })).toMatchObject({ ret_code: 1101 });
+  expect(await allocate({ zone: "gpu2a" })).toMatchObject({ ret_code: 0 });
+  await expect(allocate({ zone: "gpu2a" })).rejects.toThrow("fetch failed");
+});
+
+test("--resource: only calls that name the resource, alone or in a list, meet it", async () => {
+  const [one = "", other = ""] = (await client.ok("AllocateEips", { bandwidth: "1", count: "2" }))
+    .eips as string[];
+  await cloud.fault({ action: "*", kind: "refuse", resource: one, times: 2 });
+  await client.ok("DescribeEips", { "eips.1": other });
+  await client.ok("DescribeEips");
+  expect(await client.call("DescribeEips", { "eips.1": other, "eips.2": one })).toMatchObject({
+    ret_code: 5000,
+  });
+  expect(await client.call("ModifyEipAttributes", { eip: one, eip_name: "x" })).toMatchObject({
+    ret_code: 5000,
+  });
+  await client.ok("DescribeEips", { "eips.1": one });
+});
+
+test("hang-job lets the job of the call not end before the fault is cleared, over a restart too", async () => {
+  const home = mkdtempSync(join(tmpdir(), "local-cloud-"));
+  const first = await startTestCloud({ home });
+  await first.fault({ kind: "hang-job", action: "CreateVolumes", nth: 2 });
+  const size = { size: "10" };
+  await first.client.done("CreateVolumes", size);
+  const { volumes, job_id } = await first.client.ok("CreateVolumes", size);
+  await first.client.done("CreateVolumes", size);
+  const volume = { "volumes.1": firstId(volumes) };
+  await first.stop();
+  const second = await startTestCloud({ home });
+  onTestFinished(async () => {
+    await second.stop();
+    rmSync(home, { recursive: true });
+  });
+  // Another job has come and gone since.
+  await second.client.done("CreateVolumes", size);
+  const hanging = { "jobs.1": String(job_id) };
+  expect(await second.client.one("DescribeJobs", "job_set", hanging)).toMatchObject({ status: "working" });
+  expect(await second.client.one("DescribeVolumes", "volume_set", volume)).toMatchObject({
+    status: "pending",
+    transition_status: "creating",
+  });
+  const [fault] = await second.faults();
+  expect(fault).toMatchObject({
+    kind: "hang-job",
+    times: 0,
+    jobs: [job_id],
+    text: "1 job does not end until it is cleared.",
+  });
+  await second.clearFaults(fault?.id);
+  expect(await second.client.ended(String(job_id))).toMatchObject({ status: "successful" });
+  expect(await second.client.one("DescribeVolumes", "volume_set", volume)).toMatchObject({
+    status: "available",
+    transition_status: "",
+  });
+});
+
+test("exhaust refuses with 5200 what would otherwise be made, until it is cleared, and nothing is left of it", async () => {
+  const creating: [string, string, Record<string, string>][] = [
+    ["eip", "AllocateEips", { bandwidth: "1" }],
+    ["router", "CreateRouters", { vpc_network: "192.168.0.0/16" }],
+    ["vxnet", "CreateVxnets", { vxnet_type: "1" }],
+    ["volume", "CreateVolumes", { size: "10" }],
+  ];
+  for (const [of, action, parameters] of creating) {
+    await cloud.fault({ kind: "exhaust", of, zone: "gpu1a" });
+    const list = action.replace(/^(Allocate|Create)/, "Describe");
+    const before = (await client.ok(list)).total_count;
+    for (let round = 0; round < 2; round += 1) {
+      expect(await client.call(action, parameters), action).toEqual({
+        ret_code: 5200,
+        message: `InsufficientResources, zone [gpu1a] has no ${of} left`,
+      });
+    }
+    expect((await client.ok(list)).total_count, list).toBe(before);
+    await client.ok(action, { ...parameters, zone: "gpu2a" });
+  }
+  expect(await client.call("AllocateEips", { bandwidth: "1", eip_group: "x", count: "0" })).toMatchObject({
+    ret_code: 1101,
+  });
+  await cloud.clearFaults();
+  for (const [, action, parameters] of creating) await client.ok(action, parameters);
+});
+
+test("exhaust of gpu refuses instances with GPUs only, and is over after its --seconds", async () => {
+  const { keypair_id } = await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey });
+  const login = { image_id: "img-bare", login_mode: "keypair", login_keypair: String(keypair_id) };
+  const gpu = { ...login, instance_type: "g2ntp100.4xlarge.r4" };
+  await cloud.fault({ kind: "exhaust", of: "gpu", seconds: 1.5 });
+  expect(await client.call("RunInstances", gpu)).toEqual({
+    ret_code: 5200,
+    message: "InsufficientResources, zone [gpu1a] has no gpu left",
+  });
+  await client.done("RunInstances", { ...login, cpu: "1", memory: "1024" });
+  const [fault] = await cloud.faults();
+  expect(fault?.text).toMatch(
+    /^Every zone has no gpu left, creating one is refused with 5200, for [01]\.\d s more\.$/,
+  );
+  await vi.waitFor(async () => expect(await cloud.faults()).toEqual([]), 5000);
+  await client.done("RunInstances", gpu);
+});
+
 test.each<[Partial<Record<keyof FaultRequest, string>>, RegExp]>([
   [
     { action: "FlyInstances", kind: "refuse" },
-    /^--action FlyInstances: must be one of \*, AddRouterStatics, .*, UpdateRouters$/,
+    /^--action FlyInstances: must be one of \*, .*AllocateEips, .*, UpdateRouters$/,
   ],
   [
     { action: "AllocateEips", kind: "fail-job" },
@@ -223,7 +354,7 @@ test.each<[Partial<Record<keyof FaultRequest, string>>, RegExp]>([
   [{ kind: "refuse" }, /^--action is missing: must be one of \*, /],
   [
     { action: "*", kind: "explode" },
-    /^--kind explode: must be one of refuse, lose-request, lose-answer, delay, fail-job, http$/,
+    /^--kind explode: must be one of refuse, lose-request, lose-answer, delay, fail-job, hang-job, http, exhaust$/,
   ],
   [{ action: "*", kind: "refuse", zone: "pek3" }, /^--zone pek3: must be one of gpu1a, gpu2a$/],
   [{ action: "*", kind: "refuse", times: "0" }, /^--times 0: must be a whole number from 1 to 1000000$/],
@@ -235,6 +366,18 @@ test.each<[Partial<Record<keyof FaultRequest, string>>, RegExp]>([
     { action: "*", kind: "lose-answer", code: "5000" },
     /^--code 5000: is for --kind refuse, fail-job, http only, not for lose-answer$/,
   ],
+  [{ kind: "exhaust" }, /^--of is missing: must be one of eip, instance, gpu, router, vxnet, volume$/],
+  [
+    { kind: "exhaust", of: "eip", times: "2" },
+    /^--times 2: is for --kind refuse, .*, http only, not for exhaust$/,
+  ],
+  [{ kind: "exhaust", of: "eip", seconds: "-1" }, /^--seconds -1: must be more than 0, at most 86400$/],
+  [{ action: "*", kind: "http", nth: "0" }, /^--nth 0: must be a whole number from 1 to 1000000$/],
+  [
+    { action: "*", kind: "http", resource: "*" },
+    /^--resource \*: must be the id of a resource, e.g. eip-0a1b2c3d$/,
+  ],
+  [{ action: "*", kind: "http", colour: "red" }, /^colour: is no setting of a fault$/],
 ])("a fault that can not be is refused with what is allowed: %o", async (request, message) => {
   await expect(cloud.fault(request as unknown as FaultRequest)).rejects.toThrow(message);
   expect(await faults()).toEqual([]);
@@ -250,6 +393,6 @@ test("the command says what is wrong, with exit code 2", async () => {
   expect(outcome).toMatchObject({
     code: 2,
     stderr:
-      "cloud: the local cloud of /nowhere is not running, and faults live in its memory: start it first (npm run cloud -- start)\n",
+      "cloud: the local cloud of /nowhere is not running, its server keeps the faults: start it first (npm run cloud -- start)\n",
   });
 });

@@ -7,7 +7,8 @@ import { ask } from "../../local-cloud/commands.ts";
 import { Home } from "../../local-cloud/home.ts";
 import { readRunning } from "../../local-cloud/pid-record.ts";
 import { startCloud } from "../../local-cloud/server.ts";
-import type { FaultRequest } from "../../local-cloud/services/faults.ts";
+import type { ShownFault } from "../../local-cloud/services/faults/faults.ts";
+import type { FaultRequest } from "../../local-cloud/services/faults/settings.ts";
 import { canonicalQuery, encode, sign } from "../../qingcloud/signature.ts";
 
 export interface Reply {
@@ -108,8 +109,10 @@ export interface TestCloud {
   readonly home: string;
   readonly client: TestClient;
   readonly logged: string[];
-  /** Lets the next calls meet a fault. */
+  /** Adds a fault. */
   fault(request: FaultRequest): Promise<void>;
+  faults(): Promise<readonly ShownFault[]>;
+  clearFaults(id?: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -127,11 +130,17 @@ export async function startTestCloud(
     webRoot: home,
     log: (line) => logged.push(line),
   });
+  const client = TestClient.ofHome(home);
+  // Kept connections to an earlier server at this port are found closed here, not by the test's first call.
+  await client.send({}).catch(() => undefined);
   return {
     home,
-    client: TestClient.ofHome(home),
+    client,
     logged,
-    fault: (request) => addFault(home, request),
+    fault: async (request) => void (await askCloud(home, "POST", "faults", request)),
+    faults: async () => (await askCloud(home, "GET", "faults")).faults,
+    clearFaults: async (id) =>
+      void (await askCloud(home, "DELETE", id === undefined ? "faults" : `faults/${id}`)),
     async stop() {
       await cloud.stop();
       if (options.home === undefined) rmSync(home, { recursive: true });
@@ -139,11 +148,11 @@ export async function startTestCloud(
   };
 }
 
-/** As `cloud fault add` does it; throws with the message of a fault that can not be. */
-async function addFault(home: string, request: FaultRequest): Promise<void> {
+/** As the cloud's commands do it; throws with the message of what can not be. */
+async function askCloud(home: string, method: "GET" | "POST" | "DELETE", command: string, body?: object) {
   const record = readRunning(new Home(home).pid);
   if (record === undefined) throw new Error(`the cloud of ${home} does not run`);
-  await ask(record, "POST", "faults", request);
+  return await ask<{ readonly faults: readonly ShownFault[] }>(record, method, command, body);
 }
 
 export const firstId = (list: unknown): string => String((list as unknown[])[0]);

@@ -2,9 +2,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ask } from "../../../local-cloud/commands.ts";
-import { Home } from "../../../local-cloud/home.ts";
-import { readRunning } from "../../../local-cloud/pid-record.ts";
 import { startTestCloud, type TestCloud } from "../../local-cloud/support.ts";
 import type { Call } from "../cloud.ts";
 import { Engine } from "../engine.ts";
@@ -60,9 +57,7 @@ export class Account {
 
   /** Takes all faults back. */
   async clearFaults(): Promise<void> {
-    const record = readRunning(new Home(this.cloud.home).pid);
-    if (record === undefined) throw new Error(`the cloud of ${this.cloud.home} does not run`);
-    await ask(record, "DELETE", "faults");
+    await this.cloud.clearFaults();
   }
 
   /** A file that goes with the account. */
