@@ -50,6 +50,6 @@ describe("QingCloud's own Go SDK", () => {
   test.each(Object.entries(claims))("%s: %s", (name) => report.expectPassed(name));
 
   test("has a test of every scenario that it ran", () => {
-    expect(report.names).toEqual(Object.keys(claims));
+    expect(report.names.sort()).toEqual(Object.keys(claims).sort());
   });
 });

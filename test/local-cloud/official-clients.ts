@@ -75,3 +75,11 @@ export async function runScenarios(
   });
   return new Report(stdout);
 }
+
+/** Runs the scenarios of a Python client, a folder beside this file, on the cloud that a config.yaml names. */
+export async function runPython(folder: string, packages: string, config: string): Promise<Report> {
+  return await runScenarios(python, [join(import.meta.dirname, folder, "main.py"), config], {
+    PYTHONPATH: `${packages}:${import.meta.dirname}`,
+    PYTHONDONTWRITEBYTECODE: "1",
+  });
+}
