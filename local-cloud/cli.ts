@@ -34,6 +34,10 @@ program
       "whether routers lower the segment size of TCP to what their tunnels carry (default: the home's, or on)",
     ).choices(["on", "off"]),
   )
+  .option(
+    "--quota <name=n,…>",
+    "how much of something a zone gives to the account, e.g. instance=2000,cpu=4096 (default: the home's, or the usual)",
+  )
   .option("--web-root <dir>", "what the web server inside the internet serves (default: scripts/train)")
   .option("--foreground", "run in this process until it is told to end")
   .addOption(json())

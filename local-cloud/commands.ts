@@ -20,6 +20,7 @@ interface StartOptions extends HomeOptions {
   readonly jobs: string;
   readonly rateLimit?: string;
   readonly mssClamp?: "on" | "off";
+  readonly quota?: string;
   readonly webRoot?: string;
   readonly foreground?: boolean;
 }
@@ -112,6 +113,7 @@ async function runInForeground(options: StartOptions): Promise<void> {
     jobs: options.jobs,
     rateLimit: options.rateLimit,
     mssClamp: options.mssClamp,
+    quota: options.quota,
     webRoot: options.webRoot ?? trainingScripts,
     guide: trainingScripts,
     log,
@@ -138,6 +140,7 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
     "--jobs": options.jobs,
     "--rate-limit": options.rateLimit,
     "--mss-clamp": options.mssClamp,
+    "--quota": options.quota,
     "--web-root": options.webRoot,
   };
   const given = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import type { Credentials } from "./api/authentication.ts";
 import { Failure } from "./failure.ts";
+import type { Quotas } from "./services/quotas.ts";
 import { zones } from "./services/zones.ts";
 
 export interface Settings {
@@ -16,6 +17,8 @@ export interface Settings {
   readonly dataPlane: "linux" | "none";
   /** Whether routers lower the MSS of TCP; absent where no start has said so. */
   readonly mssClamp?: "on" | "off";
+  /** Those that a start has set. */
+  readonly quotas?: Partial<Quotas>;
 }
 
 const defaultPort = 7080;
@@ -63,14 +66,15 @@ export class Home {
   async chooseSettings(
     port: number | undefined,
     dataPlane: Settings["dataPlane"],
-    given: Pick<Settings, "mssClamp"> = {},
+    given: Pick<Settings, "mssClamp" | "quotas"> = {},
   ): Promise<Settings> {
     const before = this.readSettings();
     const asked = port === 0 ? (before?.apiPort ?? (await freePort(0))) : port;
     const apiPort = asked ?? before?.apiPort ?? (await freePort(defaultPort));
     const bastionPort = before?.bastionPort ?? (await freePort(0));
     const hash = createHash("sha256").update(this.path).digest("hex").slice(0, 4);
-    return { ...before, ...given, apiPort, bastionPort, prefix: `cz${hash}`, dataPlane };
+    const quotas = { ...before?.quotas, ...given.quotas };
+    return { ...before, ...given, quotas, apiPort, bastionPort, prefix: `cz${hash}`, dataPlane };
   }
 
   /** Keeps settings that have worked. */

@@ -14,6 +14,7 @@ import { Faults } from "./services/faults/faults.ts";
 import { JobRunner } from "./services/job-runner.ts";
 import { readDurations } from "./services/jobs.ts";
 import { noDataPlane } from "./services/no-data-plane.ts";
+import { defaultQuotas, readQuotas } from "./services/quotas.ts";
 import { Sampler } from "./services/sampler.ts";
 import { seed } from "./services/seed.ts";
 import { zones } from "./services/zones.ts";
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly rateLimit?: string | undefined;
   /** Whether routers lower the MSS of TCP; undefined for what the home says. */
   readonly mssClamp?: "on" | "off" | undefined;
+  /** e.g. `instance=2000,cpu=4096`; undefined the home's. */
+  readonly quota?: string | undefined;
   /** What the web server inside the internet serves. */
   readonly webRoot: string;
   /** The guide's scripts, which the deep learning image has. @default webRoot */
@@ -77,11 +80,10 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
   const rateLimit = readSetting(() => new RateLimit(options.rateLimit));
   const home = new Home(options.home);
   home.create();
-  const settings = await home.chooseSettings(
-    options.port,
-    options.dataPlane,
-    options.mssClamp === undefined ? {} : { mssClamp: options.mssClamp },
-  );
+  const settings = await home.chooseSettings(options.port, options.dataPlane, {
+    ...(options.mssClamp === undefined ? {} : { mssClamp: options.mssClamp }),
+    ...(options.quota === undefined ? {} : { quotas: readSetting(() => readQuotas(options.quota ?? "")) }),
+  });
   const token = randomBytes(24).toString("hex");
   register(home.pid, { port: settings.apiPort, token });
   const undo: (() => void | Promise<void>)[] = [() => unregister(home.pid)];
@@ -120,6 +122,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
       faults,
       leaseDelay: durations.lease * 1000,
       measurements,
+      quotas: { ...defaultQuotas, ...settings.quotas },
       log,
     };
     const endpoint = `http://127.0.0.1:${settings.apiPort}/iaas/`;

@@ -9,6 +9,7 @@ import type { Faults } from "../services/faults/faults.ts";
 import { needNotExhausted } from "../services/faults/states.ts";
 import { handlers } from "../services/handlers.ts";
 import type { JobRunner } from "../services/job-runner.ts";
+import type { Quotas } from "../services/quotas.ts";
 import { zones } from "../services/zones.ts";
 import type { Measurements } from "../store/measurements.ts";
 import type { Store } from "../store/store.ts";
@@ -27,6 +28,7 @@ export interface Api {
   /** Milliseconds after creation at which a resource gets its lease. */
   readonly leaseDelay: number;
   readonly measurements: Measurements;
+  readonly quotas: Quotas;
   readonly log: (line: string) => void;
 }
 
@@ -91,6 +93,7 @@ function perform(
     now,
     leaseDelay: api.leaseDelay,
     measurements: api.measurements,
+    quotas: api.quotas,
     startJob: (work, resourceIds) =>
       api.runner.start(
         zone,

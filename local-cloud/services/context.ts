@@ -7,6 +7,7 @@ import type { Measurements } from "../store/measurements.ts";
 import type { JobAction, JobWork, Kind, ResourceOfKind } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { denied, notFound } from "./errors.ts";
+import type { Quotas } from "./quotas.ts";
 
 /** What every part of a service sees of one zone. */
 export interface ZoneState {
@@ -20,6 +21,7 @@ export interface Context extends ZoneState {
   /** How long after its creation a resource gets its lease. */
   readonly leaseDelay: number;
   readonly measurements: Measurements;
+  readonly quotas: Quotas;
   /** Starts an asynchronous job and answers its id. */
   startJob(work: JobWork, resourceIds: readonly string[]): string;
 }

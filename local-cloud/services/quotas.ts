@@ -1,11 +1,11 @@
 /** How much of each resource a zone gives to the account. */
 import type * as actions from "../../qingcloud/actions.ts";
 import type { Instance } from "../store/resources.ts";
-import { type Handler, type Handlers, isGone, type ZoneState } from "./context.ts";
+import { type Context, type Handler, type Handlers, isGone, type ZoneState } from "./context.ts";
 import { badValue, quotaExceeded } from "./errors.ts";
 
 /** Memory is in MB, bandwidth in Mbit/s, volume_size in GB. There is no documented key for GPUs. */
-export const quotas = {
+export const defaultQuotas = {
   instance: 100,
   cpu: 1024,
   memory: 4_194_304,
@@ -30,7 +30,26 @@ export const limits = {
   instance_volumes: 10,
 } as const;
 
-type Quota = keyof typeof quotas;
+type Quota = keyof typeof defaultQuotas;
+export type Quotas = Readonly<Record<Quota, number>>;
+
+/**
+ * Quotas other than the usual ones.
+ * @param setting e.g. `instance=2000,cpu=4096`
+ */
+export function readQuotas(setting: string): Partial<Quotas> {
+  const pairs = setting.split(",").map((text) => {
+    const [, name = "", amount] = /^([a-z_]+)=(\d{1,9})$/.exec(text.trim()) ?? [];
+    if (!isQuota(name)) {
+      const names = Object.keys(defaultQuotas).join(", ");
+      throw new Error(
+        `--quota ${setting}: must be NAME=NUMBER[,NAME=NUMBER…], e.g. instance=2000; "${text}" is not, names are ${names}`,
+      );
+    }
+    return [name, Number(amount)] as const;
+  });
+  return Object.fromEntries(pairs);
+}
 
 function used(state: ZoneState, quota: Quota): number {
   const { store, zone } = state;
@@ -57,13 +76,18 @@ function used(state: ZoneState, quota: Quota): number {
 }
 
 /** Refuses what is more than is left. */
-export function needQuota(state: ZoneState, quota: Quota, wanted: number): void {
-  const left = quotas[quota] - used(state, quota);
+export function needQuota(context: Context, quota: Quota, wanted: number): void {
+  const left = leftOf(context, quota);
   if (wanted > left) {
     throw quotaExceeded(
-      `${wanted} of [${quota}] wanted in zone [${state.zone}], ${left} of ${quotas[quota]} left`,
+      `${wanted} of [${quota}] wanted in zone [${context.zone}], ${left} of ${context.quotas[quota]} left`,
     );
   }
+}
+
+/** Nothing is left where a lowered quota is below what there is already. */
+function leftOf(context: Context, quota: Quota): number {
+  return Math.max(0, context.quotas[quota] - used(context, quota));
 }
 
 /** Refuses what one resource can not hold. @param where e.g. `router [rtr-…]` */
@@ -74,15 +98,15 @@ export function needRoom(limit: keyof typeof limits, wanted: number, where: stri
 }
 
 function isQuota(name: string): name is Quota {
-  return Object.hasOwn(quotas, name);
+  return Object.hasOwn(defaultQuotas, name);
 }
 
 const getQuotaLeft: Handler<typeof actions.GetQuotaLeft> = (request, context) => ({
-  quota_left_set: (request.resource_types ?? Object.keys(quotas)).map((name, index) => {
+  quota_left_set: (request.resource_types ?? Object.keys(defaultQuotas)).map((name, index) => {
     if (!isQuota(name)) {
-      throw badValue(`resource_types.${index + 1}`, name, Object.keys(quotas).join(", "));
+      throw badValue(`resource_types.${index + 1}`, name, Object.keys(defaultQuotas).join(", "));
     }
-    return { resource_type: name, left: quotas[name] - used(context, name) };
+    return { resource_type: name, left: leftOf(context, name) };
   }),
 });
 

@@ -4,11 +4,12 @@ import { bandwidth } from "../../qingcloud/actions/eips.ts";
 import type * as actions from "../../qingcloud/actions.ts";
 import type { Handler, Handlers } from "./context.ts";
 import { cpus, memories } from "./instance-shapes.ts";
-import { limits, quotas } from "./quotas.ts";
+import { limits } from "./quotas.ts";
 import { readVolumeType, sizeStep, volumeTypes } from "./volume-types.ts";
 import { zoneOf, zones } from "./zones.ts";
 
 const getResourceLimit: Handler<typeof actions.GetResourceLimit> = (request, context) => {
+  const { quotas } = context;
   const volumeType = readVolumeType(request.volume_type);
   return {
     resource_limits: {

@@ -8,6 +8,7 @@ import { Faults } from "../../local-cloud/services/faults/faults.ts";
 import { JobRunner } from "../../local-cloud/services/job-runner.ts";
 import { readDurations } from "../../local-cloud/services/jobs.ts";
 import { noDataPlane } from "../../local-cloud/services/no-data-plane.ts";
+import { defaultQuotas } from "../../local-cloud/services/quotas.ts";
 import { Measurements } from "../../local-cloud/store/measurements.ts";
 import { Store } from "../../local-cloud/store/store.ts";
 import { actionsByName } from "../../qingcloud/actions.ts";
@@ -261,6 +262,7 @@ test("an exception inside is 5000, logged, and undone", () => {
     faults: new Faults(store, () => undefined),
     leaseDelay: 0,
     measurements: new Measurements(":memory:"),
+    quotas: defaultQuotas,
     log: (line: string) => logged.push(line),
   };
   const parameters = client.signed("AllocateEips", { zone: "gpu1a", bandwidth: "1" });

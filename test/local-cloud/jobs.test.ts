@@ -9,6 +9,7 @@ import { handlers } from "../../local-cloud/services/handlers.ts";
 import { JobRunner } from "../../local-cloud/services/job-runner.ts";
 import { readDurations } from "../../local-cloud/services/jobs.ts";
 import { noDataPlane } from "../../local-cloud/services/no-data-plane.ts";
+import { defaultQuotas } from "../../local-cloud/services/quotas.ts";
 import { seed } from "../../local-cloud/services/seed.ts";
 import { Measurements } from "../../local-cloud/store/measurements.ts";
 import { Store } from "../../local-cloud/store/store.ts";
@@ -95,6 +96,7 @@ function services(dataPlane: Partial<DataPlane>) {
       ...state(),
       leaseDelay: 0,
       measurements: new Measurements(":memory:"),
+      quotas: defaultQuotas,
       startJob: (...[work, ids]: Parameters<Parameters<Handlers[Name]>[1]["startJob"]>) =>
         runner.start("gpu1a", work, ids),
     };

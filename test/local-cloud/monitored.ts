@@ -3,6 +3,7 @@ import { readRequest } from "../../local-cloud/api/validation.ts";
 import type { Counters } from "../../local-cloud/network/picture.ts";
 import { ApiError } from "../../local-cloud/services/errors.ts";
 import { monitorHandlers } from "../../local-cloud/services/monitor.ts";
+import { defaultQuotas } from "../../local-cloud/services/quotas.ts";
 import { Sampler } from "../../local-cloud/services/sampler.ts";
 import { Measurements } from "../../local-cloud/store/measurements.ts";
 import { Store } from "../../local-cloud/store/store.ts";
@@ -136,6 +137,7 @@ export class Monitored {
       now: this.now * 1000,
       leaseDelay: 0,
       measurements: this.measurements,
+      quotas: defaultQuotas,
       startJob: () => {
         throw new Error("GetMonitor starts no job");
       },

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { firstId, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
 
@@ -71,3 +74,43 @@ test("a security group and a router hold no more than their limits", async () =>
     message: `QuotasExceeded, 801 of [router_statics] wanted in router [${router}] of type [8], 800 allowed`,
   });
 });
+
+test("quotas can be set; the home keeps them, and a lowered one takes nothing away", async () => {
+  const home = mkdtempSync(join(tmpdir(), "local-cloud-"));
+  const left = async ({ client: of }: TestCloud, name: string) =>
+    (await of.ok("GetQuotaLeft", { "resource_types.1": name })).quota_left_set;
+  const first = await startTestCloud({ home, quota: "vxnet=101, eip=0" });
+  const vxnets = await first.client.ok("CreateVxnets", { vxnet_type: "1", count: "100" });
+  expect(vxnets.vxnets).toHaveLength(100);
+  expect(await left(first, "vxnet")).toEqual([{ resource_type: "vxnet", left: 1 }]);
+  expect(await first.client.call("AllocateEips", { bandwidth: "1" })).toEqual({
+    ret_code: 2500,
+    message: "QuotasExceeded, 1 of [eip] wanted in zone [gpu1a], 0 of 0 left",
+  });
+  expect((await first.client.ok("GetResourceLimit")).resource_limits).toMatchObject({
+    max_vxnet_count: 101,
+    max_eip_count: 0,
+    max_router_count: 50,
+  });
+  await first.stop();
+  const second = await startTestCloud({ home, quota: "eip=1" });
+  expect(await left(second, "vxnet")).toEqual([{ resource_type: "vxnet", left: 1 }]);
+  expect(await left(second, "eip")).toEqual([{ resource_type: "eip", left: 1 }]);
+  await second.stop();
+  const third = await startTestCloud({ home, quota: "vxnet=50" });
+  expect(await left(third, "vxnet")).toEqual([{ resource_type: "vxnet", left: 0 }]);
+  expect(await third.client.ok("DescribeVxnets")).toMatchObject({ total_count: 101 });
+  await third.stop();
+  rmSync(home, { recursive: true });
+});
+
+test.each(["instance", "instance=many", "gpu=1", "instance=1,", ""])(
+  "--quota %j is refused with the names that there are",
+  async (quota) => {
+    const home = mkdtempSync(join(tmpdir(), "local-cloud-"));
+    await expect(startTestCloud({ home, quota })).rejects.toThrow(
+      /^--quota .*: must be NAME=NUMBER\[,NAME=NUMBER…\], e\.g\. instance=2000; ".*" is not, names are instance, cpu, memory, eip, .*tag$/,
+    );
+    rmSync(home, { recursive: true });
+  },
+);

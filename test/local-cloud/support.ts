@@ -117,7 +117,7 @@ export interface TestCloud {
 }
 
 export async function startTestCloud(
-  options: { jobs?: string; rateLimit?: string; home?: string } = {},
+  options: { jobs?: string; rateLimit?: string; home?: string; quota?: string } = {},
 ): Promise<TestCloud> {
   const home = options.home ?? mkdtempSync(join(tmpdir(), "local-cloud-"));
   const logged: string[] = [];
@@ -127,6 +127,7 @@ export async function startTestCloud(
     dataPlane: "none",
     jobs: options.jobs ?? "instant",
     rateLimit: options.rateLimit,
+    quota: options.quota,
     webRoot: home,
     log: (line) => logged.push(line),
   });
@@ -143,6 +144,8 @@ export async function startTestCloud(
       void (await askCloud(home, "DELETE", id === undefined ? "faults" : `faults/${id}`)),
     async stop() {
       await cloud.stop();
+      // The client's connections hear of it before another cloud has the same port.
+      await new Promise((resolve) => setImmediate(resolve));
       if (options.home === undefined) rmSync(home, { recursive: true });
     },
   };
