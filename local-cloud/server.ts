@@ -46,8 +46,8 @@ export interface RunningCloud {
   stop(): Promise<void>;
 }
 
-/** How often ended jobs and the like are looked through. */
-const pruneInterval = 3_600_000;
+/** How often the recycle bin and ended jobs are looked through. */
+const pruneInterval = 60_000;
 /** How often the data plane is looked at for what has died. */
 const inspectInterval = 10_000;
 

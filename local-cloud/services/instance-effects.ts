@@ -26,8 +26,14 @@ function change(
 const settle = (work: { readonly instances: readonly string[] }, state: ZoneState): void =>
   change(state, work.instances, {});
 
-/** What is gone holds no network, no key pair and no group; its volumes and its EIP stay, free. */
-const released = { nics: [], keypairIds: [], securityGroupId: "" } as const;
+/** What is terminated holds no key pair and no group, what is ceased no network either; volumes and the EIP stay, free. */
+const terminated = { keypairIds: [], securityGroupId: "" } as const;
+const ceased = { status: "ceased", nics: [], ...terminated } as const;
+
+/** Takes terminated instances out of the recycle bin. */
+export function cease(state: ZoneState, ids: readonly string[]): void {
+  change(state, ids, ceased);
+}
 
 export const instanceEffects: Effects<
   | "RunInstances"
@@ -45,7 +51,7 @@ export const instanceEffects: Effects<
       attach(state, work.volumes ?? [], work.instances[0]);
     },
     fail(work, state) {
-      change(state, work.instances, { status: "ceased", ...released });
+      change(state, work.instances, ceased);
       attach(state, work.volumes ?? [], undefined);
     },
   },
@@ -65,13 +71,13 @@ export const instanceEffects: Effects<
   TerminateInstances: {
     complete(work, state) {
       dissociateFrom(state, work.instances);
-      change(state, work.instances, { status: work.directCease ? "ceased" : "terminated", ...released });
+      change(state, work.instances, work.directCease ? ceased : { status: "terminated", ...terminated });
       detachAll(state, work.instances);
     },
     fail: settle,
   },
   CeaseInstances: {
-    complete: (work, state) => change(state, work.instances, { status: "ceased" }),
+    complete: (work, state) => cease(state, work.instances),
     fail: settle,
   },
   ResetInstances: {

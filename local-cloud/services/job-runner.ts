@@ -10,6 +10,7 @@ import type { Store } from "../store/store.ts";
 import { type Effect, newId, type ZoneState } from "./context.ts";
 import { effects } from "./effects.ts";
 import { endFaults } from "./faults/states.ts";
+import { cease } from "./instance-effects.ts";
 import type { Durations } from "./jobs.ts";
 import { pictureOf } from "./picture.ts";
 import { seed } from "./seed.ts";
@@ -95,7 +96,7 @@ export class JobRunner {
       .list("instance")
       .filter((item) => item.status === "terminated" && item.statusTime < Date.now() - recycleBinTime);
     this.store.transaction(() => {
-      for (const item of expired) this.store.put({ ...item, status: "ceased", statusTime: Date.now() });
+      for (const { zone, id } of expired) cease({ zone, store: this.store, now: Date.now() }, [id]);
       for (const kind of ["eip", "router", "instance", "volume", "job"] as const) {
         for (const record of this.store.list(kind)) {
           if (finalStatuses.has(record.status) && record.statusTime < oldest) this.store.remove(record);

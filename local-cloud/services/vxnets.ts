@@ -39,11 +39,15 @@ const createVxnets: Handler<typeof actions.CreateVxnets> = (request, context) =>
   return { vxnets: vxnets.map(({ id }) => id) };
 };
 
-/** Instances with an interface in the vxnet, or that a job is putting into it. */
+/** Instances with an interface in the vxnet; those in the recycle bin keep theirs. */
 function instancesIn(state: ZoneState, id: string): Instance[] {
   return state.store
     .list("instance", state.zone)
-    .filter((item) => !isGone(item) && item.nics.some((nic) => nic.vxnetId === id));
+    .filter((item) => item.nics.some((nic) => nic.vxnetId === id));
+}
+
+function liveIn(state: ZoneState, id: string): Instance[] {
+  return instancesIn(state, id).filter((item) => !isGone(item));
 }
 
 function joiningInstances(state: ZoneState, id: string): string[] {
@@ -70,7 +74,7 @@ const describeVxnets: Handler<typeof actions.DescribeVxnets> = (request, context
       available_ip_count: availableCount(context, vxnet),
       tags: tagsOf(context, vxnet),
       router: routerOf(context, vxnet),
-      ...(request.verbose > 0 ? { instance_ids: instancesIn(context, vxnet.id).map(({ id }) => id) } : {}),
+      ...(request.verbose > 0 ? { instance_ids: liveIn(context, vxnet.id).map(({ id }) => id) } : {}),
     })),
     total_count,
   };
@@ -104,10 +108,11 @@ const deleteVxnets: Handler<typeof actions.DeleteVxnets> = (request, context) =>
   for (const vxnet of vxnets) {
     if (vxnet.vxnetType === 2) throw denied(`vxnet [${vxnet.id}] is the base network, can not be deleted`);
     const router = vxnet.join?.routerId ?? vxnet.busyWithRouter;
-    const instances = instancesIn(context, vxnet.id).map(({ id }) => id);
     const users = [
       ...(router === undefined ? [] : [router]),
-      ...instances,
+      ...instancesIn(context, vxnet.id).map(({ id, status }) =>
+        status === "terminated" ? `${id} in the recycle bin` : id,
+      ),
       ...joiningInstances(context, vxnet.id),
     ];
     if (users.length > 0) throw inUse("vxnet", vxnet.id, users, "deleted");

@@ -183,7 +183,8 @@ describe("a zone whose router, vxnet and EIP exist", () => {
     const [theirs] = (await pictureOf(stack, "gpu1a")).instances.filter(({ vxnets }) =>
       JSON.stringify(vxnets).includes("192.168.1.3"),
     );
-    await stack.cloud.client.done("TerminateInstances", { "instances.1": String(theirs?.instance_id) });
+    const theirId = String(theirs?.instance_id);
+    await stack.cloud.client.done("TerminateInstances", { "instances.1": theirId, direct_cease: "1" });
     await stack.ok(...destroy);
     expect(await stack.resources()).toEqual([]);
     expect(await pictureOf(stack, "gpu1a")).toEqual(before);

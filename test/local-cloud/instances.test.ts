@@ -89,13 +89,27 @@ test("an instance has what clients read, and its life goes through the documente
     message: `PermissionDenied, instance [${id}] is not terminated, can not be ceased`,
   });
   await client.done("TerminateInstances", { "instances.1": id });
-  expect(await now(id)).toMatchObject({ status: "terminated", instance_name: "renamed", vxnets: [] });
+  expect(await now(id)).toMatchObject({
+    status: "terminated",
+    instance_name: "renamed",
+    vxnets: [{ vxnet_id: vxnet, private_ip: "192.168.1.7" }],
+    keypair_ids: [],
+  });
+  expect(await client.call("DeleteVxnets", { "vxnets.1": vxnet })).toMatchObject({
+    ret_code: 5400,
+    message: expect.stringMatching(new RegExp(`\\[rtr-\\w{8}, ${id} in the recycle bin\\]`)),
+  });
+  expect(await client.call("RunInstances", wanted({ "vxnets.1": `${vxnet}|192.168.1.7` }))).toEqual({
+    ret_code: 2110,
+    message: `ResourceAlreadyExists, address [192.168.1.7] of vxnet [${vxnet}] is taken by [${id}]`,
+  });
   expect(await client.call("TerminateInstances", { "instances.1": id })).toEqual({
     ret_code: 2100,
     message: `ResourceNotFound, instance [${id}] does not exist`,
   });
   await client.done("CeaseInstances", { "instances.1": id });
-  expect(await now(id)).toMatchObject({ status: "ceased" });
+  expect(await now(id)).toMatchObject({ status: "ceased", vxnets: [] });
+  await run({ "vxnets.1": `${vxnet}|192.168.1.7` });
 });
 
 test("a reset makes the OS disk anew with another login; volumes and the state it was in stay", async () => {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { DataPlane, Picture } from "../../local-cloud/network/picture.ts";
 import type { ZoneState } from "../../local-cloud/services/context.ts";
 import { type Handlers, newId } from "../../local-cloud/services/context.ts";
@@ -176,6 +176,36 @@ test("the disk of an instance is forgotten when it ceases, not when it is termin
   call("CeaseInstances", { instances: [first] });
   await settle();
   expect(forgotten).toEqual([second, first]);
+});
+
+test("after two hours in the recycle bin an instance is ceased and lets go of its network", async () => {
+  const forgotten: string[] = [];
+  const { store, runner, call, settle } = services({
+    async forget(ids) {
+      forgotten.push(...ids);
+    },
+  });
+  const { keypair_id } = call("CreateKeyPair", { mode: "user", public_key: publicKey });
+  const wanted = { ...oneInstance, login_keypair: keypair_id, vxnets: ["vxnet-0"] };
+  const id = firstId(call("RunInstances", wanted).instances);
+  await settle();
+  call("TerminateInstances", { instances: [id], direct_cease: 0 });
+  await settle();
+  const now = Date.now();
+  try {
+    vi.useFakeTimers({ toFake: ["Date"], now: now + 2 * 3_600_000 - 60_000 });
+    runner.prune();
+    expect(store.get("instance", "gpu1a", id)).toMatchObject({
+      status: "terminated",
+      nics: [{ vxnetId: "vxnet-0" }],
+    });
+    vi.setSystemTime(now + 2 * 3_600_000 + 60_000);
+    runner.prune();
+    expect(store.get("instance", "gpu1a", id)).toMatchObject({ status: "ceased", nics: [] });
+    expect(forgotten).toEqual([id]);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("the picture holds what is applied and nothing else", async () => {

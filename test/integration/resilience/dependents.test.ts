@@ -139,7 +139,8 @@ const cases: readonly Case[] = [
     inputs: async (client) => ({ vpcId: await routerOf(client), ipNetwork: "192.168.7.0/24" }),
     async use(client, vxnet) {
       const instance = await instanceOf(client, { "vxnets.1": vxnet });
-      return { by: instance, free: () => client.done("TerminateInstances", { "instances.1": instance }) };
+      const gone = { "instances.1": instance, direct_cease: "1" };
+      return { by: instance, free: () => client.done("TerminateInstances", gone) };
     },
   },
 ];
