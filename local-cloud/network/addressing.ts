@@ -9,6 +9,9 @@ export const eipNetworks: readonly { readonly network: Network; readonly gateway
   { network: "198.51.100.0/24", gateway: "198.51.100.1" },
 ];
 
+/** The bridge that EIPs plug into. */
+export const internetBridge = "internet";
+
 /** The web server of the internet. */
 export const webServerAddress: Address = "198.18.0.1";
 

@@ -6,14 +6,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { eipNetworks, interfaceName, prefixLength, webServerAddress } from "./addressing.ts";
+import { eipNetworks, interfaceName, internetBridge, prefixLength, webServerAddress } from "./addressing.ts";
 import { bastionView } from "./bastion.ts";
+import { InternetLinks } from "./internet-links.ts";
 import { configure, createNamespaces, deleteNamespaces, forwardingSysctl } from "./namespaces.ts";
 import { environment, namespacePath, until } from "./shell.ts";
 
 const gatewayMac = "02:00:00:00:00:01";
-
-export const internetBridge = "internet";
 
 export interface InternetOptions {
   readonly internet: string;
@@ -22,9 +21,11 @@ export interface InternetOptions {
   /** Folder with what the bastion's sshd reads. */
   readonly bastionFolder: string;
   readonly logFile: string;
+  readonly log: (line: string) => void;
 }
 
 export class Internet {
+  readonly links: InternetLinks;
   readonly #options: InternetOptions;
   #exists = false;
   #webServer: ChildProcess | undefined;
@@ -32,6 +33,8 @@ export class Internet {
 
   constructor(options: InternetOptions) {
     this.#options = options;
+    const { internet: namespace, logFile, log } = options;
+    this.links = new InternetLinks({ namespace, logFile, log });
   }
 
   /** Process in whose namespaces the bastion's sshd runs, while there is an internet. */
@@ -53,6 +56,7 @@ export class Internet {
 
   async remove(): Promise<void> {
     if (!this.#exists) return;
+    await this.links.stop();
     const server = this.#webServer;
     const exit = server && once(server, "exit");
     await deleteNamespaces([this.#options.internet, this.#options.switch]);

@@ -62,6 +62,7 @@ export async function createLinuxDataPlane(options: LinuxDataPlaneOptions): Prom
     webRoot: options.webRoot,
     bastionFolder: folders.bastion,
     logFile: join(folders.logs, "internet.log"),
+    log: options.log,
   });
   const bastion = await Bastion.open({
     folder: folders.bastion,
@@ -109,8 +110,14 @@ class LinuxDataPlane implements DataPlane {
     return done;
   }
 
-  observe(): Promise<Observation> {
-    return observe(this.#internetNamespace, [...this.#routers.values()], [...this.#nodes.values()]);
+  async observe(): Promise<Observation> {
+    const seen = await observe(
+      this.#internetNamespace,
+      [...this.#routers.values()],
+      [...this.#nodes.values()],
+    );
+    const links = await this.#internet.links.observe();
+    return links.length === 0 ? seen : { ...seen, links };
   }
 
   count(): Promise<Counters> {
@@ -168,6 +175,9 @@ class LinuxDataPlane implements DataPlane {
         await problems.collect(`router ${router.id} could not be unplugged`, () => existing.release(router));
     }
     await this.#internet.apply(vxnetsOf(picture));
+    await problems.collect("links of the internet could not be set", () =>
+      this.#internet.links.apply(picture.links ?? []),
+    );
     await Promise.all([
       ...picture.routers.map((router) =>
         problems.collect(`router ${router.id} could not be made`, () => this.#applyRouter(router, picture)),

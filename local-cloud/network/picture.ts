@@ -15,6 +15,27 @@ export interface Picture {
   readonly nodes: readonly NodePicture[];
   /** OpenSSH public keys that may log in to the bastion (the key pairs registered in any zone). */
   readonly bastionKeys: readonly string[];
+  /** The links of the internet that are not perfect. */
+  readonly links?: readonly LinkPicture[];
+}
+
+/** What the internet does to packets between the EIPs of two zones, or of one, in both directions. */
+export interface LinkPicture {
+  readonly id: string;
+  /** The networks of EIPs at its ends; twice the same for a link inside a zone. */
+  readonly networks: readonly [Network, Network];
+  /** Added to every round trip, half of it each way. */
+  readonly rttMs: number;
+  /** Of the path: larger packets are divided, or refused where they must not be. */
+  readonly mtu: number;
+  /** Whether the refusal is never heard of. */
+  readonly mtuBlackhole: boolean;
+  /** Chance of every packet to be lost. */
+  readonly lossPercent: number;
+  /** Decides which packets are lost; absent for chance. */
+  readonly seed?: number;
+  /** Nothing passes, without a word. */
+  readonly cut: boolean;
 }
 
 /** A VPC router: its uplink to the "internet" carries the EIP's address. */
@@ -117,8 +138,17 @@ export interface NodePicture {
   readonly userdata?: { readonly file: string; readonly script: Uint8Array };
 }
 
+/** Packets at a link since it became what it is. */
+export interface LinkObservation {
+  readonly id: string;
+  readonly passed: number;
+  readonly lost: number;
+}
+
 /** What the data plane saw, for `status` and for tests. */
 export interface Observation {
+  /** The links whose packets are delayed, counted or lost. */
+  readonly links?: readonly LinkObservation[];
   readonly routers: readonly {
     readonly id: string;
     readonly namespace: string;

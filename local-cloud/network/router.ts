@@ -1,11 +1,10 @@
 /** A VPC router: a namespace with an uplink that carries the EIP and a port in each of its vxnets. */
 
 import { join } from "node:path";
-import { interfaceName, internetGateway, macOf, prefixLength } from "./addressing.ts";
+import { interfaceName, internetBridge, internetGateway, macOf, prefixLength } from "./addressing.ts";
 import { Charon } from "./charon.ts";
 import { firewall, uplinkDevice } from "./firewall.ts";
 import { GreTunnels } from "./gre-tunnels.ts";
-import { internetBridge } from "./internet.ts";
 import { anchorAddresses, tunnelPlans } from "./ipsec.ts";
 import {
   configure,
@@ -188,9 +187,11 @@ export class Router {
 
 function uplinkLines(address: string): string[] {
   const gateway = internetGateway(address);
+  // No neighbours: also what goes to another EIP of the zone is routed by the internet, which may do things to it.
   return [
-    `addr add ${address}/24 dev ${uplinkDevice}`,
+    `addr add ${address}/32 dev ${uplinkDevice}`,
     `link set ${uplinkDevice} up`,
+    `route add ${gateway} dev ${uplinkDevice} scope link`,
     `route add default via ${gateway} dev ${uplinkDevice}`,
   ];
 }
