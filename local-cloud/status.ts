@@ -34,6 +34,7 @@ const kinds = [
   "router",
   "router_static",
   "instance",
+  "userdata_attachment",
   "volume",
   "tag",
 ] as const satisfies readonly Exclude<Kind, "job" | "fault">[];

@@ -17,6 +17,8 @@ export interface Action<
   readonly isCreate: boolean;
   /** Parameters that never reach a log. */
   readonly secrets: readonly string[];
+  /** `POST` where the parameters are too long for an address. */
+  readonly method: "GET" | "POST";
 }
 
 /** What a caller passes: parameters with a default may be left out. */
@@ -34,14 +36,16 @@ export function action<Request extends z.ZodRawShape, Response extends z.ZodRawS
   request: Request,
   response: Response,
   secrets: readonly string[] = [],
+  method: Action["method"] = "GET",
 ) {
   return {
     name,
     request: z.object(request),
     response: z.looseObject(response),
     isRead: /^(Describe|Get)/.test(name),
-    isCreate: /^(Add|Allocate|Create|Run)/.test(name),
+    isCreate: /^(Add|Allocate|Create|Run|Upload)/.test(name),
     secrets,
+    method,
   };
 }
 

@@ -9,6 +9,7 @@ import * as statics from "./actions/router-statics.ts";
 import * as routers from "./actions/routers.ts";
 import * as securityGroups from "./actions/security-groups.ts";
 import * as tags from "./actions/tags.ts";
+import * as userdata from "./actions/userdata.ts";
 import * as volumes from "./actions/volumes.ts";
 import * as vxnets from "./actions/vxnets.ts";
 import * as zones from "./actions/zones.ts";
@@ -21,6 +22,7 @@ export * from "./actions/router-statics.ts";
 export * from "./actions/routers.ts";
 export * from "./actions/security-groups.ts";
 export * from "./actions/tags.ts";
+export * from "./actions/userdata.ts";
 export * from "./actions/volumes.ts";
 export * from "./actions/vxnets.ts";
 export * from "./actions/zones.ts";
@@ -34,6 +36,7 @@ const modules = [
   routers,
   statics,
   instances,
+  userdata,
   volumes,
   tags,
   monitor,

@@ -96,7 +96,7 @@ export class QingCloudClient {
   }
 
   #send(
-    { name: action, isCreate }: Action,
+    { name: action, isCreate, method }: Action,
     zone: string | undefined,
     request: object,
     signal: AbortSignal | undefined,
@@ -113,8 +113,11 @@ export class QingCloudClient {
       time_stamp: new Date(sentAt).toISOString().replace(/\.\d+Z$/, "Z"),
       version: "1",
     };
-    const signature = sign("GET", endpoint.pathname, parameters, secretAccessKey);
-    const path = `${endpoint.pathname}?${canonicalQuery(parameters)}&signature=${encode(signature)}`;
+    const signature = sign(method, endpoint.pathname, parameters, secretAccessKey);
+    const query = `${canonicalQuery(parameters)}&signature=${encode(signature)}`;
+    const form = method === "POST" ? query : undefined;
+    const path = form === undefined ? `${endpoint.pathname}?${query}` : endpoint.pathname;
+    const headers = form === undefined ? {} : { "Content-Type": "application/x-www-form-urlencoded" };
     const isTls = endpoint.protocol === "https:";
     const send = isTls ? httpsRequest : httpRequest;
     return new Promise((resolve, reject) => {
@@ -122,7 +125,7 @@ export class QingCloudClient {
       const fail = (what: string, cause: unknown, outcome: "refused" | "unknown") =>
         reject(new QingCloudError(`${action}: ${what}`, { action, outcome, sentAt, cause }));
       const agent = isCreate ? this.#creatingAgent : this.#agent;
-      const outgoing = send(endpoint, { path, agent }, (response) => {
+      const outgoing = send(endpoint, { method, path, headers, agent }, (response) => {
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.on("error", (error) => fail(`the answer was lost (${error.message})`, error, "unknown"));
@@ -179,7 +182,7 @@ export class QingCloudClient {
       };
       signal?.addEventListener("abort", abort, { once: true });
       outgoing.on("close", () => signal?.removeEventListener("abort", abort));
-      outgoing.end();
+      outgoing.end(form);
     });
   }
 }

@@ -1,8 +1,8 @@
 /** The body of an HTTP request, up to a limit. */
 import type { IncomingMessage } from "node:http";
 
-/** Bytes; the longest documented parameter is a certificate or an archive of 2 MB that this cloud does not take. */
-const maximumBody = 1024 * 1024;
+/** Bytes. The longest parameter is an archive of 2 MB in base64, of which each character may become three. */
+const maximumBody = 9 * 1024 * 1024;
 
 /** Answered with this HTTP status. */
 export class HttpError extends Error {

@@ -13,7 +13,15 @@ import { deleteNamespaces, listNamespaces } from "./namespaces.ts";
 import type { VxnetConnection } from "./nics.ts";
 import { Node } from "./node.ts";
 import { observe } from "./observation.ts";
-import type { Counters, DataPlane, NodePicture, Observation, Picture, RouterPicture } from "./picture.ts";
+import type {
+  Counters,
+  DataPlane,
+  NodePicture,
+  Observation,
+  Picture,
+  RouterPicture,
+  UserdataPicture,
+} from "./picture.ts";
 import { checkPrerequisites } from "./prerequisites.ts";
 import { Router } from "./router.ts";
 
@@ -307,8 +315,9 @@ function connectionOf(vxnet: string, { routers }: Picture): VxnetConnection | un
 
 /** Equal for equal pictures; a hash, so that no secret is kept beside the picture itself. */
 function fingerprintOf(picture: Picture): string {
-  const text = JSON.stringify(picture, (_, value: unknown) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value,
-  );
+  const text = JSON.stringify(picture, (key, value: unknown) => {
+    if (key === "archive") return (value as UserdataPicture["archive"])?.id;
+    return value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value;
+  });
   return createHash("sha256").update(text).digest("hex");
 }

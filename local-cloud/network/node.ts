@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { ImageContents, Images } from "./images.ts";
 import { configure, createNamespaces, deleteNamespaces } from "./namespaces.ts";
 import { Nics, type NodePort, type VxnetConnection } from "./nics.ts";
-import type { NodePicture } from "./picture.ts";
+import type { NodePicture, UserdataPicture } from "./picture.ts";
 import { environment, namespacePath, run } from "./shell.ts";
 
 const bootMs = 20_000;
@@ -184,7 +184,7 @@ function specification(
   directory: string,
   hide: readonly string[],
 ): string {
-  const { hostname, nics, authorizedKeys, userdata, disk = 1 } = node;
+  const { hostname, nics, authorizedKeys, metadata, userdata, disk = 1 } = node;
   return JSON.stringify({
     directory,
     disk,
@@ -193,8 +193,18 @@ function specification(
     address: nics.find(({ address }) => address !== "")?.address ?? "",
     hide,
     authorizedKeys: authorizedKeys.map((key) => key.trim()),
-    userdata: userdata
-      ? { file: userdata.file, script: Buffer.from(userdata.script).toString("base64") }
-      : null,
+    metadata,
+    userdata: userdata ? bootUserdata(userdata) : null,
   });
+}
+
+/** As the boot program reads it: contents in base64. */
+function bootUserdata({ folder, text, script, archive }: UserdataPicture) {
+  const base64 = (content: Uint8Array) => Buffer.from(content).toString("base64");
+  return {
+    folder,
+    text: text ? base64(text) : null,
+    script: script ? { file: script.file, content: base64(script.content) } : null,
+    archive: archive?.base64 ?? null,
+  };
 }

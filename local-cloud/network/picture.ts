@@ -119,6 +119,24 @@ export interface NicPicture {
 /** What is on a node's disk: Debian with Python, with PyTorch and the guide's scripts or without both. */
 export type Image = "bare" | "deep-learning";
 
+/** What an instance's owner brings onto its disk; written at the disk's first boot. */
+export interface UserdataPicture {
+  /** Folder of metadata.json and metadata.env, which are written at every boot. */
+  readonly folder: string;
+  /** For `userdata.string` in the folder. */
+  readonly text?: Uint8Array;
+  /** Run as root after sshd is up, at every boot. */
+  readonly script?: { readonly file: string; readonly content: Uint8Array };
+  /** A zip, tar, tgz or tbz file, unpacked from `/`; what has one id never changes. */
+  readonly archive?: { readonly id: string; readonly base64: string };
+}
+
+export interface MetadataPicture {
+  readonly instance_id: string;
+  readonly vxnets: readonly { readonly vxnet_id: string; readonly nic_id: string }[];
+  readonly [field: string]: string | number | MetadataPicture["vxnets"];
+}
+
 /** A running instance. A stopped one is not in the picture, but its disk is kept until `forget`. */
 export interface NodePicture {
   /** Resource id, e.g. `i-0a1b2c3d`. */
@@ -134,8 +152,9 @@ export interface NodePicture {
   readonly nics: readonly NicPicture[];
   /** OpenSSH public keys for root and ubuntu. */
   readonly authorizedKeys: readonly string[];
-  /** User data of type `exec`: a script run as root after sshd is up, at every boot. */
-  readonly userdata?: { readonly file: string; readonly script: Uint8Array };
+  readonly userdata?: UserdataPicture;
+  /** What the metadata server tells of the instance, and the files beside its user data. */
+  readonly metadata: MetadataPicture;
 }
 
 /** Packets at a link since it became what it is. */

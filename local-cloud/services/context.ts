@@ -56,6 +56,7 @@ const names = {
   router: "router",
   router_static: "router static",
   instance: "instance",
+  userdata_attachment: "user data attachment",
   volume: "volume",
   tag: "tag",
   job: "job",

@@ -19,6 +19,7 @@ import { routerHandlers } from "./routers.ts";
 import { runInstancesHandlers } from "./run-instances.ts";
 import { securityGroupHandlers } from "./security-groups.ts";
 import { tagHandlers } from "./tags.ts";
+import { userdataHandlers } from "./userdata.ts";
 import { volumeHandlers } from "./volumes.ts";
 import { vxnetHandlers } from "./vxnets.ts";
 import { zoneHandlers } from "./zones.ts";
@@ -43,6 +44,7 @@ export const handlers: Handlers = {
   ...instanceLoginHandlers,
   ...instanceShapeHandlers,
   ...imageHandlers,
+  ...userdataHandlers,
   ...volumeHandlers,
   ...tagHandlers,
   ...monitorHandlers,

@@ -13,6 +13,7 @@ import type { Store } from "../store/store.ts";
 import { needImage } from "./images.ts";
 import { toRulePicture } from "./security-group-values.ts";
 import { readGre, readIpsec, readPortForward } from "./static-values.ts";
+import { metadataOf, userdataPicture } from "./userdata.ts";
 
 export function pictureOf(store: Store): Picture {
   const routers = store
@@ -87,7 +88,8 @@ function addressOf(store: Store, zone: string, remote: string): string | undefin
 }
 
 function nodePicture(store: Store, instance: Instance): NodePicture {
-  const { id, zone, hostname, boot, disk, userdata } = instance;
+  const { id, zone, hostname, boot, disk } = instance;
+  const userdata = userdataPicture(store, instance);
   const keys = instance.keypairIds.flatMap((keypairId) => {
     const keypair = store.get("keypair", zone, keypairId);
     return keypair === undefined ? [] : [`${keypair.encryptMethod} ${keypair.body}`];
@@ -105,9 +107,8 @@ function nodePicture(store: Store, instance: Instance): NodePicture {
       mac,
     })),
     authorizedKeys: keys,
-    ...(userdata?.type === "exec"
-      ? { userdata: { file: userdata.file, script: new Uint8Array(Buffer.from(userdata.base64, "base64")) } }
-      : {}),
+    ...(userdata === undefined ? {} : { userdata }),
+    metadata: metadataOf(store, instance),
   };
 }
 

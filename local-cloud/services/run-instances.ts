@@ -3,27 +3,26 @@ import type { ParsedRequestOf } from "../../qingcloud/action.ts";
 import type * as actions from "../../qingcloud/actions.ts";
 import type { Instance } from "../store/resources.ts";
 import { type Context, distinct, type Handler, type Handlers, need, newId } from "./context.ts";
-import { badValue, denied, missing, notFound, secret } from "./errors.ts";
+import { badValue, denied } from "./errors.ts";
 import { needImage } from "./images.ts";
 import { readLogin } from "./instance-login.ts";
 import { needCapacity, readShape } from "./instance-shapes.ts";
 import { checkDisk } from "./instances.ts";
 import { needQuota, needRoom } from "./quotas.ts";
+import { readUserdata } from "./userdata.ts";
 import { needAvailable } from "./volumes.ts";
 import { newNic } from "./vxnet-addresses.ts";
 
 type Request = ParsedRequestOf<typeof actions.RunInstances>;
 
 const leastDisk = 20;
-/** Bytes of user data after decoding. */
-const maximumUserdata = 4096;
 
 const runInstances: Handler<typeof actions.RunInstances> = (request, context) => {
   needImage(request.image_id);
   const shape = readShape(request);
   checkDisk(request.os_disk_size, leastDisk);
   const keypairIds = readLogin(request, context);
-  const userdata = readUserdata(request);
+  const userdata = readUserdata(request, context);
   if (
     request.hostname !== undefined &&
     !/^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(request.hostname)
@@ -75,21 +74,6 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
   const work = { action: "RunInstances", instances: ids, volumes: volumes.map(({ id }) => id) } as const;
   return { instances: ids, job_id: context.startJob(work, [...ids, ...work.volumes]) };
 };
-
-function readUserdata(request: Request): Instance["userdata"] {
-  if (request.need_userdata === 0) return undefined;
-  if (request.userdata_type === undefined) throw missing("userdata_type");
-  const base64 = request.userdata_value;
-  if (base64 === undefined) throw missing("userdata_value");
-  if (request.userdata_type === "tar") throw notFound("user data attachment", secret);
-  const allowed = `base64 of 1 to ${maximumUserdata} bytes`;
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64) || base64.length % 4 !== 0) {
-    throw badValue("userdata_value", secret, allowed);
-  }
-  const { length } = Buffer.from(base64, "base64");
-  if (length > maximumUserdata) throw badValue("userdata_value", `${length} bytes`, allowed);
-  return { type: request.userdata_type, file: request.userdata_file ?? "/etc/rc.local", base64 };
-}
 
 /** At most one managed vxnet, and a fixed address for one instance only. */
 function checkVxnets(context: Context, vxnets: readonly string[], count: number): void {

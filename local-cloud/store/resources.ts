@@ -144,11 +144,26 @@ export interface Instance extends Living {
   readonly nics: readonly Nic[];
   /** The EIP that AssociateEip put on it. */
   readonly eipId?: string;
-  readonly userdata?: { readonly type: string; readonly file: string; readonly base64: string };
+  readonly userdata?: {
+    readonly type: "plain" | "exec" | "tar";
+    /** Of type exec. */
+    readonly file: string;
+    /** Where it is not the usual one. */
+    readonly folder?: string;
+    /** The content, but of type tar. */
+    readonly base64?: string;
+    readonly attachmentId?: string;
+  };
   /** Grows with every start and restart. */
   readonly boot: number;
   /** Grows each time the OS disk is made anew; absent while it is the first. */
   readonly disk?: number;
+}
+
+/** An archive for the disks of instances. */
+export interface UserdataAttachment extends Common {
+  readonly kind: "userdata_attachment";
+  readonly base64: string;
 }
 
 export interface Volume extends Living {
@@ -273,6 +288,7 @@ export interface ResourceOfKind {
   router: Router;
   router_static: RouterStatic;
   instance: Instance;
+  userdata_attachment: UserdataAttachment;
   volume: Volume;
   tag: Tag;
   job: Job;

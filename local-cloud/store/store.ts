@@ -146,6 +146,7 @@ function emptyTables(): Tables {
     router: new Map(),
     router_static: new Map(),
     instance: new Map(),
+    userdata_attachment: new Map(),
     volume: new Map(),
     tag: new Map(),
     job: new Map(),

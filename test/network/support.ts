@@ -78,6 +78,7 @@ export function node(
     boot: 1,
     nics: [{ vxnet: `vxnet-0000000${zone}`, address: `192.168.${zone}.2`, mac: `52:54:00:00:00:0${zone}` }],
     authorizedKeys,
+    metadata: { instance_id: `i-0000000${zone}`, vxnets: [] },
     ...changes,
   };
 }

@@ -28,9 +28,9 @@ const webRoot = temporaryFolder();
 const key = keyPair();
 const stranger = keyPair();
 const stackHostKey = keyPair();
-const userdata = {
+const script = {
   file: "/etc/rc.local",
-  script: Buffer.from(`#!/bin/sh
+  content: Buffer.from(`#!/bin/sh
 cat > /etc/ssh/ssh_host_ed25519_key <<'KEY'
 ${stackHostKey.private}
 KEY
@@ -38,7 +38,7 @@ kill -HUP $(cat /run/sshd.pid)
 echo boot >> /var/log/boots
 `),
 };
-const firstNode = node(1, [key.public], { userdata });
+const firstNode = node(1, [key.public], { userdata: { folder: "/etc/qingcloud/userdata", script } });
 const secondNode = node(2, [key.public]);
 const picture: Picture = {
   routers: [router(1), router(2)],

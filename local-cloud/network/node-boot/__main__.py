@@ -15,6 +15,7 @@ from files import SYSTEM_PATH
 from install import install
 from kernel import MS_PRIVATE, MS_REC, drop_capability, mount, pivot_root_here, set_hostname
 from settings import INIT, configure
+from userdata import bring, start_scripts, tell
 
 # What would reach the machine itself: its clock, its modules, its ports.
 DROPPED_CAPABILITIES = {"SYS_MODULE": 16, "SYS_RAWIO": 17, "SYS_TIME": 25}
@@ -34,13 +35,15 @@ def main():
     pivot_root_here()
     if disk.is_new:
         install(spec["contents"]["withoutPackages"])
+        bring(spec["userdata"])
         disk.mark_whole()
-    userdata = configure(spec)
+    configure(spec)
+    tell(spec)
     for number in DROPPED_CAPABILITIES.values():
         drop_capability(number)
     os.chdir("/root")
     environment = {"PATH": SYSTEM_PATH, "HOME": "/root", "LANG": "C.UTF-8"}
-    os.execve("/usr/bin/tini", ["tini", "--", INIT, userdata], environment)
+    os.execve("/usr/bin/tini", ["tini", "--", INIT, *start_scripts(spec["userdata"])], environment)
 
 
 main()

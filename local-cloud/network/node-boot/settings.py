@@ -1,6 +1,5 @@
 """What follows from the picture, at every boot."""
 
-import base64
 import os
 
 from files import HOMES, write
@@ -8,14 +7,14 @@ from files import HOMES, write
 INIT = "/run/node/init"
 INIT_SCRIPT = """\
 #!/bin/sh
-# Keeps sshd running; runs the user data, named by the argument, once sshd listens.
+# Keeps sshd running; runs the start scripts, named by the arguments, once sshd listens.
 mkdir -p /run/sshd
 exec 3>&1 </dev/null >>/var/log/sshd.log 2>&1
 while :; do /usr/sbin/sshd -D -e 3>&-; sleep 1 3>&-; done &
 until [ -s /run/sshd.pid ]; do sleep 0.01 3>&-; done
 echo up >&3
 exec 3>&-
-[ -z "$1" ] || "$1" >>/var/log/userdata.log 2>&1 &
+for script; do [ ! -x "$script" ] || "$script" >>/var/log/userdata.log 2>&1; done &
 wait
 """
 
@@ -31,9 +30,3 @@ def configure(spec):
         os.makedirs(f"{home}/.ssh", mode=0o700, exist_ok=True)
         os.chown(f"{home}/.ssh", owner, owner)
         write(f"{home}/.ssh/authorized_keys", "".join(f"{key}\n" for key in spec["authorizedKeys"]), 0o600, owner)
-    userdata = spec["userdata"]
-    if not userdata:
-        return ""
-    os.makedirs(os.path.dirname(userdata["file"]), exist_ok=True)
-    write(userdata["file"], base64.b64decode(userdata["script"]), 0o755)
-    return userdata["file"]
