@@ -4,6 +4,7 @@ import { closeSync, createReadStream, existsSync, openSync, readFileSync, rmSync
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { compileCache } from "./compile-cache.ts";
+import { describeRunning, describeStatus } from "./descriptions.ts";
 import { Failure } from "./failure.ts";
 import { Home } from "./home.ts";
 import { isAlive, type PidRecord, readRunning } from "./pid-record.ts";
@@ -236,7 +237,7 @@ async function readStopped(home: Home): Promise<CloudStatus> {
   const zones = zoneStatuses(store);
   store.close();
   const dataPlane = home.readSettings()?.dataPlane ?? "none";
-  return { running: false, home: home.path, dataPlane, zones, routers: [], nodes: [] };
+  return { running: false, home: home.path, config: home.config, dataPlane, zones, routers: [], nodes: [] };
 }
 
 async function resetStopped(home: Home): Promise<void> {
@@ -265,40 +266,4 @@ async function resetStopped(home: Home): Promise<void> {
 /** Prints a command's outcome: the value with `--json`, else the text. */
 export function print(options: HomeOptions, value: unknown, text: string): void {
   process.stdout.write(`${options.json ? JSON.stringify(value, null, 2) : text}\n`);
-}
-
-function describeRunning(found: CloudStatus, home: Home, ranBefore: boolean): string {
-  const lines = [
-    `The local cloud ${ranBefore ? "is already running" : "is running"}.`,
-    `  API       ${found.endpoint}`,
-    `  zones     ${found.zones.map(({ id }) => id).join(", ")}`,
-  ];
-  if (found.bastion !== undefined) {
-    lines.push(
-      `  bastion   ssh -J ${found.bastion.user}@${found.bastion.host}:${found.bastion.port} -p PORT root@EIP`,
-    );
-  }
-  lines.push(
-    `  clients   read ${home.config}, e.g. qingcloud iaas describe-eips -f ${home.config}`,
-    `  calls     ${home.calls}`,
-    `  log       ${home.log}`,
-  );
-  return lines.join("\n");
-}
-
-function describeStatus(found: CloudStatus): string {
-  const head = found.running
-    ? `The local cloud is running (process ${found.pid}) at ${found.endpoint}, data plane ${found.dataPlane}.`
-    : "The local cloud is not running.";
-  const zones = found.zones.map(({ id, resources, jobs }) => {
-    const counts = Object.entries({ ...resources, "unfinished job": jobs }).filter(([, count]) => count > 0);
-    const words = counts.map(
-      ([kind, count]) => `${count} ${kind.replace("_", " ")}${count === 1 ? "" : "s"}`,
-    );
-    return `  ${id}  ${words.join(", ") || "no resources"}`;
-  });
-  const tunnels = found.routers.flatMap(({ tunnels }) => tunnels);
-  const established = tunnels.filter((tunnel) => tunnel.established).length;
-  const plane = `  ${found.routers.length} routers, ${established} of ${tunnels.length} tunnels established, ${found.nodes.length} nodes`;
-  return [head, ...zones, ...(found.running && found.dataPlane === "linux" ? [plane] : [])].join("\n");
 }

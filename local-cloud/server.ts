@@ -166,6 +166,7 @@ function createCommands(
         running: true,
         pid: process.pid,
         home: home.path,
+        config: home.config,
         endpoint,
         dataPlane: options.dataPlane,
         ...(dataPlane.bastion === undefined ? {} : { bastion: dataPlane.bastion }),

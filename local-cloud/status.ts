@@ -17,6 +17,8 @@ export interface CloudStatus {
   readonly running: boolean;
   readonly pid?: number;
   readonly home: string;
+  /** The file that the official clients read. */
+  readonly config: string;
   readonly endpoint?: string;
   readonly dataPlane: "linux" | "none";
   readonly bastion?: DataPlane["bastion"];

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { clientCommands } from "../../local-cloud/client-commands.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { schemaVersion } from "../../local-cloud/store/migrations.ts";
 import { firstId, TestClient } from "./support.ts";
@@ -62,6 +63,9 @@ test("start, start again, status, reset, stop", async () => {
   const { qy_secret_access_key: secret, port } = TestClient.ofHome(home).keys;
   expect(first.stdout).toContain(`http://127.0.0.1:${port}/iaas/`);
   expect(first.stdout).not.toContain(secret);
+  for (const line of Object.values(clientCommands(join(home, "config.yaml")))) {
+    expect(first.stdout).toContain(line);
+  }
   const again = await start();
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining("is already running") });
   const client = TestClient.ofHome(home);
@@ -71,6 +75,7 @@ test("start, start again, status, reset, stop", async () => {
   const found = await status();
   expect(found).toMatchObject({
     running: true,
+    config: join(home, "config.yaml"),
     endpoint: `http://127.0.0.1:${port}/iaas/`,
     dataPlane: "none",
     routers: [],

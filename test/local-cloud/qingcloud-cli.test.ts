@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { clientCommands } from "../../local-cloud/client-commands.ts";
 import { python, pythonClients, type Report, runPython } from "./official-clients.ts";
 import { startTestCloud, type TestCloud } from "./support.ts";
 
@@ -49,6 +50,20 @@ describe("QingCloud's own CLI", () => {
       total_count: 1,
       image_set: [{ image_id: "img-bare" }],
     });
+  });
+
+  test("and the Python SDK answer to the lines that `cloud start` prints", async () => {
+    const shell = async (line: string): Promise<string> => {
+      const environment = {
+        ...process.env,
+        PYTHONPATH: packages,
+        PATH: `${join(packages, "bin")}:/usr/bin:${process.env.PATH}`,
+      };
+      return (await promisify(execFile)("sh", ["-c", line], { env: environment })).stdout;
+    };
+    const lines = clientCommands(config);
+    expect(JSON.parse(await shell(lines.cli))).toMatchObject({ ret_code: 0, eip_set: [] });
+    expect(await shell(lines.python)).toMatch(/'zone_id': 'gpu1a', 'status': 'active'/);
   });
 
   test.each(Object.entries(claims))("%s: %s", (name) => report.expectPassed(name));
