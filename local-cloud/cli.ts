@@ -72,11 +72,11 @@ fault
   .description("add a fault")
   .requiredOption(
     "--kind <kind>",
-    "of calls: refuse, lose-request, lose-answer, delay, http; of the jobs that they start: fail-job, hang-job; of zones: exhaust",
+    "of calls: refuse, lose-request, lose-answer, delay, http; of the jobs that they start: fail-job, hang-job; of the rest: exhaust, crash-node, crash-router, clock",
   )
   .option("--action <name>", "calls of this action of the API, or * for any")
   .option("--zone <id>", "only in this zone")
-  .option("--resource <id>", "only calls that name this resource")
+  .option("--resource <id>", "only calls that name this resource; what crashes")
   .option("--times <n>", "how many calls meet it (default: 1)")
   .option("--nth <n>", "the how-manieth call for it is the first to meet it (default: 1)")
   .option("--code <n>", "ret_code of refuse and fail-job (default: 5000), HTTP status of http (default: 502)")
@@ -85,7 +85,11 @@ fault
     "--of <thing>",
     "what the zone runs out of with exhaust: eip, instance, gpu, router, vxnet or volume",
   )
-  .option("--seconds <s>", "how long delay takes, or after how long exhaust is over (default: when cleared)")
+  .option(
+    "--seconds <s>",
+    "how long delay takes, or after how long a fault of the rest is over (default: when cleared)",
+  )
+  .option("--offset <s>", "how far the server's clock is ahead, or behind where negative")
   .addOption(home())
   .addOption(json())
   .action(addFault);

@@ -6,7 +6,7 @@ import { retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../services/context.ts";
 import { ApiError, badValue, missing } from "../services/errors.ts";
 import type { Faults } from "../services/faults/faults.ts";
-import { needNotExhausted } from "../services/faults/states.ts";
+import { needNotExhausted, serverTime } from "../services/faults/states.ts";
 import { handlers } from "../services/handlers.ts";
 import type { JobRunner } from "../services/job-runner.ts";
 import type { Quotas } from "../services/quotas.ts";
@@ -71,13 +71,14 @@ function attempt(api: Api, request: SignedRequest, time: number, beforeWork: () 
 function perform(
   api: Api,
   request: SignedRequest,
-  now: number,
+  time: number,
   beforeWork: () => void,
 ): Record<string, unknown> {
   const { parameters } = request;
   if (!parameters.action) throw missing("action");
+  const now = serverTime(api.store);
   authenticate(request, api.credentials, now);
-  api.rateLimit.count(now);
+  api.rateLimit.count(time);
   const action = actionsByName.get(parameters.action);
   if (action === undefined) {
     throw badValue(

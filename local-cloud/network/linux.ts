@@ -165,6 +165,7 @@ class LinuxDataPlane implements DataPlane {
 
   async #applySome(picture: Picture): Promise<void> {
     const problems = new Problems();
+    const routers = picture.routers.filter(({ isDown }) => !isDown);
     await Promise.all([
       ...[...this.#nodes.values()]
         .filter(({ id }) => !picture.nodes.some((node) => node.id === id))
@@ -172,12 +173,12 @@ class LinuxDataPlane implements DataPlane {
           problems.collect(`node ${node.id} could not be removed`, () => this.#removeNode(node)),
         ),
       ...[...this.#routers.values()]
-        .filter(({ id }) => !picture.routers.some((router) => router.id === id))
+        .filter(({ id }) => !routers.some((router) => router.id === id))
         .map((router) =>
           problems.collect(`router ${router.id} could not be removed`, () => this.#removeRouter(router)),
         ),
     ]);
-    for (const router of picture.routers) {
+    for (const router of routers) {
       const existing = this.#routers.get(router.id);
       if (existing)
         await problems.collect(`router ${router.id} could not be unplugged`, () => existing.release(router));
@@ -187,7 +188,7 @@ class LinuxDataPlane implements DataPlane {
       this.#internet.links.apply(picture.links ?? []),
     );
     await Promise.all([
-      ...picture.routers.map((router) =>
+      ...routers.map((router) =>
         problems.collect(`router ${router.id} could not be made`, () => this.#applyRouter(router, picture)),
       ),
       ...picture.nodes.map((node) =>

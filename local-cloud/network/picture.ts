@@ -43,6 +43,8 @@ export interface RouterPicture {
   /** Resource id, e.g. `rtr-0a1b2c3d`. */
   readonly id: string;
   readonly zone: string;
+  /** It has crashed: its vxnets stay, nothing of its own runs. */
+  readonly isDown?: true;
   /** Absent while no EIP is applied: the router then has no way out. */
   readonly eip?: { readonly id: string; readonly address: Address; readonly bandwidthMbps: number };
   readonly vxnets: readonly VxnetPicture[];

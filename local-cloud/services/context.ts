@@ -101,9 +101,14 @@ export function needIdle(resource: Leased, doing: string): void {
   }
 }
 
+/** A resource of a time to come was made before the server's clock was set back: it has its lease. */
+export function isLeasePending({ createTime }: Leased, { now, leaseDelay }: Context): boolean {
+  return createTime <= now && now < createTime + leaseDelay;
+}
+
 /** Refuses to delete a resource that has no lease yet. */
 export function needLease(resource: Leased, context: Context, doing: string): void {
-  if (context.now < resource.createTime + context.leaseDelay) {
+  if (isLeasePending(resource, context)) {
     throw denied(
       `the lease info of ${names[resource.kind]} [${resource.id}] is not ready yet, can not be ${doing}, please try later`,
     );

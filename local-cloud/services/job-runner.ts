@@ -9,7 +9,7 @@ import type { Job, JobError, JobWork } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { type Effect, newId, type ZoneState } from "./context.ts";
 import { effects } from "./effects.ts";
-import { endFaults } from "./faults/states.ts";
+import { endFaults, serverTime } from "./faults/states.ts";
 import { cease } from "./instance-effects.ts";
 import type { Durations } from "./jobs.ts";
 import { pictureOf } from "./picture.ts";
@@ -45,9 +45,10 @@ export class JobRunner {
 
   /** Registers a job inside the transaction of the request that starts it. */
   start(zone: string, work: JobWork, resourceIds: readonly string[], fate: JobFate = {}): string {
-    const now = Date.now();
+    const now = serverTime(this.store);
     const id = newId("j");
-    const dueTime = now + this.durations.of(work.action) * 1000;
+    // Jobs take their time whatever the server's clock says.
+    const dueTime = Date.now() + this.durations.of(work.action) * 1000;
     const times = { createTime: now, statusTime: now, dueTime };
     this.store.put({ kind: "job", id, zone, ...times, status: "pending", resourceIds, work, ...fate });
     return id;
@@ -91,12 +92,13 @@ export class JobRunner {
 
   /** Empties the recycle bin and drops records that nobody asks about any more. */
   prune(): void {
-    const oldest = Date.now() - recordLifetime;
+    const now = serverTime(this.store);
+    const oldest = now - recordLifetime;
     const expired = this.store
       .list("instance")
-      .filter((item) => item.status === "terminated" && item.statusTime < Date.now() - recycleBinTime);
+      .filter((item) => item.status === "terminated" && item.statusTime < now - recycleBinTime);
     this.store.transaction(() => {
-      for (const { zone, id } of expired) cease({ zone, store: this.store, now: Date.now() }, [id]);
+      for (const { zone, id } of expired) cease({ zone, store: this.store, now }, [id]);
       for (const kind of ["eip", "router", "instance", "volume", "job"] as const) {
         for (const record of this.store.list(kind)) {
           if (finalStatuses.has(record.status) && record.statusTime < oldest) this.store.remove(record);
@@ -133,7 +135,8 @@ export class JobRunner {
     );
     if (fresh.length === 0) return;
     this.store.transaction(() => {
-      for (const job of fresh) this.store.put({ ...job, status: "working", statusTime: now });
+      for (const job of fresh)
+        this.store.put({ ...job, status: "working", statusTime: serverTime(this.store) });
     });
   }
 
@@ -154,7 +157,7 @@ export class JobRunner {
       this.store.transaction(() => {
         for (const job of jobs) {
           complete(job, this.stateOf(job));
-          this.store.put({ ...job, status: "successful", statusTime: Date.now() });
+          this.store.put({ ...job, status: "successful", statusTime: serverTime(this.store) });
         }
       });
       const ceased = this.store
@@ -173,7 +176,7 @@ export class JobRunner {
     this.log(`job ${job.id} ${job.work.action} [${job.resourceIds.join(" ")}] failed: ${reason}`);
     this.store.transaction(() => {
       effectOf(job.work).fail(job.work, this.stateOf(job));
-      this.store.put({ ...job, status: "failed", statusTime: Date.now(), error: failure });
+      this.store.put({ ...job, status: "failed", statusTime: serverTime(this.store), error: failure });
     });
   }
 
@@ -199,7 +202,7 @@ export class JobRunner {
   }
 
   private stateOf(job: Job): ZoneState {
-    return { zone: job.zone, store: this.store, now: Date.now() };
+    return { zone: job.zone, store: this.store, now: serverTime(this.store) };
   }
 
   private sleep(): void {

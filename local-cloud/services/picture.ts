@@ -10,6 +10,7 @@ import type {
 } from "../network/picture.ts";
 import type { Instance, Router, RouterStatic } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
+import { isCrashed } from "./faults/states.ts";
 import { needImage } from "./images.ts";
 import { toRulePicture } from "./security-group-values.ts";
 import { readGre, readIpsec, readPortForward } from "./static-values.ts";
@@ -24,7 +25,7 @@ export function pictureOf(store: Store): Picture {
     routers,
     nodes: store
       .list("instance")
-      .filter(({ status }) => status === "running")
+      .filter((instance) => instance.status === "running" && !isCrashed(store, instance))
       .map((instance) => nodePicture(store, instance)),
     bastionKeys: [
       ...new Set(store.list("keypair").map(({ encryptMethod, body }) => `${encryptMethod} ${body}`)),
@@ -39,6 +40,7 @@ function routerPicture(store: Store, router: Router): RouterPicture {
   return {
     id,
     zone,
+    ...(isCrashed(store, router) ? { isDown: true } : {}),
     ...(eip === undefined ? {} : { eip: { id: eip.id, address: eip.address, bandwidthMbps: eip.bandwidth } }),
     vxnets: store.list("vxnet", zone).flatMap((vxnet) => {
       const { join } = vxnet;

@@ -23,7 +23,8 @@ interface Refusal {
 export type CallFault = Calls &
   (
     | ({ readonly kind: "refuse" } & Refusal)
-    | { readonly kind: "lose-request" | "lose-answer" }
+    | { readonly kind: "lose-request" }
+    | { readonly kind: "lose-answer" }
     | { readonly kind: "delay"; readonly seconds: number }
     | { readonly kind: "http"; readonly code: number }
   );
@@ -32,12 +33,26 @@ export type CallFault = Calls &
 export type JobFault = Calls & (({ readonly kind: "fail-job" } & Refusal) | { readonly kind: "hang-job" });
 
 /** Holds by itself: until it is cleared or, with a time in milliseconds, until then. */
-export type StateFault = { readonly until?: number } & {
-  readonly kind: "exhaust";
-  readonly zone?: string;
-  /** What the zone has none of any more. */
-  readonly of: Exhaustible;
-};
+export type StateFault = { readonly until?: number } & (
+  | {
+      readonly kind: "exhaust";
+      readonly zone?: string;
+      /** What the zone has none of any more. */
+      readonly of: Exhaustible;
+    }
+  | {
+      readonly kind: "crash-node";
+      readonly resource: string;
+      /** The boot that crashed: another one is over it. */
+      readonly boot: number;
+    }
+  | { readonly kind: "crash-router"; readonly resource: string }
+  | {
+      readonly kind: "clock";
+      /** Seconds that the server's clock is ahead; negative where it is behind. */
+      readonly offset: number;
+    }
+);
 
 export type Exhaustible = "eip" | "instance" | "gpu" | "router" | "vxnet" | "volume";
 

@@ -342,10 +342,86 @@ test("exhaust of gpu refuses instances with GPUs only, and is over after its --s
   await client.done("RunInstances", gpu);
 });
 
+test("clock: time stamps, times in answers and leases follow the server's clock; jobs take their time", async () => {
+  const at = (offset: number) => ({
+    time_stamp: new Date(Date.now() + offset * 1000).toISOString().replace(/\.\d{3}Z$/, "Z"),
+  });
+  const age = (item: Record<string, unknown>): number => Date.now() - Date.parse(String(item.create_time));
+  for (const offset of [3600, -90]) {
+    await cloud.fault({ kind: "clock", offset });
+    expect(await client.call("DescribeZones")).toMatchObject({
+      ret_code: 1300,
+      message: expect.stringMatching(
+        offset > 0 ? /^RequestExpired, time stamp .* is more than 60 s old/ : /is more than 60 s ahead/,
+      ),
+    });
+    const { volumes, job_id } = await client.ok("CreateVolumes", { size: "10", ...at(offset) });
+    const made = { "volumes.1": firstId(volumes) };
+    const volume = await client.one("DescribeVolumes", "volume_set", { ...made, ...at(offset) });
+    expect(Math.abs(age(volume) / 1000 + offset)).toBeLessThan(30);
+    await cloud.clearFaults();
+    const job = await client.ended(String(job_id));
+    expect(job).toMatchObject({ status: "successful" });
+    expect(Math.abs(age(job) / 1000 + offset)).toBeLessThan(30);
+    await client.done("DeleteVolumes", made);
+  }
+});
+
+test("crash-node: the instance shows as running; a restart, a stop, its time or clearing ends it", async () => {
+  const { keypair_id } = await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey });
+  const login = { image_id: "img-bare", login_mode: "keypair", login_keypair: String(keypair_id) };
+  const { instances } = await client.done("RunInstances", { ...login, cpu: "1", memory: "1024" });
+  const resource = firstId(instances);
+  const named = { "instances.1": resource };
+  const crash = (more: FaultRequest = {}) => cloud.fault({ kind: "crash-node", resource, ...more });
+  await crash();
+  expect(await client.one("DescribeInstances", "instance_set", named)).toMatchObject({ status: "running" });
+  await expect(crash()).rejects.toThrow(
+    `--resource ${resource}: must be an instance that is running and has not crashed`,
+  );
+  await client.done("RestartInstances", named);
+  await vi.waitFor(async () => expect(await faults()).toEqual([]));
+  await crash();
+  await client.done("StopInstances", named);
+  await vi.waitFor(async () => expect(await faults()).toEqual([]));
+  await expect(crash()).rejects.toThrow("must be an instance that is running");
+  await client.done("StartInstances", named);
+  await crash({ seconds: 0.2 });
+  await vi.waitFor(async () => expect(await faults()).toEqual([]), 5000);
+  await crash();
+  expect(await faults()).toMatchObject([
+    {
+      kind: "crash-node",
+      resource,
+      text: `The node of ${resource} is down, its instance shows as running (a restart or a stop ends this), until it is cleared.`,
+    },
+  ]);
+  await cloud.clearFaults();
+  await crash();
+});
+
+test("crash-router: the router shows as active until it is powered off; only a router that is up can crash", async () => {
+  const { routers } = await client.done("CreateRouters", { vpc_network: "172.16.0.0/16" });
+  const resource = firstId(routers);
+  const named = { "routers.1": resource };
+  await cloud.fault({ kind: "crash-router", resource });
+  expect(await client.one("DescribeRouters", "router_set", named)).toMatchObject({ status: "active" });
+  await client.done("UpdateRouters", named);
+  expect(await faults()).toMatchObject([{ kind: "crash-router", resource }]);
+  await client.done("PowerOffRouters", named);
+  await vi.waitFor(async () => expect(await faults()).toEqual([]));
+  await expect(cloud.fault({ kind: "crash-router", resource })).rejects.toThrow(
+    `--resource ${resource}: must be a router that is active and has not crashed`,
+  );
+  await expect(cloud.fault({ kind: "crash-router", resource: "i-00000000" })).rejects.toThrow(
+    "--resource i-00000000: must be a router that is active",
+  );
+});
+
 test.each<[Partial<Record<keyof FaultRequest, string>>, RegExp]>([
   [
     { action: "FlyInstances", kind: "refuse" },
-    /^--action FlyInstances: must be one of \*, .*AllocateEips, .*, UpdateRouters$/,
+    /^--action FlyInstances: must be one of \*, .*AllocateEips, .*UpdateRouters/,
   ],
   [
     { action: "AllocateEips", kind: "fail-job" },
@@ -354,7 +430,7 @@ test.each<[Partial<Record<keyof FaultRequest, string>>, RegExp]>([
   [{ kind: "refuse" }, /^--action is missing: must be one of \*, /],
   [
     { action: "*", kind: "explode" },
-    /^--kind explode: must be one of refuse, lose-request, lose-answer, delay, fail-job, hang-job, http, exhaust$/,
+    /^--kind explode: must be one of refuse, lose-request, lose-answer, delay, fail-job, hang-job, http, exhaust, crash-node, crash-router, clock$/,
   ],
   [{ action: "*", kind: "refuse", zone: "pek3" }, /^--zone pek3: must be one of gpu1a, gpu2a$/],
   [{ action: "*", kind: "refuse", times: "0" }, /^--times 0: must be a whole number from 1 to 1000000$/],
@@ -372,6 +448,9 @@ test.each<[Partial<Record<keyof FaultRequest, string>>, RegExp]>([
     /^--times 2: is for --kind refuse, .*, http only, not for exhaust$/,
   ],
   [{ kind: "exhaust", of: "eip", seconds: "-1" }, /^--seconds -1: must be more than 0, at most 86400$/],
+  [{ kind: "clock" }, /^--offset is missing: must be seconds from -86400 to 86400, not 0$/],
+  [{ kind: "clock", offset: "0" }, /^--offset 0: must be seconds from -86400 to 86400, not 0$/],
+  [{ kind: "crash-node" }, /^--resource is missing: must be the id of a resource, e.g. eip-0a1b2c3d$/],
   [{ action: "*", kind: "http", nth: "0" }, /^--nth 0: must be a whole number from 1 to 1000000$/],
   [
     { action: "*", kind: "http", resource: "*" },

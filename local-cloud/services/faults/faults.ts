@@ -48,7 +48,7 @@ export class Faults {
   /** @throws FaultError */
   add(request: FaultRequest): ShownFault {
     const now = Date.now();
-    const fault = readFault(request, now);
+    const fault = readFault(request, this.store, now);
     const record: FaultRecord = { kind: "fault", id: newId("flt"), zone: "", createTime: now, fault };
     this.store.transaction(() => this.store.put(record));
     this.changed();

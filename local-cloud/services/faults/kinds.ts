@@ -4,15 +4,19 @@
  */
 import { actionsByName } from "../../../qingcloud/actions.ts";
 import { retCodeMeanings, retCodes } from "../../../qingcloud/errors.ts";
-import type { Exhaustible, FaultKind, FaultOfKind } from "../../store/faults.ts";
-import { type FaultRequest, isWhole, oneOf, readNumber } from "./settings.ts";
+import type { Exhaustible, Fault, FaultKind, FaultOfKind, StateFault } from "../../store/faults.ts";
+import type { Store } from "../../store/store.ts";
+import { type FaultRequest, isWhole, oneOf, readNumber, readResource, wrong } from "./settings.ts";
+import { creators, isCrashed } from "./states.ts";
 
 /** What all faults of a sort take. */
 const forCalls = ["action", "zone", "resource", "times", "nth"] as const;
 const forStates = ["seconds"] as const;
 
-/** What does not come from the kind's own settings. */
-type Common = "kind" | "action" | "zone" | "resource" | "times" | "nth" | "until";
+/** What comes from the kind's own settings. */
+type Own<F extends Fault> = F extends StateFault
+  ? Omit<F, "kind" | "zone" | "until">
+  : Omit<F, "kind" | "action" | "zone" | "resource" | "times" | "nth">;
 
 export interface Kind<K extends FaultKind> {
   /**
@@ -22,12 +26,12 @@ export interface Kind<K extends FaultKind> {
   readonly met: "arrival" | "work" | "answer" | "job" | "state";
   readonly settings: readonly string[];
   /** Its own settings, beside those of its sort. */
-  read(request: FaultRequest): Omit<FaultOfKind<K>, Common>;
+  read(request: FaultRequest, store: Store): Own<FaultOfKind<K>>;
   /** What happens, as the end of a sentence. */
   describe(fault: FaultOfKind<K>): string;
 }
 
-const none = (): Record<string, never> => ({});
+const none = () => ({});
 
 export const kinds: { readonly [K in FaultKind]: Kind<K> } = {
   refuse: {
@@ -88,17 +92,49 @@ export const kinds: { readonly [K in FaultKind]: Kind<K> } = {
     describe: ({ of, zone }) =>
       `${zone ?? "every zone"} has no ${of} left, creating one is refused with 5200`,
   },
+  "crash-node": {
+    met: "state",
+    settings: [...forStates, "resource"],
+    read({ resource }, store) {
+      const id = readResource("resource", resource);
+      const node = store.list("instance").find((instance) => instance.id === id);
+      if (node?.status !== "running" || isCrashed(store, node))
+        throw notUp(id, "an instance that is running");
+      return { resource: id, boot: node.boot };
+    },
+    describe: ({ resource }) =>
+      `the node of ${resource} is down, its instance shows as running (a restart or a stop ends this)`,
+  },
+  "crash-router": {
+    met: "state",
+    settings: [...forStates, "resource"],
+    read({ resource }, store) {
+      const id = readResource("resource", resource);
+      const router = store.list("router").find((each) => each.id === id);
+      if (router?.status !== "active" || isCrashed(store, router)) throw notUp(id, "a router that is active");
+      return { resource: id };
+    },
+    describe: ({ resource }) => `router ${resource} is down and shows as active (powering it off ends this)`,
+  },
+  clock: {
+    met: "state",
+    settings: [...forStates, "offset"],
+    read: ({ offset }) => ({
+      offset: readNumber(
+        "offset",
+        offset,
+        "seconds from -86400 to 86400, not 0",
+        (value) => value !== 0 && Math.abs(value) <= 86_400,
+      ),
+    }),
+    describe: ({ offset }) =>
+      `the server's clock is ${Math.abs(offset)} s ${offset > 0 ? "ahead" : "behind"}`,
+  },
 };
 
-/** The action that creates what a zone can run out of; a GPU comes with an instance. */
-export const creators: Readonly<Record<Exhaustible, string>> = {
-  eip: "AllocateEips",
-  instance: "RunInstances",
-  gpu: "RunInstances",
-  router: "CreateRouters",
-  vxnet: "CreateVxnets",
-  volume: "CreateVolumes",
-};
+function notUp(id: string, allowed: string): Error {
+  return wrong("resource", id, `${allowed} and has not crashed`);
+}
 
 /** Seconds of the longest delay. */
 const longest = 600;

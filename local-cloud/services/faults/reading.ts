@@ -1,11 +1,12 @@
 /** A fault from what was asked for, checked against the table of kinds; and a fault in words. */
 import type { Fault, FaultKind } from "../../store/faults.ts";
+import type { Store } from "../../store/store.ts";
 import { zones } from "../zones.ts";
 import { actionsFor, type Kind, kinds } from "./kinds.ts";
 import { FaultError, type FaultRequest, isWhole, oneOf, readNumber, readResource } from "./settings.ts";
 
 /** @throws FaultError that says what is allowed */
-export function readFault(request: FaultRequest, now: number): Fault {
+export function readFault(request: FaultRequest, store: Store, now: number): Fault {
   const kind = oneOf("kind", request.kind, Object.keys(kinds) as FaultKind[]);
   for (const [name, value] of Object.entries(request)) {
     if (name === "kind" || value === undefined || takes(kind, name)) continue;
@@ -17,7 +18,7 @@ export function readFault(request: FaultRequest, now: number): Fault {
     );
   }
   const common = kinds[kind].met === "state" ? readState(request, now) : readCalls(kind, request);
-  return { ...common, ...readZone(request), ...kinds[kind].read(request), kind } as Fault;
+  return { ...common, ...readZone(request), ...kinds[kind].read(request, store), kind } as Fault;
 }
 
 function takes(kind: FaultKind, name: string): boolean {

@@ -1,8 +1,18 @@
 /** Faults that hold by themselves, as the services that they concern see them. */
-import type { Instance } from "../../store/resources.ts";
+import type { Exhaustible, Fault } from "../../store/faults.ts";
+import type { Instance, Router } from "../../store/resources.ts";
 import type { Store } from "../../store/store.ts";
 import { insufficientResources } from "../errors.ts";
-import { creators } from "./kinds.ts";
+
+/** The action that creates what a zone can run out of; a GPU comes with an instance. */
+export const creators: Readonly<Record<Exhaustible, string>> = {
+  eip: "AllocateEips",
+  instance: "RunInstances",
+  gpu: "RunInstances",
+  router: "CreateRouters",
+  vxnet: "CreateVxnets",
+  volume: "CreateVolumes",
+};
 
 /**
  * Refuses a call that has created what its zone has none of any more: its transaction is then taken back, so that what
@@ -30,17 +40,35 @@ function created(
   return (instances as readonly string[]).flatMap((id) => store.get("instance", zone, id) ?? []);
 }
 
+/** Whether a fault has it down, which the API does not notice: until it is started anew. */
+export function isCrashed(store: Store, resource: Instance | Router): boolean {
+  return store.list("fault").some(({ fault }) => {
+    if (fault.kind === "crash-node" && resource.kind === "instance") {
+      return fault.resource === resource.id && fault.boot === resource.boot && resource.status === "running";
+    }
+    return fault.kind === "crash-router" && fault.resource === resource.id && resource.status === "active";
+  });
+}
+
+/** The time by the server's own clock, in milliseconds since the epoch. */
+export function serverTime(store: Store): number {
+  const offsets = store.list("fault").map(({ fault }) => (fault.kind === "clock" ? fault.offset : 0));
+  return Date.now() + offsets.reduce((sum, offset) => sum + offset, 0) * 1000;
+}
+
 /** Ends what is over. Answers when the next one is, if one is. */
 export function endFaults(store: Store, now: number): number | undefined {
-  const isOver = (until: number | undefined): boolean => until !== undefined && until <= now;
-  const records = store.list("fault").flatMap((record) => {
-    const until = "until" in record.fault ? record.fault.until : undefined;
-    return until === undefined ? [] : [{ record, until }];
-  });
-  const over = records.filter(({ until }) => isOver(until));
+  const over = store.list("fault").filter(({ fault }) => isOver(store, fault, now));
   store.transaction(() => {
-    for (const { record } of over) store.remove(record);
+    for (const record of over) store.remove(record);
   });
-  const left = records.filter(({ until }) => !isOver(until)).map(({ until }) => until);
-  return left.length === 0 ? undefined : Math.min(...left);
+  const ends = store.list("fault").flatMap(({ fault }) => ("until" in fault ? (fault.until ?? []) : []));
+  return ends.length === 0 ? undefined : Math.min(...ends);
+}
+
+function isOver(store: Store, fault: Fault, now: number): boolean {
+  if ("until" in fault && fault.until !== undefined && fault.until <= now) return true;
+  if (fault.kind !== "crash-node" && fault.kind !== "crash-router") return false;
+  const kind = fault.kind === "crash-node" ? "instance" : "router";
+  return !store.list(kind).some((resource) => resource.id === fault.resource && isCrashed(store, resource));
 }
