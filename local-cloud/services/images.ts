@@ -56,6 +56,7 @@ const describeImages: Handler<typeof actions.DescribeImages> = (request, context
   const matches = images.filter(
     ({ id, name }) =>
       request.tags === undefined &&
+      (request.owner === undefined || request.owner === "system") &&
       (request.images === undefined || request.images.includes(id)) &&
       (request.status === undefined || request.status.includes("available")) &&
       (request.provider === undefined || request.provider === "system") &&
@@ -64,7 +65,7 @@ const describeImages: Handler<typeof actions.DescribeImages> = (request, context
       (request.os_family === undefined || request.os_family === "debian") &&
       (word === undefined || id.includes(word) || name.toLowerCase().includes(word)),
   );
-  const { items, total_count } = page(matches, request);
+  const { items, total_count } = page(matches, { ...request, owner: undefined });
   return {
     image_set: items.map(({ id, description }) => {
       const { image_size, ...common } = describeImage(id);

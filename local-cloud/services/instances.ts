@@ -26,7 +26,12 @@ const describeInstances: Handler<typeof actions.DescribeInstances> = (request, c
     (item) =>
       (request.image_id === undefined || request.image_id.includes(item.imageId)) &&
       (request.instance_type === undefined || request.instance_type.includes(item.instanceType)) &&
-      (request.instance_class === undefined || request.instance_class === item.instanceClass),
+      (request.instance_class === undefined || request.instance_class === item.instanceClass) &&
+      (request.vcpus_current === undefined || request.vcpus_current === item.cpu) &&
+      (request.memory_current === undefined || request.memory_current === item.memory) &&
+      (request.os_disk_size === undefined || request.os_disk_size === item.osDiskSize) &&
+      request.dedicated_host_group_id === undefined &&
+      request.dedicated_host_id === undefined,
   );
   const { items, total_count } = page(matches, request);
   return {

@@ -1,6 +1,7 @@
 /** What DescribeJobs answers, and how long jobs take. */
 import { readFileSync } from "node:fs";
 import type * as actions from "../../qingcloud/actions.ts";
+import { accountId } from "./account.ts";
 import { type Handler, type Handlers, timestamp } from "./context.ts";
 import { page } from "./listing.ts";
 
@@ -70,6 +71,7 @@ const describeJobs: Handler<typeof actions.DescribeJobs> = (request, context) =>
       job_action: job.work.action,
       status: job.status,
       resource_ids: job.resourceIds.join(" "),
+      owner: accountId,
       create_time: timestamp(job.createTime),
       status_time: timestamp(job.statusTime),
       error_codes: job.error === undefined ? "" : String(job.error.code),

@@ -1,6 +1,7 @@
 /** SSH key pairs: registered by the user or made by the system, attached to instances. */
 import type * as actions from "../../qingcloud/actions.ts";
 import type { Instance, KeyPair } from "../store/resources.ts";
+import { accountId } from "./account.ts";
 import {
   type Context,
   distinct,
@@ -68,6 +69,7 @@ const describeKeyPairs: Handler<typeof actions.DescribeKeyPairs> = (request, con
       encrypt_method: keypair.encryptMethod,
       pub_key: keypair.body,
       create_time: timestamp(keypair.createTime),
+      owner: accountId,
       tags: tagsOf(context, keypair),
       ...(request.verbose > 0 ? { instance_ids: attachedTo(context, keypair.id) } : {}),
     })),

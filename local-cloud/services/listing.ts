@@ -9,6 +9,7 @@ import type {
   Volume,
   Vxnet,
 } from "../store/resources.ts";
+import { accountId } from "./account.ts";
 import { isGone } from "./context.ts";
 
 /** The system never answers more than this in one page. */
@@ -16,25 +17,33 @@ const maximumLimit = 100;
 
 type Listed = Eip | SecurityGroup | KeyPair | Vxnet | Router | Instance | Volume | Tag;
 
-interface Filters {
+interface Page {
   readonly offset: number;
   readonly limit: number;
+  readonly owner?: string | undefined;
+  /** There are no projects: nothing is in one. */
+  readonly project_id?: string | undefined;
+}
+
+interface Filters extends Page {
   readonly search_word?: string | undefined;
   /** Resources that have at least one of these tags. */
   readonly tags?: readonly string[] | undefined;
   readonly status?: readonly string[] | undefined;
 }
 
-/** One page, and how many match in all. A limit of 0 means none was given. */
+/** One page of what is the account's, and how many match in all. A limit of 0 means none was given. */
 export function page<Item>(
   items: readonly Item[],
-  request: Pick<Filters, "offset" | "limit">,
+  request: Page,
 ): {
   items: Item[];
   total_count: number;
 } {
   const limit = Math.min(request.limit === 0 ? 20 : request.limit, maximumLimit);
-  return { items: items.slice(request.offset, request.offset + limit), total_count: items.length };
+  const isOwn = request.owner === undefined || request.owner === accountId;
+  const own = isOwn && request.project_id === undefined ? items : [];
+  return { items: own.slice(request.offset, request.offset + limit), total_count: own.length };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** VPC routers. An EIP and statics are inert until UpdateRouters, a security group until ApplySecurityGroup. */
 import type * as actions from "../../qingcloud/actions.ts";
 import type { JobWork, Router } from "../store/resources.ts";
+import { accountId } from "./account.ts";
 import {
   type Context,
   distinct,
@@ -81,14 +82,19 @@ const describeRouters: Handler<typeof actions.DescribeRouters> = (request, conte
       create_time: timestamp(router.createTime),
       status_time: timestamp(router.statusTime),
       security_group_id: router.securityGroupId,
+      owner: accountId,
       eip: describeEip(context, router),
       mode: 1,
       features: 0,
       sub_code: 0,
       tags: tagsOf(context, router),
-      vxnets: vxnets
-        .filter(({ join }) => join?.routerId === router.id)
-        .map(({ id }) => ({ vxnet_id: id, nic_id: "" })),
+      ...(request.verbose > 0
+        ? {
+            vxnets: vxnets
+              .filter(({ join }) => join?.routerId === router.id)
+              .map(({ id }) => ({ vxnet_id: id, nic_id: "" })),
+          }
+        : {}),
     })),
     total_count,
   };

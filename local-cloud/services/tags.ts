@@ -1,6 +1,7 @@
 /** Tags: names and colours that are attached to resources. Resources hold the ids of their tags, nothing else does. */
 import type * as actions from "../../qingcloud/actions.ts";
 import type { Kind, ResourceOfKind, Tag } from "../store/resources.ts";
+import { accountId } from "./account.ts";
 import {
   type Context,
   distinct,
@@ -93,6 +94,7 @@ const describeTags: Handler<typeof actions.DescribeTags> = (request, context) =>
       color: tag.color,
       description: tag.description,
       create_time: timestamp(tag.createTime),
+      owner: accountId,
       resource_count: resources.length,
       resource_type_count: distinct(resources.map(({ kind }) => kind)).map((kind) => ({
         resource_type: kind,

@@ -1,6 +1,7 @@
 /** Volumes: disks beside the one of an instance. They live in the API alone, no data plane stands behind them. */
 import type * as actions from "../../qingcloud/actions.ts";
 import type { JobWork, Volume } from "../store/resources.ts";
+import { accountId } from "./account.ts";
 import {
   type Context,
   distinct,
@@ -70,6 +71,7 @@ const describeVolumes: Handler<typeof actions.DescribeVolumes> = (request, conte
         create_time: timestamp(volume.createTime),
         status_time: timestamp(volume.statusTime),
         zone_id: volume.zone,
+        owner: accountId,
         instance: instance ?? {},
         instances: instance === undefined ? [] : [instance],
         tags: tagsOf(context, volume),

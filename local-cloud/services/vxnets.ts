@@ -1,6 +1,7 @@
 /** VxNets: subnets that instances join and that join a router. */
 import type * as actions from "../../qingcloud/actions.ts";
 import type { Instance, Vxnet } from "../store/resources.ts";
+import { accountId } from "./account.ts";
 import {
   distinct,
   type Effects,
@@ -71,6 +72,7 @@ const describeVxnets: Handler<typeof actions.DescribeVxnets> = (request, context
       create_time: timestamp(vxnet.createTime),
       vpc_router_id: vxnet.join?.routerId ?? "",
       zone_id: vxnet.zone,
+      owner: accountId,
       available_ip_count: availableCount(context, vxnet),
       tags: tagsOf(context, vxnet),
       router: routerOf(context, vxnet),

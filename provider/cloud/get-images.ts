@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { RequestOf } from "../../qingcloud/action.ts";
 import { DescribeImages } from "../../qingcloud/actions.ts";
 import { defineFunction } from "../function.ts";
 import { listAll } from "./listing.ts";
@@ -27,7 +28,7 @@ export const getImages = defineFunction({
   }),
 
   async call(context, { zone, provider, osFamily, search }) {
-    const request = {
+    const request: RequestOf<typeof DescribeImages> = {
       status: ["available"],
       ...(provider === undefined ? {} : { provider }),
       ...(osFamily === undefined ? {} : { os_family: osFamily }),

@@ -22,7 +22,7 @@ export const AllocateEips = action(
 
 export const DescribeEips = action(
   "DescribeEips",
-  { ...listing, eips: ids.optional(), instance_id: text.optional(), status: ids.optional() },
+  { ...listing, eips: ids.optional(), instance_id: text.optional(), status: z.array(eipStatus).optional() },
   pageOf(
     "eip_set",
     z.looseObject({

@@ -53,7 +53,17 @@ export const DescribeInstances = action(
     image_id: ids.optional(),
     instance_type: ids.optional(),
     instance_class: int.optional(),
-    status: ids.optional(),
+    vcpus_current: int.optional(),
+    /** MB. */
+    memory_current: int.optional(),
+    /** GB. */
+    os_disk_size: int.optional(),
+    /** There are no reserved instances. */
+    exclude_reserved: flag.optional(),
+    /** There are no dedicated hosts: nothing is on one. */
+    dedicated_host_group_id: text.optional(),
+    dedicated_host_id: text.optional(),
+    status: z.array(instanceStatus).optional(),
   },
   pageOf(
     "instance_set",
@@ -157,6 +167,8 @@ export const DescribeInstanceTypes = action(
   ),
 );
 
+export const imageStatus = z.enum(["pending", "available", "deprecated", "suspended", "deleted", "ceased"]);
+
 export const DescribeImages = action(
   "DescribeImages",
   {
@@ -166,7 +178,7 @@ export const DescribeImages = action(
     os_family: text.optional(),
     visibility: text.optional(),
     provider: text.optional(),
-    status: ids.optional(),
+    status: z.array(imageStatus).optional(),
   },
   pageOf(
     "image_set",

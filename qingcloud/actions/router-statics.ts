@@ -37,6 +37,7 @@ export const DescribeRouterStatics = action(
     router: text.optional(),
     vxnet: text.optional(),
     static_type: staticType.optional(),
+    owner: text.optional(),
     verbose: int.default(0),
   },
   pageOf(

@@ -20,7 +20,7 @@ export const CreateRouters = action(
 
 export const DescribeRouters = action(
   "DescribeRouters",
-  { ...listing, routers: ids.optional(), vxnet: text.optional(), status: ids.optional() },
+  { ...listing, routers: ids.optional(), vxnet: text.optional(), status: z.array(routerStatus).optional() },
   pageOf(
     "router_set",
     z.looseObject({

@@ -74,6 +74,7 @@ export const DescribeSecurityGroupRules = action(
     security_group: text.optional(),
     security_group_rules: ids.optional(),
     direction: flag.optional(),
+    owner: text.optional(),
   },
   pageOf(
     "security_group_rule_set",

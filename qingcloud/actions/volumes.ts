@@ -34,7 +34,7 @@ export const DescribeVolumes = action(
     volumes: ids.optional(),
     volume_type: int.optional(),
     instance_id: text.optional(),
-    status: ids.optional(),
+    status: z.array(volumeStatus).optional(),
   },
   pageOf(
     "volume_set",

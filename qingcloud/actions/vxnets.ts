@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { action, flag, ids, int, job, listing, pageOf, someIds, tagged, text } from "../action.ts";
+import { instanceStatus } from "./instances.ts";
 
 export const CreateVxnets = action(
   "CreateVxnets",
@@ -59,7 +60,7 @@ export const DescribeVxnetInstances = action(
     vxnet: text,
     instances: ids.optional(),
     instance_type: ids.optional(),
-    status: ids.optional(),
+    status: z.array(instanceStatus).optional(),
     image: ids.optional(),
   },
   pageOf(

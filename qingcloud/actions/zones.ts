@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { action, ids, int, page, pageOf, text } from "../action.ts";
 
+export const zoneStatus = z.enum(["active", "faulty", "defunct"]);
+
 export const DescribeZones = action(
   "DescribeZones",
-  { zones: ids.optional(), status: ids.optional() },
-  pageOf("zone_set", z.looseObject({ zone_id: text, status: z.enum(["active", "faulty", "defunct"]) })),
+  { zones: ids.optional(), status: z.array(zoneStatus).optional() },
+  pageOf("zone_set", z.looseObject({ zone_id: text, status: zoneStatus })),
 );
 
 export const jobStatus = z.enum(["pending", "working", "failed", "successful", "done with failure"]);
@@ -14,7 +16,8 @@ export const DescribeJobs = action(
   {
     ...page,
     jobs: ids.optional(),
-    status: ids.optional(),
+    status: z.array(jobStatus).optional(),
+    owner: text.optional(),
     job_action: text.optional(),
     verbose: int.default(0),
   },

@@ -34,7 +34,7 @@ test("a router's network is one that QingCloud gives", async () => {
 
 test("a new router has what clients read: eip is an object, nothing is pending", async () => {
   const id = await makeRouter();
-  expect(await client.one("DescribeRouters", "router_set", { "routers.1": id })).toMatchObject({
+  expect(await client.one("DescribeRouters", "router_set", { "routers.1": id, verbose: "1" })).toMatchObject({
     router_id: id,
     router_type: 1,
     vpc_network: "192.168.0.0/16",

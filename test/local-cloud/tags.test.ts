@@ -46,6 +46,7 @@ test("a tag has every field that clients read, and its attributes change", async
         color: "#9f9bb7",
         description: "",
         create_time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+        owner: "usr-localcld",
         resource_count: 0,
         resource_type_count: [],
       },

@@ -51,6 +51,7 @@ test("a volume has every field that clients read", async () => {
         create_time: time,
         status_time: time,
         zone_id: "gpu1a",
+        owner: "usr-localcld",
         instance: {},
         instances: [],
         tags: [],

@@ -1,0 +1,2 @@
+/** The one account of the local cloud. */
+export const accountId = "usr-localcld";
