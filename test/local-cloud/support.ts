@@ -9,6 +9,7 @@ import { readRunning } from "../../local-cloud/pid-record.ts";
 import { startCloud } from "../../local-cloud/server.ts";
 import type { ShownFault } from "../../local-cloud/services/faults/faults.ts";
 import type { FaultRequest } from "../../local-cloud/services/faults/settings.ts";
+import type { CloudStatus } from "../../local-cloud/status.ts";
 import { canonicalQuery, encode, sign } from "../../qingcloud/signature.ts";
 
 export interface Reply {
@@ -113,18 +114,19 @@ export interface TestCloud {
   fault(request: FaultRequest): Promise<void>;
   faults(): Promise<readonly ShownFault[]>;
   clearFaults(id?: string): Promise<void>;
+  status(): Promise<CloudStatus>;
   stop(): Promise<void>;
 }
 
 export async function startTestCloud(
-  options: { jobs?: string; rateLimit?: string; home?: string; quota?: string } = {},
+  options: { jobs?: string; rateLimit?: string; home?: string; quota?: string; dataPlane?: "linux" } = {},
 ): Promise<TestCloud> {
   const home = options.home ?? mkdtempSync(join(tmpdir(), "local-cloud-"));
   const logged: string[] = [];
   const cloud = await startCloud({
     home,
     port: 0,
-    dataPlane: "none",
+    dataPlane: options.dataPlane ?? "none",
     jobs: options.jobs ?? "instant",
     rateLimit: options.rateLimit,
     quota: options.quota,
@@ -142,6 +144,7 @@ export async function startTestCloud(
     faults: async () => (await askCloud(home, "GET", "faults")).faults,
     clearFaults: async (id) =>
       void (await askCloud(home, "DELETE", id === undefined ? "faults" : `faults/${id}`)),
+    status: () => askCloud<CloudStatus>(home, "GET", "status"),
     async stop() {
       await cloud.stop();
       // The client's connections hear of it before another cloud has the same port.
@@ -152,10 +155,15 @@ export async function startTestCloud(
 }
 
 /** As the cloud's commands do it; throws with the message of what can not be. */
-async function askCloud(home: string, method: "GET" | "POST" | "DELETE", command: string, body?: object) {
+async function askCloud<Answer = { readonly faults: readonly ShownFault[] }>(
+  home: string,
+  method: "GET" | "POST" | "DELETE",
+  command: string,
+  body?: object,
+): Promise<Answer> {
   const record = readRunning(new Home(home).pid);
   if (record === undefined) throw new Error(`the cloud of ${home} does not run`);
-  return await ask<{ readonly faults: readonly ShownFault[] }>(record, method, command, body);
+  return await ask<Answer>(record, method, command, body);
 }
 
 export const firstId = (list: unknown): string => String((list as unknown[])[0]);
