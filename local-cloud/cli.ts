@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { logs, reset, start, status, stop } from "./commands.ts";
 import { Failure } from "./failure.ts";
 import { addFault, clearFaults, listFaults } from "./fault-commands.ts";
+import { link } from "./link-commands.ts";
 
 const program = new Command("cloud").description("a QingCloud-compatible cloud on this machine");
 const home = (): Option =>
@@ -38,6 +39,11 @@ program
     "--quota <name=n,…>",
     "how much of something a zone gives to the account, e.g. instance=2000,cpu=4096 (default: the home's, or the usual)",
   )
+  .option(
+    "--link <a,b,…>",
+    "how the internet between two zones is: gpu1a,gpu2a,rtt=30,mtu=1400,loss=0.5,seed=1,cut,mtu-blackhole (repeatable; default: the home's)",
+    (text: string, before: readonly string[] = []) => [...before, text],
+  )
   .option("--web-root <dir>", "what the web server inside the internet serves (default: scripts/train)")
   .option("--foreground", "run in this process until it is told to end")
   .addOption(json())
@@ -66,6 +72,21 @@ program
   .addOption(home())
   .option("-f, --follow", "go on as it grows")
   .action(logs);
+program
+  .command("link [zones...]")
+  .description("show how the internet between zones is, or change it for two zones")
+  .option("--rtt <ms>", "milliseconds added to every round trip")
+  .option("--mtu <bytes>", "largest packet that passes whole, 576 to 1500")
+  .option("--mtu-blackhole", "senders of larger packets are not told")
+  .option("--no-mtu-blackhole", "senders of larger packets are told again")
+  .option("--loss <percent>", "chance of every packet to be lost, each way")
+  .option("--seed <n>", "lets the same packets be lost every time")
+  .option("--cut", "nothing passes")
+  .option("--no-cut", "what was cut passes again")
+  .option("--reset", "make it perfect again, but for what else is given")
+  .addOption(home())
+  .addOption(json())
+  .action(link);
 const fault = program.command("fault").description("let calls, jobs and zones meet faults");
 fault
   .command("add")

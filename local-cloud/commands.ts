@@ -21,6 +21,7 @@ interface StartOptions extends HomeOptions {
   readonly jobs: string;
   readonly rateLimit?: string;
   readonly mssClamp?: "on" | "off";
+  readonly link?: readonly string[];
   readonly quota?: string;
   readonly webRoot?: string;
   readonly foreground?: boolean;
@@ -114,6 +115,7 @@ async function runInForeground(options: StartOptions): Promise<void> {
     jobs: options.jobs,
     rateLimit: options.rateLimit,
     mssClamp: options.mssClamp,
+    links: options.link,
     quota: options.quota,
     webRoot: options.webRoot ?? trainingScripts,
     guide: trainingScripts,
@@ -142,9 +144,12 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
     "--rate-limit": options.rateLimit,
     "--mss-clamp": options.mssClamp,
     "--quota": options.quota,
+    "--link": options.link,
     "--web-root": options.webRoot,
   };
-  const given = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
+  const given = Object.entries(flags).flatMap(([flag, value = []]) =>
+    [value].flat().flatMap((each) => [flag, each]),
+  );
   const logStart = existsSync(home.log) ? statSync(home.log).size : 0;
   const descriptor = openSync(home.log, "a", 0o600);
   const child = spawn(

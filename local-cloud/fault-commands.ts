@@ -1,8 +1,6 @@
 /** The commands that add faults to a running cloud, list and clear them; the server checks and keeps them. */
 import { ask, type HomeOptions, print } from "./commands.ts";
-import { Failure } from "./failure.ts";
-import { Home } from "./home.ts";
-import { type PidRecord, readRunning } from "./pid-record.ts";
+import { needRunning } from "./running.ts";
 import type { ShownFault } from "./services/faults/faults.ts";
 
 interface Faults {
@@ -13,7 +11,7 @@ interface Faults {
 export async function addFault(options: HomeOptions & Readonly<Record<string, unknown>>): Promise<void> {
   const { home: _, json: __, ...request } = options;
   const { fault } = await ask<{ readonly fault: ShownFault }>(
-    needRunning(options),
+    needRunning(options, "the faults"),
     "POST",
     "faults",
     request,
@@ -23,24 +21,16 @@ export async function addFault(options: HomeOptions & Readonly<Record<string, un
 
 /** Prints the faults that are there. */
 export async function listFaults(options: HomeOptions): Promise<void> {
-  const found = await ask<Faults>(needRunning(options), "GET", "faults");
+  const found = await ask<Faults>(needRunning(options, "the faults"), "GET", "faults");
   print(options, found, found.faults.map(line).join("\n") || "There are no faults.");
 }
 
 /** Takes one fault back, or all. */
 export async function clearFaults(id: string | undefined, options: HomeOptions): Promise<void> {
   const path = id === undefined ? "faults" : `faults/${encodeURIComponent(id)}`;
-  const found = await ask<Faults>(needRunning(options), "DELETE", path);
+  const found = await ask<Faults>(needRunning(options, "the faults"), "DELETE", path);
   const gone = id === undefined ? "There are no faults any more." : `There is no fault ${id} any more.`;
   print(options, found, [gone, ...found.faults.map(line)].join("\n"));
-}
-
-function needRunning({ home }: HomeOptions): PidRecord {
-  const running = readRunning(new Home(home).pid);
-  if (running !== undefined) return running;
-  throw new Failure(
-    `the local cloud of ${home} is not running, its server keeps the faults: start it first (npm run cloud -- start)`,
-  );
 }
 
 function line({ id, text }: ShownFault): string {

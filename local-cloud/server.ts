@@ -13,6 +13,7 @@ import { register, unregister } from "./pid-record.ts";
 import { Faults } from "./services/faults/faults.ts";
 import { JobRunner } from "./services/job-runner.ts";
 import { readDurations } from "./services/jobs.ts";
+import { Links, parseLink } from "./services/links.ts";
 import { noDataPlane } from "./services/no-data-plane.ts";
 import { defaultQuotas, readQuotas } from "./services/quotas.ts";
 import { Sampler } from "./services/sampler.ts";
@@ -32,6 +33,8 @@ export interface ServerOptions {
   readonly rateLimit?: string | undefined;
   /** Whether routers lower the MSS of TCP; undefined for what the home says. */
   readonly mssClamp?: "on" | "off" | undefined;
+  /** Links between zones that are other than the home's, as `--link` writes them. */
+  readonly links?: readonly string[] | undefined;
   /** e.g. `instance=2000,cpu=4096`; undefined the home's. */
   readonly quota?: string | undefined;
   /** What the web server inside the internet serves. */
@@ -78,6 +81,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
   const { log } = options;
   const durations = readSetting(() => readDurations(options.jobs));
   const rateLimit = readSetting(() => new RateLimit(options.rateLimit));
+  const linkRequests = readSetting(() => (options.links ?? []).map(parseLink));
   const home = new Home(options.home);
   home.create();
   const settings = await home.chooseSettings(options.port, options.dataPlane, {
@@ -127,6 +131,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
     };
     const endpoint = `http://127.0.0.1:${settings.apiPort}/iaas/`;
     const commands = createCommands(options, home, api, dataPlane, endpoint);
+    for (const request of linkRequests) commands.links.set(request);
     const { server } = await listen(api, createControl(token, commands), settings.apiPort).catch(
       (error: Error) => {
         throw portFailure(error, settings.apiPort);
@@ -160,6 +165,11 @@ function createCommands(
 ): Commands {
   return {
     faults,
+    links: new Links(
+      store,
+      () => dataPlane.observe(),
+      () => runner.untilShown(),
+    ),
     async status(): Promise<CloudStatus> {
       const observation = await dataPlane.observe();
       return {

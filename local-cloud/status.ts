@@ -8,7 +8,7 @@ import type { Store } from "./store/store.ts";
 export interface ZoneStatus {
   readonly id: string;
   /** How many there are of each kind; what every zone has from the start does not count. */
-  readonly resources: Readonly<Record<Exclude<Kind, "job" | "fault">, number>>;
+  readonly resources: Readonly<Record<Exclude<Kind, "job" | "fault" | "link">, number>>;
   /** Jobs that have not ended. */
   readonly jobs: number;
 }
@@ -39,7 +39,7 @@ const kinds = [
   "userdata_attachment",
   "volume",
   "tag",
-] as const satisfies readonly Exclude<Kind, "job" | "fault">[];
+] as const satisfies readonly Exclude<Kind, "job" | "fault" | "link">[];
 
 export function zoneStatuses(store: Store): ZoneStatus[] {
   return zones.map(({ id }) => {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { isSameSignature } from "../../qingcloud/signature.ts";
 import type { Faults } from "../services/faults/faults.ts";
 import { FaultError } from "../services/faults/settings.ts";
+import type { Links } from "../services/links.ts";
 import type { CloudStatus } from "../status.ts";
 import { HttpError, readBody } from "./body.ts";
 
@@ -15,6 +16,7 @@ export interface Commands {
   status(): Promise<CloudStatus>;
   reset(): Promise<void>;
   readonly faults: Faults;
+  readonly links: Links;
 }
 
 /** @param token what `Authorization: Bearer …` must hold */
@@ -43,6 +45,12 @@ export function createControl(token: string, commands: Commands): Control {
         case "DELETE faults/ID":
           checked(() => commands.faults.clear(id));
           return { faults: commands.faults.list() };
+        case "GET links":
+          return { links: await commands.links.list() };
+        case "POST links": {
+          const asked = readObject(await readBody(request));
+          return { link: await commands.links.inEffect(checked(() => commands.links.set(asked))) };
+        }
         default:
           throw new HttpError(404, `no such command: ${request.method} ${command}`);
       }

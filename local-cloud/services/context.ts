@@ -61,6 +61,7 @@ const names = {
   tag: "tag",
   job: "job",
   fault: "fault",
+  link: "link",
 } as const satisfies Record<Kind, string>;
 
 /** How messages call a kind of resource. */

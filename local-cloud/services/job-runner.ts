@@ -67,6 +67,13 @@ export class JobRunner {
       });
   }
 
+  /** Returns when the data plane shows the state as it is now. @throws Error when it can not */
+  async untilShown(): Promise<void> {
+    this.wake();
+    while (this.running !== undefined) await this.running;
+    if (!this.isShown()) throw new Error("the data plane could not be made so, its log says why");
+  }
+
   /** Lets the data plane look whether everything still stands, and make anew what does not. */
   inspect(): void {
     this.shown = undefined;
@@ -84,8 +91,13 @@ export class JobRunner {
   async reset(): Promise<void> {
     while (this.running !== undefined) await this.running;
     const nodes = this.store.list("instance").map(({ id }) => id);
+    // Links are no resources: the internet stays as it was set.
+    const links = this.store.list("link");
     this.store.clear();
     seed(this.store);
+    this.store.transaction(() => {
+      for (const link of links) this.store.put(link);
+    });
     await this.show(pictureOf(this.store));
     await this.dataPlane.forget(nodes);
   }

@@ -12,6 +12,7 @@ import type { Instance, Router, RouterStatic } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { isCrashed } from "./faults/states.ts";
 import { needImage } from "./images.ts";
+import { linkPictures } from "./links.ts";
 import { toRulePicture } from "./security-group-values.ts";
 import { readGre, readIpsec, readPortForward } from "./static-values.ts";
 import { metadataOf, userdataPicture } from "./userdata.ts";
@@ -21,6 +22,7 @@ export function pictureOf(store: Store): Picture {
     .list("router")
     .filter(({ status }) => status === "active")
     .map((router) => routerPicture(store, router));
+  const links = linkPictures(store);
   return {
     routers,
     nodes: store
@@ -30,6 +32,7 @@ export function pictureOf(store: Store): Picture {
     bastionKeys: [
       ...new Set(store.list("keypair").map(({ encryptMethod, body }) => `${encryptMethod} ${body}`)),
     ].sort(),
+    ...(links.length === 0 ? {} : { links }),
   };
 }
 

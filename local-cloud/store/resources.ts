@@ -1,6 +1,7 @@
 /** The documents of the durable state, one type per kind of resource. Documents are never changed in place. */
 import type { RulePicture } from "../network/picture.ts";
 import type { FaultRecord } from "./faults.ts";
+import type { LinkRecord } from "./links.ts";
 
 interface Common {
   readonly id: string;
@@ -293,6 +294,7 @@ export interface ResourceOfKind {
   tag: Tag;
   job: Job;
   fault: FaultRecord;
+  link: LinkRecord;
 }
 export type Kind = keyof ResourceOfKind;
 export type Resource = ResourceOfKind[Kind];

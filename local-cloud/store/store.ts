@@ -151,6 +151,7 @@ function emptyTables(): Tables {
     tag: new Map(),
     job: new Map(),
     fault: new Map(),
+    link: new Map(),
   };
 }
 

@@ -119,7 +119,14 @@ export interface TestCloud {
 }
 
 export async function startTestCloud(
-  options: { jobs?: string; rateLimit?: string; home?: string; quota?: string; dataPlane?: "linux" } = {},
+  options: {
+    jobs?: string;
+    rateLimit?: string;
+    home?: string;
+    quota?: string;
+    links?: readonly string[];
+    dataPlane?: "linux";
+  } = {},
 ): Promise<TestCloud> {
   const home = options.home ?? mkdtempSync(join(tmpdir(), "local-cloud-"));
   const logged: string[] = [];
@@ -130,6 +137,7 @@ export async function startTestCloud(
     jobs: options.jobs ?? "instant",
     rateLimit: options.rateLimit,
     quota: options.quota,
+    links: options.links,
     webRoot: home,
     log: (line) => logged.push(line),
   });
