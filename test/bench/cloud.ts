@@ -1,10 +1,20 @@
 /** The local cloud alone. */
 import { Cloud } from "../integration/cloud.ts";
+import { measureCloudLoad } from "./cloud-load.ts";
 import { type Order, residentMegabytes, type Samples, timed } from "./measuring.ts";
 
 const runs = 7;
 
-export async function measureCloud({ signal, say }: Order): Promise<Samples> {
+export async function measureCloud(order: Order): Promise<Samples> {
+  const isWanted = (...parts: readonly string[]) =>
+    [...order.wanted].some((name) => parts.some((part) => name.startsWith(`cloud.${part}.`)));
+  return {
+    ...(isWanted("start", "idle") ? await measureEmpty(order) : {}),
+    ...(isWanted("run", "thousand", "describe") ? await measureCloudLoad(order) : {}),
+  };
+}
+
+async function measureEmpty({ signal, say }: Order): Promise<Samples> {
   const seconds: number[] = [];
   const megabytes: number[] = [];
   for (let run = 1; run <= runs; run += 1) {

@@ -1,7 +1,7 @@
 /** How results are shown. */
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { median, type Samples } from "./measuring.ts";
-import { type MetricName, metricNames, metricOf } from "./metrics.ts";
+import { type Metric, type MetricName, metricNames, metricOf } from "./metrics.ts";
 
 export interface Result {
   readonly metric: MetricName;
@@ -39,10 +39,14 @@ export function asJson(results: readonly Result[], date: Date): string {
 
 export function asTable(results: readonly Result[]): string {
   const rows = results.map(({ metric, value, unit, runs }) => {
-    const { target } = metricOf(metric);
-    return [metric, String(value), unit, target === undefined ? "" : `at most ${target}`, String(runs)];
+    return [metric, String(value), unit, targetOf(metricOf(metric)), String(runs)];
   });
   return alignColumns([["metric", "value", "unit", "target", "median of"], ...rows]);
+}
+
+function targetOf({ target, least }: Metric): string {
+  if (target !== undefined) return `at most ${target}`;
+  return least === undefined ? "" : `at least ${least}`;
 }
 
 /** What `--list` prints. */

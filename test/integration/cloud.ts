@@ -46,11 +46,14 @@ export class Cloud {
     this.home = join(directory, ".local-cloud");
   }
 
-  /** @param jobs `instant`, `realistic`, or a file with the seconds of each action */
-  static async start(jobs = "instant"): Promise<Cloud> {
+  /**
+   * @param jobs `instant`, `realistic`, or a file with the seconds of each action
+   * @param options more of `cloud start`
+   */
+  static async start(jobs = "instant", ...options: readonly string[]): Promise<Cloud> {
     const cloud = new Cloud(mkdtempSync(join(tmpdir(), "crosszone-integration-")));
     try {
-      await cloud.run("start", "--data-plane", "none", "--port", "0", "--jobs", jobs);
+      await cloud.run("start", "--data-plane", "none", "--port", "0", "--jobs", jobs, ...options);
     } catch (error) {
       await cloud.remove();
       throw error;

@@ -54,10 +54,15 @@ export class TestClient {
     return { ...all, signature: sign(method, path, all, this.keys.qy_secret_access_key, digest) };
   }
 
-  async send(parameters: Readonly<Record<string, string>>, path = "/iaas/"): Promise<Response> {
+  /** Path and query of a call. */
+  path(parameters: Readonly<Record<string, string>>, path = "/iaas/"): string {
     const { signature, ...rest } = parameters;
     const last = signature === undefined ? "" : `&signature=${encode(signature)}`;
-    return await fetch(`http://127.0.0.1:${this.keys.port}${path}?${canonicalQuery(rest)}${last}`);
+    return `${path}?${canonicalQuery(rest)}${last}`;
+  }
+
+  async send(parameters: Readonly<Record<string, string>>, path = "/iaas/"): Promise<Response> {
+    return await fetch(`http://127.0.0.1:${this.keys.port}${this.path(parameters, path)}`);
   }
 
   /** Calls an action in zone gpu1a unless another is given. */
