@@ -59,7 +59,10 @@ async function respond(
 /** Answers a call of the API, or lets it meet a fault. */
 async function respondToCall(api: Api, call: SignedRequest, response: ServerResponse): Promise<void> {
   const gone = new AbortController();
-  response.once("close", () => gone.abort());
+  // An abort costs as much as a small answer.
+  response.once("close", () => {
+    if (!response.writableFinished) gone.abort();
+  });
   const { action = "", zone = "" } = call.parameters;
   const fate = await api.faults.meet(
     { action, zone, parameters: call.parameters },

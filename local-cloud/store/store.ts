@@ -7,11 +7,14 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { Failure } from "../failure.ts";
 import { migrateFile, schemaVersion } from "./migrations.ts";
 import type { Kind, Resource, ResourceOfKind } from "./resources.ts";
+import { Table } from "./table.ts";
 
 /** Marks a file as ours: "czlc" in ASCII. */
 const applicationId = 0x637a6c63;
 
-type Tables = { [K in Kind]: Map<string, ResourceOfKind[K]> };
+type Tables = { readonly [K in Kind]: Table<ResourceOfKind[K]> };
+/** Values before a transaction by zone and id. */
+type Undo = Map<string, { readonly resource: Resource; readonly before: Resource | undefined }>;
 
 /** A state file that this version can not use; the message says why and what to do. */
 export class StateFileError extends Failure {}
@@ -21,8 +24,8 @@ export class Store {
   private readonly write: StatementSync;
   private readonly erase: StatementSync;
   private tables = emptyTables();
-  /** Values before the running transaction; undefined where there was none. */
-  private undo: Map<string, { kind: Kind; key: string; before: Resource | undefined }> | undefined;
+  /** What the running transaction has changed. */
+  private undo: Undo | undefined;
 
   /** @param file path of the database, or `:memory:` */
   constructor(file: string) {
@@ -33,34 +36,33 @@ export class Store {
     this.erase = this.database.prepare("DELETE FROM resources WHERE zone = ? AND id = ?");
     for (const row of this.database.prepare("SELECT document FROM resources ORDER BY rowid").iterate()) {
       const resource = JSON.parse(String(row.document)) as Resource;
-      this.set(resource.kind, keyOf(resource), resource);
+      this.tableOf(resource).set(resource);
     }
   }
 
   get<K extends Kind>(kind: K, zone: string, id: string): ResourceOfKind[K] | undefined {
-    return this.tables[kind].get(`${zone}/${id}`);
+    return this.tableOfKind(kind).get(zone, id);
   }
 
   /** All of a kind, oldest first; of one zone or of all. */
   list<K extends Kind>(kind: K, zone?: string): ResourceOfKind[K][] {
-    const all = [...this.tables[kind].values()] as ResourceOfKind[K][];
-    return zone === undefined ? all : all.filter((resource) => resource.zone === zone);
+    return this.tableOfKind(kind).list(zone);
   }
 
   put(resource: Resource): void {
     this.remember(resource);
-    this.set(resource.kind, keyOf(resource), resource);
+    this.tableOf(resource).set(resource);
   }
 
   remove(resource: Resource): void {
     this.remember(resource);
-    this.tables[resource.kind].delete(keyOf(resource));
+    this.tableOf(resource).delete(resource);
   }
 
   /** Does `work` wholly and durably, or, if it throws, not at all. */
   transaction<T>(work: () => T): T {
     if (this.undo !== undefined) return work();
-    const undo = new Map<string, { kind: Kind; key: string; before: Resource | undefined }>();
+    const undo: Undo = new Map();
     this.undo = undo;
     try {
       const result = work();
@@ -76,7 +78,7 @@ export class Store {
 
   /** Does `work`, answers its result and takes every change back. */
   rehearse<T>(work: () => T): T {
-    const undo = new Map<string, { kind: Kind; key: string; before: Resource | undefined }>();
+    const undo: Undo = new Map();
     this.undo = undo;
     try {
       return work();
@@ -97,19 +99,20 @@ export class Store {
 
   private remember(resource: Resource): void {
     if (this.undo === undefined) throw new Error("a change outside of a transaction");
-    const key = keyOf(resource);
-    if (!this.undo.has(key)) {
-      const before = this.tables[resource.kind].get(key);
-      this.undo.set(key, { kind: resource.kind, key, before });
-    }
+    const key = `${resource.zone}/${resource.id}`;
+    if (this.undo.has(key)) return;
+    const before = this.tableOf(resource).get(resource.zone, resource.id);
+    this.undo.set(key, { resource, before });
   }
 
-  private save(changes: readonly { kind: Kind; key: string; before: Resource | undefined }[]): void {
+  private save(
+    changes: readonly { readonly resource: Resource; readonly before: Resource | undefined }[],
+  ): void {
     this.database.exec("BEGIN IMMEDIATE");
     try {
-      for (const { kind, key, before } of changes) {
-        const after: Resource | undefined = this.tables[kind].get(key);
-        if (after !== undefined) this.write.run(after.zone, after.id, kind, JSON.stringify(after));
+      for (const { resource, before } of changes) {
+        const after = this.tableOf(resource).get(resource.zone, resource.id);
+        if (after !== undefined) this.write.run(after.zone, after.id, after.kind, JSON.stringify(after));
         else if (before !== undefined) this.erase.run(before.zone, before.id);
       }
       this.database.exec("COMMIT");
@@ -119,39 +122,37 @@ export class Store {
     }
   }
 
-  private restore(
-    undo: ReadonlyMap<string, { kind: Kind; key: string; before: Resource | undefined }>,
-  ): void {
-    for (const { kind, key, before } of undo.values()) {
-      if (before === undefined) this.tables[kind].delete(key);
-      else this.set(kind, key, before);
+  private restore(undo: Undo): void {
+    for (const { resource, before } of undo.values()) {
+      if (before === undefined) this.tableOf(resource).delete(resource);
+      else this.tableOf(before).set(before);
     }
   }
 
-  private set(kind: Kind, key: string, resource: Resource): void {
-    (this.tables[kind] as Map<string, Resource>).set(key, resource);
+  private tableOf(resource: Resource): Table<Resource> {
+    return this.tables[resource.kind] as Table<Resource>;
   }
-}
 
-function keyOf(resource: Resource): string {
-  return `${resource.zone}/${resource.id}`;
+  private tableOfKind<K extends Kind>(kind: K): Table<ResourceOfKind[K]> {
+    return this.tables[kind] as Table<ResourceOfKind[K]>;
+  }
 }
 
 function emptyTables(): Tables {
   return {
-    eip: new Map(),
-    security_group: new Map(),
-    keypair: new Map(),
-    vxnet: new Map(),
-    router: new Map(),
-    router_static: new Map(),
-    instance: new Map(),
-    userdata_attachment: new Map(),
-    volume: new Map(),
-    tag: new Map(),
-    job: new Map(),
-    fault: new Map(),
-    link: new Map(),
+    eip: new Table(),
+    security_group: new Table(),
+    keypair: new Table(),
+    vxnet: new Table(),
+    router: new Table(),
+    router_static: new Table(),
+    instance: new Table(),
+    userdata_attachment: new Table(),
+    volume: new Table(),
+    tag: new Table(),
+    job: new Table(),
+    fault: new Table(),
+    link: new Table(),
   };
 }
 

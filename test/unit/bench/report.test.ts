@@ -4,6 +4,7 @@ import { asJson, asList, asTable, resultsOf } from "../../bench/report.ts";
 
 const samples = {
   "deploy.up.callsWithoutZone": [1],
+  "cloud.describe.20.perSecond": [1600.4],
   "provider.start.seconds": [0.4, 0.2, 0.312345],
   "cloud.idle.megabytes": [90, 80, 100, 70],
 };
@@ -17,10 +18,11 @@ test("the median is the middle value, or the mean of the two in the middle", () 
 
 test("the table has each metric's median, unit, target where there is one, and number of runs", () => {
   expect(asTable(resultsOf(samples)).split("\n")).toEqual([
-    "metric                      value   unit   target        median of",
-    "provider.start.seconds      0.3123  s      at most 0.25  3",
-    "cloud.idle.megabytes        85      MB     at most 100   4",
-    "deploy.up.callsWithoutZone  1       calls                1",
+    "metric                       value   unit   target         median of",
+    "provider.start.seconds       0.3123  s      at most 0.25   3",
+    "cloud.idle.megabytes         85      MB     at most 100    4",
+    "cloud.describe.20.perSecond  1600    1/s    at least 1500  1",
+    "deploy.up.callsWithoutZone   1       calls                 1",
   ]);
 });
 
@@ -38,6 +40,7 @@ test("the JSON form has the date, the machine, and metric, value and unit of eac
     results: [
       { metric: "provider.start.seconds", value: 0.3123, unit: "s" },
       { metric: "cloud.idle.megabytes", value: 85, unit: "MB" },
+      { metric: "cloud.describe.20.perSecond", value: 1600, unit: "1/s" },
       { metric: "deploy.up.callsWithoutZone", value: 1, unit: "calls" },
     ],
   });
