@@ -1,6 +1,7 @@
 /** The local cloud alone. */
 import { Cloud } from "../integration/cloud.ts";
 import { measureCloudLoad } from "./cloud-load.ts";
+import { measureCloudNodes } from "./cloud-nodes.ts";
 import { type Order, residentMegabytes, type Samples, timed } from "./measuring.ts";
 
 const runs = 7;
@@ -10,6 +11,7 @@ export async function measureCloud(order: Order): Promise<Samples> {
     [...order.wanted].some((name) => parts.some((part) => name.startsWith(`cloud.${part}.`)));
   return {
     ...(isWanted("start", "idle") ? await measureEmpty(order) : {}),
+    ...(isWanted("nodes") ? await measureCloudNodes(order) : {}),
     ...(isWanted("run", "thousand", "describe") ? await measureCloudLoad(order) : {}),
   };
 }

@@ -51,6 +51,21 @@ export const metrics = {
     what: "signed DescribeInstances over 1,000 instances, 20 in a page, 8 connections",
   },
   "cloud.describe.100.perSecond": { unit: "1/s", what: "the same with 100 in a page" },
+  "cloud.nodes.seconds": {
+    unit: "s",
+    target: 8,
+    what: "50 nodes with data plane by one RunInstances, until sshd listens on all; jobs instant, needs root",
+  },
+  "cloud.nodes.megabytesEach": {
+    unit: "MB",
+    target: 5,
+    what: "memory of such a node's processes, shared memory divided among those that share it",
+  },
+  "cloud.nodes.gone.seconds": {
+    unit: "s",
+    target: 3,
+    what: "the same 50 nodes terminated by one call, until all are gone",
+  },
   "deploy.up.seconds": { unit: "s", target: 8, what: "`up` from an empty stack, jobs instant" },
   "deploy.up.callsPerZone": {
     unit: "calls",

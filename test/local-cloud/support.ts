@@ -87,8 +87,8 @@ export class TestClient {
   }
 
   /** The job once it has ended. */
-  async ended(jobId: string, zone = "gpu1a"): Promise<Record<string, unknown>> {
-    const deadline = Date.now() + 10_000;
+  async ended(jobId: string, zone = "gpu1a", patience = 10_000): Promise<Record<string, unknown>> {
+    const deadline = Date.now() + patience;
     for (;;) {
       const { job_set } = await this.ok("DescribeJobs", { zone, "jobs.1": jobId });
       const [job] = job_set as Record<string, unknown>[];
