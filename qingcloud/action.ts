@@ -43,7 +43,7 @@ export function action<Request extends z.ZodRawShape, Response extends z.ZodRawS
     request: z.object(request),
     response: z.looseObject(response),
     isRead: /^(Describe|Get)/.test(name),
-    isCreate: /^(Add|Allocate|Create|Run|Upload)/.test(name),
+    isCreate: /^(Add|Allocate|Clone|Copy|Create|Run|Upload)/.test(name),
     secrets,
     method,
   };

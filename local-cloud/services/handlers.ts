@@ -1,5 +1,7 @@
 /** One handler for every action of the API. */
+import { cloneInstancesHandlers } from "./clone-instances.ts";
 import type { Handlers } from "./context.ts";
+import { copyRouterStaticsHandlers } from "./copy-router-statics.ts";
 import { eipAssociationHandlers } from "./eip-association.ts";
 import { eipHandlers } from "./eips.ts";
 import { imageHandlers } from "./images.ts";
@@ -39,7 +41,9 @@ export const handlers: Handlers = {
   ...routerVxnetHandlers,
   ...routerStaticHandlers,
   ...routerStaticEntryHandlers,
+  ...copyRouterStaticsHandlers,
   ...runInstancesHandlers,
+  ...cloneInstancesHandlers,
   ...instanceHandlers,
   ...instanceLoginHandlers,
   ...instanceShapeHandlers,

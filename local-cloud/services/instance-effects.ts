@@ -2,7 +2,7 @@
 import type { Instance } from "../store/resources.ts";
 import type { Effects, ZoneState } from "./context.ts";
 import { dissociateFrom } from "./eip-association.ts";
-import { attach, detachAll } from "./volume-effects.ts";
+import { attach, attachNew, detachAll, discard } from "./volume-effects.ts";
 
 function change(
   state: ZoneState,
@@ -37,6 +37,7 @@ export function cease(state: ZoneState, ids: readonly string[]): void {
 
 export const instanceEffects: Effects<
   | "RunInstances"
+  | "CloneInstances"
   | "StartInstances"
   | "StopInstances"
   | "RestartInstances"
@@ -53,6 +54,16 @@ export const instanceEffects: Effects<
     fail(work, state) {
       change(state, work.instances, ceased);
       attach(state, work.volumes ?? [], undefined);
+    },
+  },
+  CloneInstances: {
+    complete(work, state) {
+      change(state, work.instances, { status: "running" });
+      for (const { instance, volumes } of work.volumes) attachNew(state, volumes, instance);
+    },
+    fail(work, state) {
+      change(state, work.instances, ceased);
+      for (const { volumes } of work.volumes) discard(state, volumes);
     },
   },
   StartInstances: {

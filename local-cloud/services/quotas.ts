@@ -1,6 +1,7 @@
 /** How much of each resource a zone gives to the account. */
 import type * as actions from "../../qingcloud/actions.ts";
 import type { Instance } from "../store/resources.ts";
+import { accountId } from "./account.ts";
 import { type Context, type Handler, type Handlers, isGone, type ZoneState } from "./context.ts";
 import { badValue, quotaExceeded } from "./errors.ts";
 
@@ -110,4 +111,12 @@ const getQuotaLeft: Handler<typeof actions.GetQuotaLeft> = (request, context) =>
   }),
 });
 
-export const quotaHandlers = { GetQuotaLeft: getQuotaLeft } satisfies Partial<Handlers>;
+const describeQuotas: Handler<typeof actions.DescribeQuotas> = (_, { quotas }) => ({
+  user_id: accountId,
+  quota_set: [{ ...quotas }],
+});
+
+export const quotaHandlers = {
+  DescribeQuotas: describeQuotas,
+  GetQuotaLeft: getQuotaLeft,
+} satisfies Partial<Handlers>;

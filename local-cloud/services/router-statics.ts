@@ -2,7 +2,16 @@
 import { isDeepStrictEqual } from "node:util";
 import type * as actions from "../../qingcloud/actions.ts";
 import type { RouterStatic, RouterStaticEntry, StaticValues } from "../store/resources.ts";
-import { type Context, distinct, type Handler, type Handlers, need, newId, timestamp } from "./context.ts";
+import {
+  type Context,
+  distinct,
+  type Handler,
+  type Handlers,
+  need,
+  newId,
+  timestamp,
+  type ZoneState,
+} from "./context.ts";
 import { denied } from "./errors.ts";
 import { page } from "./listing.ts";
 import { needRoom } from "./quotas.ts";
@@ -36,17 +45,23 @@ const addRouterStatics: Handler<typeof actions.AddRouterStatics> = (request, con
       values: withDefaults(item.static_type, readValues(item)),
       disabled: false,
     };
-    const sameType = context.store
-      .list("router_static", context.zone)
-      .filter(({ routerId, staticType }) => routerId === router.id && staticType === added.staticType);
-    needRoom("router_statics", sameType.length + 1, `router [${router.id}] of type [${added.staticType}]`);
-    checkStatic(context, added, `statics.${index + 1}.`);
-    context.store.put(withEntries(added));
+    addStatic(context, added, `statics.${index + 1}.`);
     return added.id;
   });
   touch(context, router.id);
   return { router_statics: ids };
 };
+
+/** Puts a static into the state if its router can have it. @param prefix what parameter names start with */
+export function addStatic(state: ZoneState, added: RouterStatic, prefix: string): void {
+  const { routerId, staticType } = added;
+  const sameType = state.store
+    .list("router_static", state.zone)
+    .filter((item) => item.routerId === routerId && item.staticType === staticType);
+  needRoom("router_statics", sameType.length + 1, `router [${routerId}] of type [${staticType}]`);
+  checkStatic(state, added, prefix);
+  state.store.put(withEntries(added));
+}
 
 function isApplied(context: Context, item: RouterStatic): boolean {
   const router = context.store.get("router", context.zone, item.routerId);

@@ -75,11 +75,12 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
   return { instances: ids, job_id: context.startJob(work, [...ids, ...work.volumes]) };
 };
 
-/** At most one managed vxnet, and a fixed address for one instance only. */
-function checkVxnets(context: Context, vxnets: readonly string[], count: number): void {
-  const managed = distinct(vxnets.map((reference) => reference.split("|")[0] ?? "")).filter(
-    (id) => need(context, "vxnet", id).vxnetType === 1,
-  );
+/** Each vxnet once, at most one managed one, and a fixed address for one instance only. */
+export function checkVxnets(context: Context, vxnets: readonly string[], count: number): void {
+  const ids = vxnets.map((reference) => reference.split("|")[0] ?? "");
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (twice !== undefined) throw denied(`an instance can be in vxnet [${twice}] once only`);
+  const managed = ids.filter((id) => need(context, "vxnet", id).vxnetType === 1);
   if (managed.length > 1) {
     throw denied(`an instance can be in one managed vxnet only, [${managed.join(", ")}] are managed`);
   }

@@ -39,6 +39,17 @@ export function attach(state: ZoneState, ids: readonly string[], instanceId: str
   }
 }
 
+/** Ends the making of volumes for an instance. */
+export function attachNew(state: ZoneState, ids: readonly string[], instanceId: string): void {
+  change(state, ids, { status: "available" });
+  attach(state, ids, instanceId);
+}
+
+/** Ends the making of volumes that could not be made. */
+export function discard(state: ZoneState, ids: readonly string[]): void {
+  change(state, ids, { status: "deleted" });
+}
+
 function freeDevice(state: ZoneState, instanceId: string): string {
   const taken = attachedTo(state, instanceId).map(({ attachment }) => attachment?.device);
   return devices.find((device) => !taken.includes(device)) ?? "";
@@ -72,7 +83,7 @@ export const volumeEffects: Effects<
 > = {
   CreateVolumes: {
     complete: (work, state) => change(state, work.volumes, { status: "available" }),
-    fail: (work, state) => change(state, work.volumes, { status: "deleted" }),
+    fail: (work, state) => discard(state, work.volumes),
   },
   DeleteVolumes: {
     complete: (work, state) => change(state, work.volumes, { status: "deleted" }),

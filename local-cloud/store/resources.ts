@@ -240,6 +240,11 @@ export type JobWork =
       readonly directCease: boolean;
     }
   | {
+      readonly action: "CloneInstances";
+      readonly instances: readonly string[];
+      readonly volumes: readonly { readonly instance: string; readonly volumes: readonly string[] }[];
+    }
+  | {
       readonly action: "ResetInstances";
       readonly instances: readonly string[];
       readonly keypairIds: readonly string[];

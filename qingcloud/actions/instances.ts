@@ -91,6 +91,28 @@ export const DescribeInstances = action(
   ),
 );
 
+/** The instances must be running or stopped; what is made of them runs, and has copies of their volumes. */
+export const CloneInstances = action(
+  "CloneInstances",
+  {
+    instances: someIds,
+    /** Where the new instances are: `instance-id|vxnet-id` or `instance-id|vxnet-id|address`. */
+    vxnets: ids.optional(),
+  },
+  {
+    ...job,
+    instances: ids,
+    /** By the id of an instance what was made of it and of its volumes. */
+    instance_set: z.record(
+      text,
+      z.looseObject({
+        instance_map: z.record(text, text),
+        volumes_map: z.record(text, text).optional(),
+      }),
+    ),
+  },
+);
+
 export const TerminateInstances = action(
   "TerminateInstances",
   {

@@ -75,6 +75,26 @@ export const DeleteRouterStatics = action(
   { router_statics: ids },
 );
 
+/**
+ * The documentation names the routers in two ways and some lists with a hyphen: all of these are understood. Networks of
+ * an IPSec static that lie in the network of the one router are moved into that of the other.
+ */
+export const CopyRouterStatics = action(
+  "CopyRouterStatics",
+  {
+    source_router_id: text.optional(),
+    source_router: text.optional(),
+    dest_router_id: text.optional(),
+    dest_router: text.optional(),
+    dest_zone: text,
+    "router-statics": ids.optional(),
+    router_statics: ids.optional(),
+    "static-type": z.array(staticType).optional(),
+    static_type: z.array(staticType).optional(),
+  },
+  {},
+);
+
 /** Of type 2 an account: val1 its name, val2 its password; of 6 val1 a target network; of 7 val1 a local, val2 a target one. */
 const entryValues = { val1: text.optional(), val2: text.optional() };
 

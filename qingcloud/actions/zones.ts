@@ -86,6 +86,13 @@ export const GetResourceLimit = action(
   },
 );
 
+/** The documentation's sample is no JSON: an array of one object here. */
+export const DescribeQuotas = action(
+  "DescribeQuotas",
+  {},
+  { user_id: text, quota_set: z.array(z.record(text, int)) },
+);
+
 export const GetQuotaLeft = action(
   "GetQuotaLeft",
   { resource_types: ids.optional() },

@@ -46,6 +46,21 @@ test("GetResourceLimit answers what is enforced, sizes by volume type", async ()
   ).toEqual([{ resource_type: "volume_size", left: 50_000 }]);
 });
 
+test("DescribeQuotas answers the whole quotas, GetQuotaLeft what is left of each", async () => {
+  await client.ok("AllocateEips", { zone: "gpu2a", bandwidth: "7", count: "2" });
+  const { quota_set, user_id } = await client.ok("DescribeQuotas", { zone: "gpu2a" });
+  expect(user_id).toBe("usr-localcld");
+  expect(quota_set).toMatchObject([
+    { eip: 100, eip_bandwidth: 20_000, instance: 100, router: 50, vxnet: 100 },
+  ]);
+  const { quota_left_set } = await client.ok("GetQuotaLeft", { zone: "gpu2a" });
+  const left = (quota_left_set as { resource_type: string; left: number }[]).map(
+    (item) => [item.resource_type, item.left] as const,
+  );
+  const [all] = quota_set as Record<string, number>[];
+  expect(Object.fromEntries(left)).toEqual({ ...all, eip: 98, eip_bandwidth: 19_986 });
+});
+
 test("a security group and a router hold no more than their limits", async () => {
   const security_group = String((await client.ok("CreateSecurityGroup")).security_group_id);
   const rules = (count: number) =>
