@@ -80,6 +80,15 @@ export class Cloud {
     await this.run("start", "--data-plane", "none", "--port", "0", "--jobs", jobs);
   }
 
+  /** Ends its process without warning (kill -9). */
+  async kill(): Promise<void> {
+    const { pid } = this;
+    process.kill(pid, "SIGKILL");
+    while (existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
   calls(): Call[] {
     return callsOf(this.home);
   }
