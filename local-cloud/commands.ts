@@ -248,7 +248,7 @@ async function readStopped(home: Home): Promise<CloudStatus> {
 async function resetStopped(home: Home): Promise<void> {
   const { Store } = await import("./store/store.ts");
   const store = new Store(home.state);
-  const nodes = store.list("instance").map(({ id }) => id);
+  const kept = [...store.list("instance"), ...store.list("volume")].map(({ id }) => id);
   const settings = home.readSettings();
   if (settings?.dataPlane === "linux") {
     const { loadLinuxDataPlane } = await import("./server.ts");
@@ -261,7 +261,7 @@ async function resetStopped(home: Home): Promise<void> {
       log,
     });
     await dataPlane.stop();
-    await dataPlane.forget(nodes);
+    await dataPlane.forget(kept);
   }
   store.clear();
   store.close();

@@ -24,6 +24,7 @@ import type {
 } from "./picture.ts";
 import { checkPrerequisites } from "./prerequisites.ts";
 import { Router } from "./router.ts";
+import { Volumes } from "./volumes.ts";
 
 export { checkPrerequisites, debianPackages } from "./prerequisites.ts";
 
@@ -72,13 +73,14 @@ export async function createLinuxDataPlane(options: LinuxDataPlaneOptions): Prom
     logFile: join(folders.logs, "internet.log"),
     log: options.log,
   });
+  const volumes = await Volumes.open(join(options.home, "volumes"));
   const bastion = await Bastion.open({
     folder: folders.bastion,
     port: options.bastionPort,
     inside: () => internet.pid,
     log: options.log,
   });
-  return new LinuxDataPlane(options, internet, bastion);
+  return new LinuxDataPlane(options, internet, bastion, volumes);
 }
 
 class LinuxDataPlane implements DataPlane {
@@ -86,6 +88,7 @@ class LinuxDataPlane implements DataPlane {
   readonly internetUrl = `http://${webServerAddress}`;
   readonly #options: LinuxDataPlaneOptions;
   readonly #images: Images;
+  readonly #volumes: Volumes;
   readonly #internet: Internet;
   readonly #bastion: Bastion;
   readonly #routers = new Map<string, Router>();
@@ -96,8 +99,9 @@ class LinuxDataPlane implements DataPlane {
   /** Fingerprint of the picture that the machine looks like. */
   #converged = "";
 
-  constructor(options: LinuxDataPlaneOptions, internet: Internet, bastion: Bastion) {
+  constructor(options: LinuxDataPlaneOptions, internet: Internet, bastion: Bastion, volumes: Volumes) {
     this.#options = options;
+    this.#volumes = volumes;
     this.#images = new Images(options.guide ?? options.webRoot);
     this.#internet = internet;
     this.#bastion = bastion;
@@ -133,9 +137,10 @@ class LinuxDataPlane implements DataPlane {
     return count(namespaces, [...this.#routers.values()], [...this.#nodes.values()]);
   }
 
-  forget(nodeIds: readonly string[]): Promise<void> {
+  forget(ids: readonly string[]): Promise<void> {
     return this.#inTurn(async () => {
-      const gone = nodeIds.filter((id) => !this.#nodes.has(id));
+      await this.#volumes.forget(ids);
+      const gone = ids.filter((id) => !this.#nodes.has(id));
       await Promise.all(gone.map((id) => rm(this.#diskOf(id), { recursive: true, force: true })));
     });
   }
@@ -178,6 +183,13 @@ class LinuxDataPlane implements DataPlane {
           problems.collect(`router ${router.id} could not be removed`, () => this.#removeRouter(router)),
         ),
     ]);
+    await Promise.all(
+      picture.nodes.map((node) =>
+        problems.collect(`node ${node.id} could not be changed`, async () =>
+          this.#nodes.get(node.id)?.release(node),
+        ),
+      ),
+    );
     for (const router of routers) {
       const existing = this.#routers.get(router.id);
       if (existing)
@@ -195,6 +207,13 @@ class LinuxDataPlane implements DataPlane {
         problems.collect(`node ${node.id} could not be made`, () => this.#applyNode(node, picture)),
       ),
     ]);
+    await Promise.all(
+      picture.nodes.map((node) =>
+        problems.collect(`node ${node.id} could not be given its volumes`, async () =>
+          this.#nodes.get(node.id)?.plug(node),
+        ),
+      ),
+    );
     // Only now are both ends of every tunnel there.
     for (const router of this.#routers.values()) router.charon.initiate();
     problems.throwIfAny();
@@ -250,6 +269,7 @@ class LinuxDataPlane implements DataPlane {
       directory: this.#diskOf(id),
       hide: [home, ...rootfsHide],
       images: this.#images,
+      volumes: this.#volumes,
       log,
     });
   }

@@ -8,8 +8,10 @@ import { join } from "node:path";
 import type { ImageContents, Images } from "./images.ts";
 import { configure, createNamespaces, deleteNamespaces } from "./namespaces.ts";
 import { Nics, type NodePort, type VxnetConnection } from "./nics.ts";
+import { NodeVolumes } from "./node-volumes.ts";
 import type { NodePicture, UserdataPicture } from "./picture.ts";
 import { environment, namespacePath, run } from "./shell.ts";
+import type { Volumes } from "./volumes.ts";
 
 const bootMs = 20_000;
 const bootProgram = join(import.meta.dirname, "node-boot");
@@ -22,6 +24,7 @@ export interface NodeSurroundings {
   /** Folders of this machine that the node must not see. */
   readonly hide: readonly string[];
   readonly images: Images;
+  readonly volumes: Volumes;
   readonly log: (line: string) => void;
 }
 
@@ -36,6 +39,7 @@ export class Node {
   #booted: NodePicture | undefined;
   #keys = "";
   readonly #nics: Nics;
+  #volumes: NodeVolumes | undefined;
 
   constructor(id: string, around: NodeSurroundings) {
     this.id = id;
@@ -54,12 +58,27 @@ export class Node {
     return this.#nics.ports;
   }
 
+  /** Lets go of what another node may be waiting for: volumes that it does not have any more. */
+  async release(node: NodePicture): Promise<void> {
+    if (this.#isDue(node)) await this.remove();
+    else await this.#volumes?.unplug(node.volumes, this.#pid);
+  }
+
+  /** Plugs in volumes that came after its boot. */
+  async plug(node: NodePicture): Promise<void> {
+    if (this.#process) await this.#volumes?.plug(node.volumes, this.#pid);
+  }
+
+  #isDue({ boot, disk }: NodePicture): boolean {
+    return !this.#process || this.#booted?.boot !== boot || this.#booted.disk !== disk;
+  }
+
   /** Boots the node when it does not run or another boot or disk is due; otherwise only what changed is changed. */
   async apply(
     node: NodePicture,
     connectionOf: (vxnet: string) => VxnetConnection | undefined,
   ): Promise<void> {
-    if (!this.#process || this.#booted?.boot !== node.boot || this.#booted.disk !== node.disk) {
+    if (this.#isDue(node)) {
       await this.remove();
       await createNamespaces([this.namespace]);
       this.#exists = true;
@@ -89,13 +108,17 @@ export class Node {
     if (!this.#exists) return;
     await this.#nics.remove();
     await deleteNamespaces([this.namespace]);
+    await this.#volumes?.remove();
+    this.#volumes = undefined;
     this.#exists = false;
     this.#booted = undefined;
   }
 
   async #boot(node: NodePicture): Promise<void> {
-    const { directory, hide, images, log } = this.#around;
+    const { directory, hide, images, volumes, log } = this.#around;
     const contents = await images.contentsOf(node.image);
+    this.#volumes = new NodeVolumes(volumes, node.image);
+    const volumesScript = await this.#volumes.bootScript(node.volumes);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const consoleFile = join(directory, "console.log");
     const output = openSync(consoleFile, "w", 0o600);
@@ -125,7 +148,7 @@ export class Node {
       if (this.#booted && !this.#removing) log(`node ${this.id} has ended: the next converge boots it again`);
     });
     child.stdin?.on("error", () => {}); // an early end is reported below
-    child.stdin?.end(specification(node, contents, directory, hide));
+    child.stdin?.end(specification(node, { contents, directory, hide, volumesScript }));
     try {
       await this.#untilUp(child);
     } catch (error) {
@@ -180,18 +203,19 @@ function keysFile(keys: readonly string[]): string {
 
 function specification(
   node: NodePicture,
-  contents: ImageContents,
-  directory: string,
-  hide: readonly string[],
+  own: {
+    readonly contents: ImageContents;
+    readonly directory: string;
+    readonly hide: readonly string[];
+    readonly volumesScript: string;
+  },
 ): string {
   const { hostname, nics, authorizedKeys, metadata, userdata, disk = 1 } = node;
   return JSON.stringify({
-    directory,
+    ...own,
     disk,
-    contents,
     hostname,
     address: nics.find(({ address }) => address !== "")?.address ?? "",
-    hide,
     authorizedKeys: authorizedKeys.map((key) => key.trim()),
     metadata,
     userdata: userdata ? bootUserdata(userdata) : null,

@@ -121,6 +121,16 @@ export interface NicPicture {
 /** What is on a node's disk: Debian with Python, with PyTorch and the guide's scripts or without both. */
 export type Image = "bare" | "deep-learning";
 
+/** A disk beside the node's own. */
+export interface VolumePicture {
+  /** Resource id, e.g. `vol-0a1b2c3d`. */
+  readonly id: string;
+  /** Path on the node, e.g. `/dev/sdc`. */
+  readonly device: string;
+  /** GB. */
+  readonly size: number;
+}
+
 /** What an instance's owner brings onto its disk; written at the disk's first boot. */
 export interface UserdataPicture {
   /** Folder of metadata.json and metadata.env, which are written at every boot. */
@@ -152,6 +162,8 @@ export interface NodePicture {
   readonly disk?: number;
   /** In the order of eth0, eth1, … at its boot; one that comes later takes the lowest free number. */
   readonly nics: readonly NicPicture[];
+  /** The attached volumes. */
+  readonly volumes: readonly VolumePicture[];
   /** OpenSSH public keys for root and ubuntu. */
   readonly authorizedKeys: readonly string[];
   readonly userdata?: UserdataPicture;
@@ -233,8 +245,8 @@ export interface DataPlane {
   observe(): Promise<Observation>;
   /** Reads the counters; cheap, for every few seconds. */
   count(): Promise<Counters>;
-  /** Deletes what is kept of a node that is not in the picture any more (its disk). */
-  forget(nodeIds: readonly string[]): Promise<void>;
+  /** Deletes what is kept of nodes and volumes that are not in the picture any more: what is on them. */
+  forget(ids: readonly string[]): Promise<void>;
   /** Removes everything that runs, keeping the disks: namespaces, processes, mounts. */
   stop(): Promise<void>;
   /** The bastion for people and programs outside: SSH on loopback; absent without a data plane. */

@@ -6,7 +6,9 @@ import { environment } from "./shell.ts";
 /** Programs and files by the Debian package that brings them. */
 const contents: Readonly<Record<string, readonly string[]>> = {
   iproute2: ["ip", "tc"],
-  "util-linux": ["nsenter", "unshare", "mount"],
+  "util-linux": ["nsenter", "unshare"],
+  mount: ["mount", "losetup"],
+  e2fsprogs: ["mkfs.ext4"],
   nftables: ["nft"],
   "openssh-server": ["/usr/sbin/sshd"],
   "openssh-client": ["ssh-keygen"],

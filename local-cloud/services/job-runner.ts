@@ -90,16 +90,16 @@ export class JobRunner {
   /** Removes every resource and job, then makes the data plane empty. */
   async reset(): Promise<void> {
     while (this.running !== undefined) await this.running;
-    const nodes = this.store.list("instance").map(({ id }) => id);
     // Links are no resources: the internet stays as it was set.
     const links = this.store.list("link");
+    const kept = this.keptByDataPlane();
     this.store.clear();
     seed(this.store);
     this.store.transaction(() => {
       for (const link of links) this.store.put(link);
     });
     await this.show(pictureOf(this.store));
-    await this.dataPlane.forget(nodes);
+    await this.dataPlane.forget([...kept]);
   }
 
   /** Empties the recycle bin and drops records that nobody asks about any more. */
@@ -154,7 +154,7 @@ export class JobRunner {
 
   private async settle(due: readonly Job[]): Promise<void> {
     const jobs = due.filter(({ mustFail }) => mustFail === undefined);
-    for (const job of due) if (job.mustFail !== undefined) this.fail(job, job.mustFail, "a fault");
+    for (const job of due) if (job.mustFail !== undefined) await this.fail(job, job.mustFail, "a fault");
     if (jobs.length > 0) await this.completeAll(jobs);
   }
 
@@ -165,31 +165,42 @@ export class JobRunner {
         return pictureOf(this.store);
       });
       await this.show(picture);
-      const before = new Set(this.store.list("instance").filter(({ status }) => status === "ceased"));
-      this.store.transaction(() => {
+      await this.commit(() => {
         for (const job of jobs) {
           complete(job, this.stateOf(job));
           this.store.put({ ...job, status: "successful", statusTime: serverTime(this.store) });
         }
       });
-      const ceased = this.store
-        .list("instance")
-        .filter((item) => item.status === "ceased" && !before.has(item));
-      if (ceased.length > 0) await this.forget(ceased.map(({ id }) => id));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       const failure = { code: retCodes.internal, message };
       if (jobs.length > 1) for (const job of jobs) await this.completeAll([job]);
-      else for (const job of jobs) this.fail(job, failure, describe(error));
+      else for (const job of jobs) await this.fail(job, failure, describe(error));
     }
   }
 
-  private fail(job: Job, failure: JobError, reason: string): void {
+  private async fail(job: Job, failure: JobError, reason: string): Promise<void> {
     this.log(`job ${job.id} ${job.work.action} [${job.resourceIds.join(" ")}] failed: ${reason}`);
-    this.store.transaction(() => {
+    await this.commit(() => {
       effectOf(job.work).fail(job.work, this.stateOf(job));
       this.store.put({ ...job, status: "failed", statusTime: serverTime(this.store), error: failure });
     });
+  }
+
+  /** Does `work` durably and lets the data plane forget what is gone by it. */
+  private async commit(work: () => void): Promise<void> {
+    const before = this.keptByDataPlane();
+    this.store.transaction(work);
+    const after = this.keptByDataPlane();
+    const gone = [...before].filter((id) => !after.has(id));
+    if (gone.length > 0) await this.forget(gone);
+  }
+
+  /** Whose disks and files the data plane has. */
+  private keptByDataPlane(): Set<string> {
+    const instances = this.store.list("instance").filter(({ status }) => status !== "ceased");
+    const volumes = this.store.list("volume").filter(({ status }) => status !== "deleted");
+    return new Set([...instances, ...volumes].map(({ id }) => id));
   }
 
   private async show(picture: Picture): Promise<void> {

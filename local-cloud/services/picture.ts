@@ -111,6 +111,11 @@ function nodePicture(store: Store, instance: Instance): NodePicture {
       address,
       mac,
     })),
+    volumes: store
+      .list("volume", zone)
+      .flatMap(({ id: volume, size, attachment }) =>
+        attachment?.instanceId === id ? [{ id: volume, device: attachment.device, size }] : [],
+      ),
     authorizedKeys: keys,
     ...(userdata === undefined ? {} : { userdata }),
     metadata: metadataOf(store, instance),

@@ -1,4 +1,4 @@
-/** Volumes: disks beside the one of an instance. They live in the API alone, no data plane stands behind them. */
+/** Volumes: disks beside the one of an instance. */
 import type * as actions from "../../qingcloud/actions.ts";
 import type { JobWork, Volume } from "../store/resources.ts";
 import { accountId } from "./account.ts";

@@ -291,7 +291,12 @@ test("the picture holds what is applied and nothing else", async () => {
         boot: 1,
         nics: [{ vxnet, address: "192.168.1.2", mac: expect.any(String) }],
         authorizedKeys: [publicKey.split(" ").slice(0, 2).join(" ")],
-        userdata: { file: "/etc/rc.local", script: new Uint8Array(Buffer.from("echo hi")) },
+        volumes: [],
+        metadata: expect.objectContaining({ instance_id: node, vxnets_count: 1 }),
+        userdata: {
+          folder: "/etc/qingcloud/userdata",
+          script: { file: "/etc/rc.local", content: new Uint8Array(Buffer.from("echo hi")) },
+        },
       },
     ],
     bastionKeys: [publicKey.split(" ").slice(0, 2).join(" ")],

@@ -77,6 +77,7 @@ export function node(
     image: "deep-learning",
     boot: 1,
     nics: [{ vxnet: `vxnet-0000000${zone}`, address: `192.168.${zone}.2`, mac: `52:54:00:00:00:0${zone}` }],
+    volumes: [],
     authorizedKeys,
     metadata: { instance_id: `i-0000000${zone}`, vxnets: [] },
     ...changes,

@@ -1,0 +1,103 @@
+/** Volumes on this machine: a sparse file each, and a loop device while a node that runs has it. */
+
+import { constants } from "node:fs";
+import { mkdir, open, readdir, readFile, realpath, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { run, until } from "./shell.ts";
+
+const bytesOfGb = 2 ** 30;
+/** The kernel lets go of a file system a moment after the last process that saw it. */
+const detachMs = 5_000;
+
+export interface LoopDevice {
+  readonly path: string;
+  readonly major: number;
+  readonly minor: number;
+  /** Nothing was ever written to it. */
+  readonly isBlank: boolean;
+}
+
+export class Volumes {
+  readonly #folder: string;
+  readonly #attached = new Map<string, LoopDevice>();
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Opens the folder of the volumes' files; devices that an earlier process left are detached. */
+  static async open(folder: string): Promise<Volumes> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const own = await realpath(folder);
+    for (const device of await devicesOf(own)) await detach(device);
+    return new Volumes(own);
+  }
+
+  /** Makes a device of a volume, at its first time of its file; GB are 2^30 bytes. */
+  async attach(id: string, size: number): Promise<LoopDevice> {
+    if (this.#attached.has(id)) throw new Error(`volume ${id} is still attached to another node`);
+    const path = this.#fileOf(id);
+    const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    try {
+      const { size: before } = await file.stat();
+      if (before < size * bytesOfGb) await file.truncate(size * bytesOfGb);
+    } finally {
+      await file.close();
+    }
+    const isBlank = (await stat(path)).blocks === 0;
+    const device = (await run("losetup", ["--find", "--show", path])).trim();
+    const { rdev } = await stat(device);
+    // Both numbers are small: the kernel's encoding of larger ones does not matter.
+    const loop = { path: device, major: rdev >> 8, minor: rdev & 0xff, isBlank };
+    this.#attached.set(id, loop);
+    return loop;
+  }
+
+  /** Takes the device away; throws while something uses it. */
+  async detach(id: string): Promise<void> {
+    const loop = this.#attached.get(id);
+    if (!loop) return;
+    await detach(loop.path);
+    this.#attached.delete(id);
+  }
+
+  /** Deletes the volumes among these ids, with all that is on them. */
+  async forget(ids: readonly string[]): Promise<void> {
+    const gone = ids.filter((id) => !this.#attached.has(id));
+    await Promise.all(gone.map((id) => rm(this.#fileOf(id), { force: true })));
+  }
+
+  #fileOf(id: string): string {
+    return join(this.#folder, `${id}.img`);
+  }
+}
+
+/** The loop devices whose files are in a folder. */
+async function devicesOf(folder: string): Promise<string[]> {
+  const names = (await readdir("/sys/block")).filter((name) => name.startsWith("loop"));
+  const files = await Promise.all(names.map(backingFile));
+  return names.filter((_, index) => files[index]?.startsWith(`${folder}/`)).map((name) => `/dev/${name}`);
+}
+
+async function backingFile(name: string): Promise<string | undefined> {
+  const text = await readFile(`/sys/block/${name}/loop/backing_file`, "utf8").catch(() => undefined);
+  return text?.trim();
+}
+
+async function detach(device: string): Promise<void> {
+  await until(`the last user of ${device} to let go of it`, () => isFree(device), detachMs);
+  await run("losetup", ["--detach", device]);
+  const name = device.slice("/dev/".length);
+  await until(`the end of ${device}`, async () => (await backingFile(name)) === undefined, detachMs);
+}
+
+/** Whether no mount, in any namespace, and no other device holds it. */
+async function isFree(device: string): Promise<boolean> {
+  try {
+    await (await open(device, constants.O_RDONLY | constants.O_EXCL)).close();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EBUSY") return false;
+    throw error;
+  }
+}
