@@ -1,7 +1,7 @@
 /** Addresses and interface names of the data plane: pure functions, so that both ends of a link agree. */
 
 import { createHash } from "node:crypto";
-import type { Address, Network } from "./picture.ts";
+import type { Address, Network, RouterPicture } from "./picture.ts";
 
 /** The public networks that EIPs come from, each with the internet's own address in it. */
 export const eipNetworks: readonly { readonly network: Network; readonly gateway: Address }[] = [
@@ -11,6 +11,19 @@ export const eipNetworks: readonly { readonly network: Network; readonly gateway
 
 /** The bridge that EIPs plug into. */
 export const internetBridge = "internet";
+
+/** Name of a zone's intranet, as a network that routers plug into and as their interface there. */
+export function intranetName(zone: string): string {
+  return interfaceName(`intranet-${zone}`);
+}
+
+/** The address of a router's own that it reaches another one from; undefined where it has none. */
+export function localAddressFor(
+  { eip, intranet }: Pick<RouterPicture, "eip" | "intranet">,
+  remote: Address,
+): Address | undefined {
+  return intranet !== undefined && contains(intranet.network, remote) ? intranet.address : eip?.address;
+}
 
 /** The web server of the internet. */
 export const webServerAddress: Address = "198.18.0.1";

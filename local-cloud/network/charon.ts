@@ -82,7 +82,7 @@ export class Charon {
     // A daemon that ends meanwhile has none.
     const up = await installedChildren(socket).catch(() => new Set());
     const complete = this.#plans.filter((plan) => childNames(plan).every((name) => up.has(name)));
-    return new Set(complete.map(({ id }) => id));
+    return new Set(complete.map(({ tunnel }) => tunnel.id));
   }
 
   /** Ends the daemon. */

@@ -1,6 +1,6 @@
 /** The nftables rules of a router, as a pure function of its picture. */
 
-import { privateNetworks } from "./addressing.ts";
+import { intranetName, privateNetworks } from "./addressing.ts";
 import type { PortForwardPicture, RouterPicture, RulePicture } from "./picture.ts";
 
 /** Name of the interface that carries the EIP in a router's namespace. */
@@ -11,17 +11,22 @@ const privateSet = `{ ${privateNetworks.join(", ")} }`;
 /**
  * The rules of one router as a document for `nft -f`; loading it replaces the earlier ones in one transaction.
  *
- * The security group stands at the uplink: inbound rules are matched before port forwarding, so they name ports of
+ * The security group stands at the uplink and at the zone's intranet: inbound rules are matched before port forwarding, so they name ports of
  * the EIP; what comes out of a tunnel does not pass them again.
  */
 export function firewall(router: RouterPicture, { clampMss }: { clampMss: boolean }): string {
+  const outside = outsideOf(router);
   const chains = [
-    chain("inbound", "type filter hook prerouting priority mangle; policy accept;", inbound(router)),
+    chain("inbound", "type filter hook prerouting priority mangle; policy accept;", inbound(router, outside)),
     chain("port_forwards", "type nat hook prerouting priority dstnat; policy accept;", portForwards(router)),
     ...(clampMss
       ? [chain("clamp", "type filter hook forward priority mangle; policy accept;", [mssClamp])]
       : []),
-    chain("outbound", "type filter hook postrouting priority filter; policy accept;", outbound(router)),
+    chain(
+      "outbound",
+      "type filter hook postrouting priority filter; policy accept;",
+      outbound(router, outside),
+    ),
     chain("source_nat", "type nat hook postrouting priority srcnat; policy accept;", sourceNat(router)),
   ];
   return `table ip cloud\ndelete table ip cloud\ntable ip cloud {\n${chains.join("")}}\n`;
@@ -33,9 +38,14 @@ function chain(name: string, hook: string, rules: readonly string[]): string {
   return `  chain ${name} {\n    ${hook}\n${rules.map((rule) => `    ${rule}\n`).join("")}  }\n`;
 }
 
-function inbound({ inbound: rules, greTunnels }: RouterPicture): string[] {
+/** The interfaces where the security group stands, as nft writes them. */
+function outsideOf({ zone, intranet }: RouterPicture): string {
+  return intranet ? `{ "${uplinkDevice}", "${intranetName(zone)}" }` : `"${uplinkDevice}"`;
+}
+
+function inbound({ inbound: rules, greTunnels }: RouterPicture, outside: string): string[] {
   return [
-    `iifname != "${uplinkDevice}" accept`,
+    `iifname != ${outside} accept`,
     `ip saddr ${privateSet} drop`,
     ...answers(greTunnels),
     "ct state invalid drop",
@@ -57,11 +67,13 @@ function answers(greTunnels: RouterPicture["greTunnels"]): string[] {
   ];
 }
 
-function outbound({ outbound: rules }: RouterPicture): string[] {
+function outbound({ outbound: rules, zone, intranet }: RouterPicture, outside: string): string[] {
   return [
-    `oifname != "${uplinkDevice}" accept`,
+    `oifname != ${outside} accept`,
     // When a tunnel is down its networks have no route but the default one: nothing of them may leave in clear.
     `ip daddr ${privateSet} drop`,
+    // The intranet is for routers alone.
+    ...(intranet ? [`oifname "${intranetName(zone)}" ip saddr ${privateSet} drop`] : []),
     "ct state established,related accept",
     ...byPriority(rules).map((rule) => ruleStatement(rule, "daddr")),
   ];

@@ -1,6 +1,6 @@
 /** L3 GRE tunnels of a router: pure functions of the picture. */
 
-import { interfaceName } from "./addressing.ts";
+import { interfaceName, localAddressFor } from "./addressing.ts";
 import type { Address, GreTunnelPicture, RouterPicture } from "./picture.ts";
 
 /** What a packet grows by: an IPv4 header, and GRE's with or without a key. */
@@ -20,18 +20,14 @@ export interface GrePlan {
 }
 
 /** The tunnels of a router that can be: the others have no address to come from. */
-export function grePlans({ eip, greTunnels }: RouterPicture): GrePlan[] {
-  if (!eip) return [];
-  return greTunnels.map(({ id, remoteAddress, key, localAddress, peerAddress }) => ({
-    id,
-    device: interfaceName(id),
-    local: eip.address,
-    remote: remoteAddress,
-    key: key ?? null,
-    localAddress,
-    peerAddress,
-    mtu: 1500 - (key === undefined ? overhead.plain : overhead.keyed),
-  }));
+export function grePlans(router: RouterPicture): GrePlan[] {
+  return router.greTunnels.flatMap(({ id, remoteAddress, key, localAddress, peerAddress }) => {
+    const local = localAddressFor(router, remoteAddress);
+    if (local === undefined) return [];
+    const mtu = 1500 - (key === undefined ? overhead.plain : overhead.keyed);
+    const device = interfaceName(id);
+    return [{ id, device, local, remote: remoteAddress, key: key ?? null, localAddress, peerAddress, mtu }];
+  });
 }
 
 /** `ip -batch` lines that make a tunnel's device; its routes survive the daemon's end because the device does. */

@@ -1,11 +1,12 @@
 /** IPSec tunnels of a router as strongSwan connections: pure functions of the picture. */
 
-import { contains, toNumber } from "./addressing.ts";
+import { contains, localAddressFor, toNumber } from "./addressing.ts";
 import type { Address, IpsecTunnelPicture, Picture, RouterPicture } from "./picture.ts";
 import type { ViciMessage } from "./vici.ts";
 
 /** One side of a tunnel, ready to be loaded into the router's daemon. */
 export interface TunnelPlan {
+  /** Name of the connection. */
   readonly id: string;
   readonly tunnel: IpsecTunnelPicture;
   readonly localAddress: Address;
@@ -35,20 +36,31 @@ export const strongswanConfiguration = `charon {
 }
 `;
 
-/** The tunnels of one router, as they follow from the whole picture. */
+const anyAddress = "0.0.0.0";
+
+/** The tunnels of one router, as they follow from the whole picture; a tunnel for any peer has a plan for each way in. */
 export function tunnelPlans(router: RouterPicture, picture: Picture): TunnelPlan[] {
-  const { eip } = router;
-  if (!eip) return [];
-  return router.ipsecTunnels.map((tunnel) => ({
-    id: tunnel.id,
-    tunnel,
-    localAddress: eip.address,
-    initiates: initiates(eip.address, tunnel, picture),
-  }));
+  const { eip, intranet } = router;
+  return router.ipsecTunnels.flatMap((tunnel): TunnelPlan[] => {
+    if (tunnel.remoteAddress !== anyAddress) {
+      const localAddress = localAddressFor(router, tunnel.remoteAddress);
+      if (localAddress === undefined) return [];
+      return [{ id: tunnel.id, tunnel, localAddress, initiates: initiates(localAddress, tunnel, picture) }];
+    }
+    const ways = [
+      { id: tunnel.id, localAddress: eip?.address },
+      { id: `${tunnel.id}-intranet`, localAddress: intranet?.address },
+    ];
+    return ways.flatMap(({ id, localAddress }) =>
+      localAddress === undefined ? [] : [{ id, tunnel, localAddress, initiates: false }],
+    );
+  });
 }
 
 function initiates(localAddress: Address, tunnel: IpsecTunnelPicture, picture: Picture): boolean {
-  const peer = picture.routers.find(({ eip }) => eip?.address === tunnel.remoteAddress);
+  const peer = picture.routers.find(
+    (router) => localAddressFor(router, localAddress) === tunnel.remoteAddress,
+  );
   const peerTunnels = peer?.ipsecTunnels ?? [];
   // The peer's side of the tunnel must be there: calling an address where nobody answers is idle work.
   if (peerTunnels.some(({ remoteAddress }) => remoteAddress === localAddress)) {
@@ -57,15 +69,17 @@ function initiates(localAddress: Address, tunnel: IpsecTunnelPicture, picture: P
   return peerTunnels.some(({ remoteAddress }) => remoteAddress === anyAddress);
 }
 
-const anyAddress = "0.0.0.0";
-
 /**
  * Addresses that the router must have besides its own: kernel-libipsec takes a tunnel's local network only when it
  * finds an address in it, and the hub of a star has networks of other sites there. The network's first address is
  * no host's.
  */
-export function anchorAddresses({ eip, vxnets, ipsecTunnels }: RouterPicture): Address[] {
-  const own = [...vxnets.map(({ managerAddress }) => managerAddress), ...(eip ? [eip.address] : [])];
+export function anchorAddresses({ eip, intranet, vxnets, ipsecTunnels }: RouterPicture): Address[] {
+  const own = [
+    ...vxnets.map(({ managerAddress }) => managerAddress),
+    ...(eip ? [eip.address] : []),
+    ...(intranet ? [intranet.address] : []),
+  ];
   const foreign = ipsecTunnels
     .flatMap(({ localNetworks }) => localNetworks)
     .filter((network) => !own.some((address) => contains(network, address)));
@@ -109,7 +123,8 @@ export function connection(plan: TunnelPlan): ViciMessage {
       keyingtries: "1",
       unique: "replace",
       local: { auth: "psk", id: localAddress },
-      remote: { auth: "psk", id: tunnel.remoteId },
+      // Who takes any peer by default takes any identity.
+      remote: { auth: "psk", id: tunnel.remoteId === anyAddress ? "%any" : tunnel.remoteId },
       children,
     },
   };

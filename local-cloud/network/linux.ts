@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { prefixLength, webServerAddress } from "./addressing.ts";
+import { intranetName, prefixLength, webServerAddress } from "./addressing.ts";
 import { Bastion, bastionUser } from "./bastion.ts";
 import { count } from "./counters.ts";
 import { Images } from "./images.ts";
@@ -324,7 +324,10 @@ class Problems {
 }
 
 function vxnetsOf({ routers, nodes }: Picture): Set<string> {
-  const joined = routers.flatMap(({ vxnets }) => vxnets.map(({ id }) => id));
+  const joined = routers.flatMap(({ zone, intranet, vxnets }) => [
+    ...vxnets.map(({ id }) => id),
+    ...(intranet ? [intranetName(zone)] : []),
+  ]);
   return new Set([...joined, ...nodes.flatMap(({ nics }) => nics.map(({ vxnet }) => vxnet))]);
 }
 

@@ -47,6 +47,8 @@ export interface RouterPicture {
   readonly isDown?: true;
   /** Absent while no EIP is applied: the router then has no way out. */
   readonly eip?: { readonly id: string; readonly address: Address; readonly bandwidthMbps: number };
+  /** Its address in the network that joins the routers of its zone; absent where it is not joined. */
+  readonly intranet?: { readonly address: Address; readonly network: Network };
   readonly vxnets: readonly VxnetPicture[];
   readonly portForwards: readonly PortForwardPicture[];
   readonly ipsecTunnels: readonly IpsecTunnelPicture[];
@@ -74,7 +76,7 @@ export interface PortForwardPicture {
 /** One side of an IPSec tunnel (static type 7). Secrets live in the picture only in memory. */
 export interface IpsecTunnelPicture {
   readonly id: string;
-  /** Peer's public address; `0.0.0.0` accepts any peer. */
+  /** Peer's public address, or that in the zone's intranet; `0.0.0.0` accepts any peer. */
   readonly remoteAddress: Address;
   /** Peer's IKE identity; `%any` accepts any. */
   readonly remoteId: string;
@@ -87,7 +89,7 @@ export interface IpsecTunnelPicture {
 /** One side of an L3 GRE tunnel (static type 6). */
 export interface GreTunnelPicture {
   readonly id: string;
-  /** Peer's public address. */
+  /** Peer's public address, or that in the zone's intranet. */
   readonly remoteAddress: Address;
   /** Equal on both sides; packets with another key are not for this tunnel. */
   readonly key: number | undefined;

@@ -1,7 +1,14 @@
 /** A VPC router: a namespace with an uplink that carries the EIP and a port in each of its vxnets. */
 
 import { join } from "node:path";
-import { interfaceName, internetBridge, internetGateway, macOf, prefixLength } from "./addressing.ts";
+import {
+  interfaceName,
+  internetBridge,
+  internetGateway,
+  intranetName,
+  macOf,
+  prefixLength,
+} from "./addressing.ts";
 import { Charon } from "./charon.ts";
 import { firewall, uplinkDevice } from "./firewall.ts";
 import { GreTunnels } from "./gre-tunnels.ts";
@@ -29,7 +36,9 @@ export interface RouterSurroundings {
 }
 
 interface Port {
+  /** What it is plugged into: a vxnet, or the zone's intranet. */
   readonly vxnet: string;
+  readonly isIntranet?: boolean;
   readonly address: string;
   readonly prefixLength: number;
 }
@@ -58,7 +67,10 @@ export class Router {
       logFile: join(around.logs, `charon-${id}.log`),
       log: around.log,
       onStart: async () => {
-        if (this.#uplink) await around.onIkeStart(this.#uplink.address);
+        const ports = [...this.#ports.values()].filter(({ isIntranet }) => isIntranet);
+        for (const { address } of [...(this.#uplink ? [this.#uplink] : []), ...ports]) {
+          await around.onIkeStart(address);
+        }
       },
     });
     this.gre = new GreTunnels({
@@ -81,7 +93,8 @@ export class Router {
 
   /** Its vxnets, each with the port in the switch's namespace that it is plugged into. */
   get vxnetPorts(): readonly { readonly vxnet: string; readonly device: string }[] {
-    return [...this.#ports.values()].map(({ vxnet }) => ({ vxnet, device: this.#switchDevice(vxnet) }));
+    const ports = [...this.#ports.values()].filter(({ isIntranet }) => !isIntranet);
+    return ports.map(({ vxnet }) => ({ vxnet, device: this.#switchDevice(vxnet) }));
   }
 
   /** Unplugs what is not in the picture, so that another router may have the address in the same step. */
@@ -196,12 +209,16 @@ function uplinkLines(address: string): string[] {
   ];
 }
 
-function portsOf({ vxnets }: RouterPicture): Port[] {
-  return vxnets.map(({ id, managerAddress, network }) => ({
+function portsOf({ zone, intranet, vxnets }: RouterPicture): Port[] {
+  const ports = vxnets.map(({ id, managerAddress, network }) => ({
     vxnet: id,
     address: managerAddress,
     prefixLength: prefixLength(network),
   }));
+  if (!intranet) return ports;
+  const { address, network } = intranet;
+  const port = { vxnet: intranetName(zone), isIntranet: true, address, prefixLength: prefixLength(network) };
+  return [...ports, port];
 }
 
 function portKey({ vxnet, address, prefixLength: length }: Port): string {

@@ -12,6 +12,7 @@ import type { Instance, Router, RouterStatic } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { isCrashed } from "./faults/states.ts";
 import { needImage } from "./images.ts";
+import { intranetOf } from "./intranet.ts";
 import { linkPictures } from "./links.ts";
 import { toRulePicture } from "./security-group-values.ts";
 import { readGre, readIpsec, readPortForward } from "./static-values.ts";
@@ -38,6 +39,7 @@ export function pictureOf(store: Store): Picture {
 
 function routerPicture(store: Store, router: Router): RouterPicture {
   const { id, zone, applied } = router;
+  const intranet = intranetOf(router);
   const eip = applied.eipId === undefined ? undefined : store.get("eip", zone, applied.eipId);
   const statics = applied.statics.filter(({ disabled }) => !disabled);
   return {
@@ -45,6 +47,7 @@ function routerPicture(store: Store, router: Router): RouterPicture {
     zone,
     ...(isCrashed(store, router) ? { isDown: true } : {}),
     ...(eip === undefined ? {} : { eip: { id: eip.id, address: eip.address, bandwidthMbps: eip.bandwidth } }),
+    ...(intranet === undefined ? {} : { intranet }),
     vxnets: store.list("vxnet", zone).flatMap((vxnet) => {
       const { join } = vxnet;
       if (join?.routerId !== id) return [];
@@ -73,23 +76,26 @@ function portForwardPicture(item: RouterStatic): PortForwardPicture {
 
 function ipsecTunnelPicture(store: Store, item: RouterStatic): IpsecTunnelPicture | undefined {
   const tunnel = readIpsec(item.values, "");
-  const remoteAddress = addressOf(store, item.zone, tunnel.remoteAddress);
-  if (remoteAddress === undefined) return undefined;
-  const remoteId = tunnel.remoteId === tunnel.remoteAddress ? remoteAddress : tunnel.remoteId;
-  return { id: item.id, ...tunnel, remoteAddress, remoteId };
+  if (!isRouterId(tunnel.remoteAddress)) return { id: item.id, ...tunnel };
+  const peer = store.get("router", item.zone, tunnel.remoteAddress);
+  if (peer?.privateIp === undefined) return undefined;
+  const eip = peer.applied.eipId === undefined ? undefined : store.get("eip", item.zone, peer.applied.eipId);
+  // On the intranet a router goes by its address there, whichever of its names it was given by.
+  const names = [peer.id, peer.privateIp, eip?.address];
+  const remoteId = names.includes(tunnel.remoteId) ? peer.privateIp : tunnel.remoteId;
+  return { id: item.id, ...tunnel, remoteAddress: peer.privateIp, remoteId };
 }
 
 function greTunnelPicture(store: Store, item: RouterStatic): GreTunnelPicture | undefined {
   const tunnel = readGre(item.values, "");
-  const remoteAddress = addressOf(store, item.zone, tunnel.remoteAddress);
+  if (!isRouterId(tunnel.remoteAddress)) return { id: item.id, ...tunnel };
+  const remoteAddress = store.get("router", item.zone, tunnel.remoteAddress)?.privateIp;
   return remoteAddress === undefined ? undefined : { id: item.id, ...tunnel, remoteAddress };
 }
 
-/** A remote router of the same zone may be given by its id; without an EIP there is nothing to reach yet. */
-function addressOf(store: Store, zone: string, remote: string): string | undefined {
-  if (!remote.startsWith("rtr-")) return remote;
-  const eipId = store.get("router", zone, remote)?.applied.eipId;
-  return eipId === undefined ? undefined : store.get("eip", zone, eipId)?.address;
+/** A router of the zone as a tunnel's peer: it is reached over the intranet. */
+function isRouterId(remote: string): boolean {
+  return remote.startsWith("rtr-");
 }
 
 function nodePicture(store: Store, instance: Instance): NodePicture {

@@ -16,6 +16,7 @@ import {
 } from "./context.ts";
 import { holderOf, needUnused } from "./eip-association.ts";
 import { badValue, denied, inUse, missing } from "./errors.ts";
+import { freePrivateIp } from "./intranet.ts";
 import { filter, page } from "./listing.ts";
 import { needQuota } from "./quotas.ts";
 import { changeJoin } from "./router-vxnets.ts";
@@ -35,9 +36,8 @@ const createRouters: Handler<typeof actions.CreateRouters> = (request, context) 
       ? context.store.list("security_group", context.zone).find(({ isDefault }) => isDefault)
       : need(context, "security_group", request.security_group);
   const securityGroupId = group?.id ?? "";
-  const routers = Array.from(
-    { length: request.count },
-    (): Router => ({
+  const routers = Array.from({ length: request.count }, () => {
+    const router: Router = {
       kind: "router",
       id: newId("rtr"),
       zone: context.zone,
@@ -50,13 +50,15 @@ const createRouters: Handler<typeof actions.CreateRouters> = (request, context) 
       transition: "creating",
       routerType: request.router_type,
       vpcNetwork,
+      privateIp: freePrivateIp(context.store, context.zone),
       securityGroupId,
       appliedSecurityGroupId: securityGroupId,
       revision: 0,
       applied: { revision: 0, statics: [] },
-    }),
-  );
-  for (const router of routers) context.store.put(router);
+    };
+    context.store.put(router);
+    return router;
+  });
   const ids = routers.map(({ id }) => id);
   return { routers: ids, job_id: context.startJob({ action: "CreateRouters", routers: ids }, ids) };
 };
@@ -75,7 +77,7 @@ const describeRouters: Handler<typeof actions.DescribeRouters> = (request, conte
       description: router.description,
       router_type: router.routerType,
       vpc_network: router.vpcNetwork,
-      private_ip: "",
+      private_ip: router.privateIp ?? "",
       is_applied: router.applied.revision === router.revision ? 1 : 0,
       status: router.status,
       transition_status: router.transition,

@@ -2,6 +2,7 @@
 import type { SecurityGroupRule } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { newId } from "./context.ts";
+import { seedIntranet } from "./intranet.ts";
 import { zones } from "./zones.ts";
 
 /** Puts what is missing of it into the state. */
@@ -26,6 +27,7 @@ export function seed(store: Store): void {
         });
       }
     }
+    seedIntranet(store);
   });
 }
 

@@ -6,6 +6,8 @@ export interface Zone {
   readonly id: string;
   /** First three octets of the zone's EIPs; its pool is .10 to .250. */
   readonly eipPrefix: string;
+  /** First two octets of the routers' addresses in the zone's intranet: shared address space, which no tenant uses. */
+  readonly intranetPrefix: string;
   /** First three octets of addresses in the zone's base network, vxnet-0. */
   readonly basePrefix: string;
   /** GPUs of class 0, NVIDIA P100. */
@@ -13,8 +15,8 @@ export interface Zone {
 }
 
 export const zones: readonly Zone[] = [
-  { id: "gpu1a", eipPrefix: "203.0.113", basePrefix: "10.131.1", gpus: 16 },
-  { id: "gpu2a", eipPrefix: "198.51.100", basePrefix: "10.132.1", gpus: 16 },
+  { id: "gpu1a", eipPrefix: "203.0.113", intranetPrefix: "100.64", basePrefix: "10.131.1", gpus: 16 },
+  { id: "gpu2a", eipPrefix: "198.51.100", intranetPrefix: "100.65", basePrefix: "10.132.1", gpus: 16 },
 ];
 
 export function zoneOf(id: string): Zone {

@@ -90,6 +90,8 @@ export interface Router extends Living {
   readonly status: "pending" | "active" | "poweroffed" | "deleted";
   readonly routerType: 0 | 1 | 2 | 3;
   readonly vpcNetwork: string;
+  /** Its address in the zone's intranet; every router has one from the cloud's next start on. */
+  readonly privateIp?: string;
   readonly securityGroupId: string;
   /** The security group in effect; ApplySecurityGroup makes it the one above. */
   readonly appliedSecurityGroupId: string;

@@ -273,6 +273,7 @@ test("the picture holds what is applied and nothing else", async () => {
   const bare = {
     id: router,
     zone: "gpu1a",
+    intranet: { address: "100.64.0.10", network: "100.64.0.0/16" },
     vxnets: [{ id: vxnet, managerAddress: "192.168.1.1", network: "192.168.1.0/24" }],
     portForwards: [],
     ipsecTunnels: [],

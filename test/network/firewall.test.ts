@@ -53,6 +53,15 @@ describe("firewall of a router", () => {
     ]);
   });
 
+  test("the security group stands at the intranet too, which nodes can not use", () => {
+    const joined = text({ intranet: { address: "100.64.0.10", network: "100.64.0.0/16" } });
+    expect(statements(joined, "inbound")[0]).toBe('iifname != { "eip", "intranet-gpu1a" } accept');
+    expect(statements(joined, "outbound")[0]).toBe('oifname != { "eip", "intranet-gpu1a" } accept');
+    expect(statements(joined, "outbound")[2]).toBe(
+      'oifname "intranet-gpu1a" ip saddr { 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 } drop',
+    );
+  });
+
   test("a port of the EIP leads to the port of a node", () => {
     expect(statements(text(), "port_forwards")).toEqual([
       'iifname "eip" ip daddr 203.0.113.10 tcp dport 2201 dnat to 192.168.1.2:22',

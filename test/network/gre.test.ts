@@ -82,8 +82,10 @@ describe("L3 GRE", { timeout: 30_000 }, () => {
   });
 
   test("the wire shows GRE with its key between the EIPs", async () => {
-    const seen = await watchWire(prefix, /GREv0.*192\.168\.2\.2 > 192\.168\.1\.2: ICMP echo reply/, () =>
-      ping(1, "192.168.2.2"),
+    const seen = await watchWire(
+      `${prefix}-internet`,
+      /GREv0.*192\.168\.2\.2 > 192\.168\.1\.2: ICMP echo reply/,
+      () => ping(1, "192.168.2.2"),
     );
     expect(seen).toMatch(
       /IP 203\.0\.113\.10 > 198\.51\.100\.20: GREv0, key=0x3f2, .*IP 192\.168\.1\.2 > 192\.168\.2\.2: ICMP echo request/,
@@ -101,7 +103,7 @@ describe("L3 GRE", { timeout: 30_000 }, () => {
 
   test("packets with another key are dropped without a word, and the right key heals it", async () => {
     await plane.converge(scene((zone) => ({ key: zone })));
-    const seen = await watchWire(prefix, /key=0x1/, async () => {
+    const seen = await watchWire(`${prefix}-internet`, /key=0x1/, async () => {
       expect(await ping(1, "192.168.2.2")).toContain("0 received");
       expect(await ping(2, "192.168.1.2")).toContain("0 received");
     });
@@ -155,10 +157,10 @@ describe("L3 GRE", { timeout: 30_000 }, () => {
         ({ tunnels }) => tunnels.length === 2 && tunnels.every(({ established }) => established),
       ),
     );
-    const secret = await watchWire(prefix, /UDP-encap: ESP/, () => ping(1, "192.168.2.2"));
+    const secret = await watchWire(`${prefix}-internet`, /UDP-encap: ESP/, () => ping(1, "192.168.2.2"));
     expect(secret).not.toContain("GREv0");
     const clear = await watchWire(
-      prefix,
+      `${prefix}-internet`,
       /GREv0.*192\.168\.11\.1 > 192\.168\.12\.1: ICMP echo request/,
       async () =>
         expect(

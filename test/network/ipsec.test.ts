@@ -29,6 +29,33 @@ describe("IPSec plan", () => {
     expect(tunnelPlans(withoutEip, pictureOf(withoutEip))).toEqual([]);
   });
 
+  test("a peer on the zone's intranet is called from the address there, one that takes any peer answers on both", () => {
+    const intranet = (address: string) => ({ intranet: { address, network: "100.64.0.0/16" } });
+    const { eip: _, ...withoutEip } = router(1, {
+      ...intranet("100.64.0.10"),
+      ipsecTunnels: [tunnel(1, { remoteAddress: "100.64.0.11", remoteId: "100.64.0.11" })],
+    });
+    const any = tunnel(2, { remoteAddress: "0.0.0.0", remoteId: "0.0.0.0" });
+    const hub = router(2, { ...intranet("100.64.0.11"), ipsecTunnels: [any] });
+    const picture = pictureOf(withoutEip, hub);
+    const ways = [withoutEip, hub].map((one) =>
+      tunnelPlans(one, picture).map(({ id, localAddress, initiates }) => [id, localAddress, initiates]),
+    );
+    expect(ways).toEqual([
+      [["rtrs-1", "100.64.0.10", true]],
+      [
+        ["rtrs-2", "198.51.100.20", false],
+        ["rtrs-2-intranet", "100.64.0.11", false],
+      ],
+    ]);
+    const [plan] = tunnelPlans(hub, picture);
+    if (!plan) throw new Error("no plan");
+    expect(connection(plan)).toMatchObject({
+      "rtrs-2": { remote_addrs: ["%any"], remote: { auth: "psk", id: "%any" } },
+    });
+    expect(sharedKey(plan).owners).toEqual(["198.51.100.20"]);
+  });
+
   test("a connection has one child for each pair of networks and the EIP as identity", () => {
     const networks = { localNetworks: ["192.168.1.0/24", "10.1.0.0/24"], remoteNetworks: ["192.168.2.0/24"] };
     const one = router(1, { ipsecTunnels: [tunnel(1, { ...networks, mode: "aggressive" })] });

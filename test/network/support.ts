@@ -111,13 +111,13 @@ export async function output(program: string, ...args: string[]): Promise<string
   }
 }
 
-/** What tcpdump sees on the internet while something is done, once a line of it matches; fails when none does. */
+/** What tcpdump sees in a namespace while something is done, once a line of it matches; fails when none does. */
 export async function watchWire(
-  prefix: string,
+  namespace: string,
   awaited: RegExp,
   doing: () => Promise<unknown>,
 ): Promise<string> {
-  const args = ["netns", "exec", `${prefix}-internet`, "tcpdump", "-n", "-l", "-i", "any"];
+  const args = ["netns", "exec", namespace, "tcpdump", "-n", "-l", "-i", "any"];
   const tcpdump = spawn("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
   try {
     let seen = "";

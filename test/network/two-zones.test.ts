@@ -117,7 +117,7 @@ describe("two zones", { timeout: 30_000 }, () => {
   });
 
   test("the wire shows ESP and never a private address, with or without a tunnel for it", async () => {
-    const seen = await watchWire(prefix, /(?:UDP-encap: ESP[\s\S]*){6}/, async () => {
+    const seen = await watchWire(`${prefix}-internet`, /(?:UDP-encap: ESP[\s\S]*){6}/, async () => {
       await inNode(1, "ping", "-c3", "-i0.1", "-W2", "192.168.2.2");
       await inNode(1, "ping", "-c1", "-W1", "192.168.77.7");
     });
