@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { intranetName, prefixLength, webServerAddress } from "./addressing.ts";
+import { intranetName, webServerAddress } from "./addressing.ts";
 import { Bastion, bastionUser } from "./bastion.ts";
 import { count } from "./counters.ts";
 import { Images } from "./images.ts";
@@ -199,10 +199,14 @@ class LinuxDataPlane implements DataPlane {
     await problems.collect("links of the internet could not be set", () =>
       this.#internet.links.apply(picture.links ?? []),
     );
+    const applyRouters = (work: (router: Router, picture: RouterPicture) => Promise<void>) =>
+      routers.map((router) =>
+        problems.collect(`router ${router.id} could not be made`, () => this.#applyRouter(router, work)),
+      );
+    // A node that boots asks the router's DHCP.
+    await Promise.all(applyRouters((router, wanted) => router.apply(wanted, picture)));
     await Promise.all([
-      ...routers.map((router) =>
-        problems.collect(`router ${router.id} could not be made`, () => this.#applyRouter(router, picture)),
-      ),
+      ...applyRouters((router, wanted) => router.applyTunnels(wanted, picture)),
       ...picture.nodes.map((node) =>
         problems.collect(`node ${node.id} could not be made`, () => this.#applyNode(node, picture)),
       ),
@@ -219,11 +223,14 @@ class LinuxDataPlane implements DataPlane {
     problems.throwIfAny();
   }
 
-  async #applyRouter(picture: RouterPicture, whole: Picture): Promise<void> {
+  async #applyRouter(
+    picture: RouterPicture,
+    work: (router: Router, picture: RouterPicture) => Promise<void>,
+  ): Promise<void> {
     const router = this.#routers.get(picture.id) ?? this.#newRouter(picture.id);
     this.#routers.set(router.id, router);
     try {
-      await router.apply(picture, whole);
+      await work(router, picture);
     } catch (error) {
       // Half made is worse than not there: the next converge makes it anew.
       await this.#removeRouter(router);
@@ -251,6 +258,7 @@ class LinuxDataPlane implements DataPlane {
       clampMss,
       strongswanConfiguration: join(home, "strongswan.conf"),
       logs: join(home, "logs"),
+      dnsmasqFolder: join(home, "dnsmasq", id),
       log,
       onIkeStart: async (address) => {
         const resets = [...this.#routers.values()].map((router) =>
@@ -331,10 +339,10 @@ function vxnetsOf({ routers, nodes }: Picture): Set<string> {
   return new Set([...joined, ...nodes.flatMap(({ nics }) => nics.map(({ vxnet }) => vxnet))]);
 }
 
-/** Absent while the vxnet is in no router. */
+/** Absent while no router serves the vxnet. */
 function connectionOf(vxnet: string, { routers }: Picture): VxnetConnection | undefined {
   const joined = routers.flatMap(({ vxnets }) => vxnets).find(({ id }) => id === vxnet);
-  return joined && { prefixLength: prefixLength(joined.network), gateway: joined.managerAddress };
+  return joined?.dhcp ? { lease: `${joined.network} ${joined.managerAddress}`, metric: 100 } : undefined;
 }
 
 /** Equal for equal pictures; a hash, so that no secret is kept beside the picture itself. */

@@ -4,11 +4,20 @@ import { interfaceName } from "./addressing.ts";
 import { configure, deleteLinks } from "./namespaces.ts";
 import type { NicPicture } from "./picture.ts";
 
-/** How a vxnet is connected; without a router there is no gateway. */
+/** What a vxnet's router does for the interfaces in it. */
 export interface VxnetConnection {
-  readonly prefixLength: number;
-  readonly gateway?: string;
+  /** Names the network that DHCP gives addresses of; another one: leases have to be asked for anew. */
+  readonly lease: string;
+  /** Of its default route beside those of the node's other interfaces. */
+  readonly metric: number;
 }
+
+export type ConnectionOf = (vxnet: string) => VxnetConnection | undefined;
+
+/** Arguments of the node's program `dhcp`. */
+export type ClientOrder =
+  | readonly ["start", device: string, metric: string]
+  | readonly ["stop", device: string];
 
 export interface NodePort {
   readonly mac: string;
@@ -19,8 +28,8 @@ export interface NodePort {
 interface Plug {
   readonly device: string;
   readonly vxnet: string;
-  /** The addresses that the interface has, as text. */
-  addresses: string;
+  /** What its DHCP client was started for; `""` while none runs. */
+  lease: string;
 }
 
 export class Nics {
@@ -29,6 +38,8 @@ export class Nics {
   readonly #switch: string;
   /** By MAC address. */
   readonly #plugs = new Map<string, Plug>();
+  /** Devices that were unplugged, each with a client still. */
+  #orphans: string[] = [];
 
   constructor(node: string, namespace: string, switchNamespace: string) {
     this.#node = node;
@@ -40,25 +51,35 @@ export class Nics {
     return [...this.#plugs.keys()].map((mac) => ({ mac, device: this.#port(mac) }));
   }
 
-  /** Unplugs what is not wanted any more, plugs in what is new, and sets the addresses. */
-  async apply(
-    nics: readonly NicPicture[],
-    connectionOf: (vxnet: string) => VxnetConnection | undefined,
-  ): Promise<void> {
+  /** Unplugs what is not wanted any more and plugs in what is new. */
+  async apply(nics: readonly NicPicture[]): Promise<void> {
     const stays = ([mac, plug]: [string, Plug]) =>
       nics.some((nic) => nic.mac === mac && nic.vxnet === plug.vxnet);
     await this.#unplug([...this.#plugs].filter((entry) => !stays(entry)).map(([mac]) => mac));
     await this.#plugIn(nics.filter(({ mac }) => !this.#plugs.has(mac)));
-    const gateway = nics
-      .map(({ vxnet }) => connectionOf(vxnet)?.gateway)
-      .find((found) => found !== undefined);
-    const lines = nics.flatMap((nic) => this.#addressLines(nic, connectionOf(nic.vxnet), gateway));
-    await configure(this.#namespace, { ip: lines });
+  }
+
+  /** What has to be done inside the node, so that DHCP gives its interfaces their addresses; each is told once. */
+  dueOrders(nics: readonly NicPicture[], connectionOf: ConnectionOf): ClientOrder[] {
+    const orders = this.#orphans.map((device): ClientOrder => ["stop", device]);
+    this.#orphans = [];
+    for (const { mac, vxnet, address } of nics) {
+      const plug = this.#plugs.get(mac);
+      const connection = address === "" ? undefined : connectionOf(vxnet);
+      const { lease = "", metric = 0 } = connection ?? {};
+      // While the router only is away, the lease goes on as long as it lasts.
+      if (!plug || lease === plug.lease || (lease === "" && address !== "")) continue;
+      plug.lease = lease;
+      const number = metric + Number(plug.device.slice("eth".length));
+      orders.push(lease === "" ? ["stop", plug.device] : ["start", plug.device, String(number)]);
+    }
+    return orders;
   }
 
   /** Takes the links from the switch, before the node's namespace goes. */
   async remove(): Promise<void> {
     await this.#unplug([...this.#plugs.keys()]);
+    this.#orphans = [];
   }
 
   async #unplug(macs: readonly string[]): Promise<void> {
@@ -66,7 +87,11 @@ export class Nics {
       this.#switch,
       macs.map((mac) => this.#port(mac)),
     );
-    for (const mac of macs) this.#plugs.delete(mac);
+    for (const mac of macs) {
+      const plug = this.#plugs.get(mac);
+      if (plug && plug.lease !== "") this.#orphans.push(plug.device);
+      this.#plugs.delete(mac);
+    }
   }
 
   async #plugIn(nics: readonly NicPicture[]): Promise<void> {
@@ -78,35 +103,16 @@ export class Nics {
         `link add ${port} type veth peer name ${device} address ${mac} netns ${this.#namespace}`,
         `link set ${port} master ${interfaceName(vxnet)} up`,
       );
-      this.#plugs.set(mac, { device, vxnet, addresses: "" });
+      this.#plugs.set(mac, { device, vxnet, lease: "" });
     }
     await configure(this.#switch, { ip: lines });
+    const devices = nics.map(({ mac }) => this.#plugs.get(mac)?.device);
+    await configure(this.#namespace, { ip: devices.map((device) => `link set ${device} up`) });
   }
 
   #freeDevice(): string {
     const taken = new Set([...this.#plugs.values()].map(({ device }) => device));
     for (let index = 0; ; index += 1) if (!taken.has(`eth${index}`)) return `eth${index}`;
-  }
-
-  #addressLines(
-    { mac, address }: NicPicture,
-    connection: VxnetConnection | undefined,
-    defaultGateway: string | undefined,
-  ): string[] {
-    const plug = this.#plugs.get(mac);
-    if (!plug) return [];
-    const { device } = plug;
-    const { prefixLength = 24, gateway } = connection ?? {};
-    const isDefault = gateway !== undefined && gateway === defaultGateway;
-    const addresses = `${address}/${prefixLength} ${isDefault ? gateway : ""}`;
-    if (addresses === plug.addresses) return [];
-    plug.addresses = addresses;
-    return [
-      `link set ${device} up`,
-      `addr flush dev ${device}`,
-      ...(address === "" ? [] : [`addr add ${address}/${prefixLength} dev ${device}`]),
-      ...(address !== "" && isDefault ? [`route replace default via ${gateway} dev ${device}`] : []),
-    ];
   }
 
   #port(mac: string): string {

@@ -7,7 +7,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ImageContents, Images } from "./images.ts";
 import { configure, createNamespaces, deleteNamespaces } from "./namespaces.ts";
-import { Nics, type NodePort, type VxnetConnection } from "./nics.ts";
+import { type ClientOrder, type ConnectionOf, Nics, type NodePort } from "./nics.ts";
 import { NodeVolumes } from "./node-volumes.ts";
 import type { NodePicture, UserdataPicture } from "./picture.ts";
 import { environment, namespacePath, run } from "./shell.ts";
@@ -74,10 +74,7 @@ export class Node {
   }
 
   /** Boots the node when it does not run or another boot or disk is due; otherwise only what changed is changed. */
-  async apply(
-    node: NodePicture,
-    connectionOf: (vxnet: string) => VxnetConnection | undefined,
-  ): Promise<void> {
+  async apply(node: NodePicture, connectionOf: ConnectionOf): Promise<void> {
     if (this.#isDue(node)) {
       await this.remove();
       await createNamespaces([this.namespace]);
@@ -85,11 +82,12 @@ export class Node {
       // The loopback has ::1, as programs expect; the vxnets have no IPv6.
       const sysctl = { "net/ipv6/conf/default/disable_ipv6": 1 };
       await configure(this.namespace, { sysctl, ip: ["link set lo up"] });
-      await this.#nics.apply(node.nics, connectionOf);
-      await this.#boot(node);
+      await this.#nics.apply(node.nics);
+      await this.#boot(node, this.#nics.dueOrders(node.nics, connectionOf));
       return;
     }
-    await this.#nics.apply(node.nics, connectionOf);
+    await this.#nics.apply(node.nics);
+    await Promise.all(this.#nics.dueOrders(node.nics, connectionOf).map((order) => this.#order(order)));
     await this.#authorize(node.authorizedKeys);
     this.#booted = node;
   }
@@ -114,7 +112,7 @@ export class Node {
     this.#booted = undefined;
   }
 
-  async #boot(node: NodePicture): Promise<void> {
+  async #boot(node: NodePicture, network: readonly ClientOrder[]): Promise<void> {
     const { directory, hide, images, volumes, log } = this.#around;
     const contents = await images.contentsOf(node.image);
     this.#volumes = new NodeVolumes(volumes, node.image);
@@ -148,7 +146,7 @@ export class Node {
       if (this.#booted && !this.#removing) log(`node ${this.id} has ended: the next converge boots it again`);
     });
     child.stdin?.on("error", () => {}); // an early end is reported below
-    child.stdin?.end(specification(node, { contents, directory, hide, volumesScript }));
+    child.stdin?.end(specification(node, { contents, directory, hide, volumesScript, network }));
     try {
       await this.#untilUp(child);
     } catch (error) {
@@ -182,6 +180,12 @@ export class Node {
     });
   }
 
+  /** Tells a running node's DHCP client that its network is another one; it comes back with the lease, or without one. */
+  async #order(order: ClientOrder): Promise<void> {
+    const enter = [`--target=${this.#pid}`, "--all", "--", "/run/node/dhcp"];
+    await run("nsenter", [...enter, ...order]);
+  }
+
   async #authorize(keys: readonly string[]): Promise<void> {
     const text = keysFile(keys);
     if (text === this.#keys) return;
@@ -208,6 +212,7 @@ function specification(
     readonly directory: string;
     readonly hide: readonly string[];
     readonly volumesScript: string;
+    readonly network: readonly ClientOrder[];
   },
 ): string {
   const { hostname, nics, authorizedKeys, metadata, userdata, disk = 1 } = node;

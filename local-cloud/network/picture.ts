@@ -50,6 +50,7 @@ export interface RouterPicture {
   /** Its address in the network that joins the routers of its zone; absent where it is not joined. */
   readonly intranet?: { readonly address: Address; readonly network: Network };
   readonly vxnets: readonly VxnetPicture[];
+  readonly hosts: readonly HostPicture[];
   readonly portForwards: readonly PortForwardPicture[];
   readonly ipsecTunnels: readonly IpsecTunnelPicture[];
   readonly greTunnels: readonly GreTunnelPicture[];
@@ -62,6 +63,16 @@ export interface VxnetPicture {
   /** The router's own address in the vxnet, e.g. `192.168.1.1`. */
   readonly managerAddress: Address;
   readonly network: Network;
+  /** Whether the router's DHCP gives the interfaces in it their addresses. */
+  readonly dhcp: boolean;
+  /** Whether the router's DNS answers in it, and DHCP says so. */
+  readonly dns: boolean;
+}
+
+/** A name that the router's DNS knows (static type 8). */
+export interface HostPicture {
+  readonly name: string;
+  readonly addresses: readonly Address[];
 }
 
 export interface PortForwardPicture {
@@ -118,6 +129,13 @@ export interface NicPicture {
   /** `""` where nothing gives it one. */
   readonly address: Address;
   readonly mac: string;
+  readonly dhcpOptions?: DhcpOptionsPicture;
+}
+
+/** What DHCP gives an interface in place of what its vxnet has (static type 3). */
+export interface DhcpOptionsPicture {
+  readonly domainNameServers?: readonly Address[];
+  readonly domainName?: string;
 }
 
 /** What is on a node's disk: Debian with Python, with PyTorch and the guide's scripts or without both. */

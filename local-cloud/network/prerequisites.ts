@@ -18,6 +18,9 @@ const contents: Readonly<Record<string, readonly string[]>> = {
   "libcharon-extra-plugins": ["/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so"],
   // Without recommended packages nothing else brings the control socket's plugin.
   "strongswan-swanctl": ["/usr/lib/ipsec/plugins/libstrongswan-vici.so"],
+  "dnsmasq-base": ["/usr/sbin/dnsmasq"],
+  // Its udhcpc is the nodes' DHCP client.
+  busybox: ["busybox"],
   python3: ["/usr/bin/python3"],
   tini: ["/usr/bin/tini"],
   sudo: ["/usr/bin/sudo"],

@@ -10,6 +10,7 @@ import {
   prefixLength,
 } from "./addressing.ts";
 import { Charon } from "./charon.ts";
+import { Dnsmasq } from "./dnsmasq.ts";
 import { firewall, uplinkDevice } from "./firewall.ts";
 import { GreTunnels } from "./gre-tunnels.ts";
 import { anchorAddresses, tunnelPlans } from "./ipsec.ts";
@@ -30,6 +31,7 @@ export interface RouterSurroundings {
   readonly clampMss: boolean;
   readonly strongswanConfiguration: string;
   readonly logs: string;
+  readonly dnsmasqFolder: string;
   readonly log: (line: string) => void;
   /** Called with the EIP when the router's IKE daemon came up. */
   readonly onIkeStart: (address: string) => Promise<void>;
@@ -51,6 +53,7 @@ export class Router {
   readonly #around: RouterSurroundings;
   /** The IPSec tunnels that the picture has, up or not. */
   ipsecIds: readonly string[] = [];
+  readonly #dnsmasq: Dnsmasq;
   #exists = false;
   #uplink: { readonly id: string; readonly address: string; readonly bandwidthMbps: number } | undefined;
   readonly #ports = new Map<string, Port>();
@@ -72,6 +75,13 @@ export class Router {
           await around.onIkeStart(address);
         }
       },
+    });
+    this.#dnsmasq = new Dnsmasq({
+      id,
+      namespace: around.namespace,
+      folder: around.dnsmasqFolder,
+      logFile: join(around.logs, `dnsmasq-${id}.log`),
+      log: around.log,
     });
     this.gre = new GreTunnels({
       name: `GRE of ${id}`,
@@ -112,7 +122,7 @@ export class Router {
     for (const [key] of gone) this.#ports.delete(key);
   }
 
-  /** Makes everything but tunnels' SAs as in the picture. */
+  /** Makes everything but tunnels as in the picture. */
   async apply(router: RouterPicture, picture: Picture): Promise<void> {
     const isNew = !this.#exists;
     if (isNew) {
@@ -147,12 +157,18 @@ export class Router {
     this.#anchors = anchors;
     if (router.eip) this.#uplink = { ...router.eip };
     this.ipsecIds = router.ipsecTunnels.map(({ id }) => id);
+    const nics = picture.nodes.flatMap((node) => node.nics);
+    await this.#dnsmasq.apply(router.vxnets, nics, router.hosts);
+  }
+
+  /** Sets tunnels up, in a router that is applied. */
+  async applyTunnels(router: RouterPicture, picture: Picture): Promise<void> {
     await this.gre.apply(router);
     await this.charon.apply(tunnelPlans(router, picture));
   }
 
   async remove(): Promise<void> {
-    await Promise.all([this.charon.stop(), this.gre.stop()]);
+    await Promise.all([this.charon.stop(), this.gre.stop(), this.#dnsmasq.stop()]);
     if (!this.#exists) return;
     const ports = [...this.#ports.values()].map(({ vxnet }) => this.#switchDevice(vxnet));
     await Promise.all([

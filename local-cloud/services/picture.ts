@@ -51,8 +51,10 @@ function routerPicture(store: Store, router: Router): RouterPicture {
     vxnets: store.list("vxnet", zone).flatMap((vxnet) => {
       const { join } = vxnet;
       if (join?.routerId !== id) return [];
-      return [{ id: vxnet.id, managerAddress: join.managerIp, network: join.network }];
+      const { managerIp: managerAddress, network, features } = join;
+      return [{ id: vxnet.id, managerAddress, network, dhcp: (features & 1) > 0, dns: (features & 2) > 0 }];
     }),
+    hosts: [],
     portForwards: statics.filter(({ staticType }) => staticType === 1).map(portForwardPicture),
     ipsecTunnels: statics
       .filter(({ staticType }) => staticType === 7)

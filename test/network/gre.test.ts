@@ -4,7 +4,7 @@ import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import type { DataPlane, GreTunnelPicture, Picture, RulePicture } from "../../local-cloud/network/picture.ts";
-import { processesIn, until } from "../../local-cloud/network/shell.ts";
+import { until } from "../../local-cloud/network/shell.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import {
   eips,
@@ -12,6 +12,7 @@ import {
   openRules,
   output,
   ownPrefix,
+  programIn,
   router,
   temporaryFolder,
   tunnel,
@@ -127,14 +128,14 @@ describe("L3 GRE", { timeout: 30_000 }, () => {
   });
 
   test("a daemon that is killed leaves the routes and is started again", async () => {
-    const daemons = processesIn([`${prefix}-rtr-00000001`]);
+    const daemons = programIn(`${prefix}-rtr-00000001`, "python3");
     expect(daemons).toHaveLength(1);
     for (const pid of daemons) process.kill(pid, "SIGKILL");
     expect(await inRouter(1, "ip", "route")).toContain("192.168.2.0/24 dev rtrs-000000g1");
     await until("the daemon", async () =>
       (await plane.observe()).routers.every(({ tunnels }) => tunnels.every(({ established }) => established)),
     );
-    expect(processesIn([`${prefix}-rtr-00000001`])).not.toEqual(daemons);
+    expect(programIn(`${prefix}-rtr-00000001`, "python3")).not.toEqual(daemons);
     expect(await ping(1, "192.168.2.2")).toContain("2 received");
   });
 
@@ -148,6 +149,8 @@ describe("L3 GRE", { timeout: 30_000 }, () => {
           id: `vxnet-000000${first === 1 ? "0" : "1"}${zone}`,
           managerAddress: `192.168.${first - 1 + zone}.1`,
           network: `192.168.${first - 1 + zone}.0/24`,
+          dhcp: true,
+          dns: false,
         })),
       }),
     );
@@ -179,7 +182,7 @@ describe("L3 GRE", { timeout: 30_000 }, () => {
         () => ({ greTunnels: [] }),
       ),
     );
-    expect(processesIn([`${prefix}-rtr-00000001`])).toEqual([]);
+    expect(programIn(`${prefix}-rtr-00000001`, "python3")).toEqual([]);
     expect(await inRouter(1, "ip", "-brief", "link")).not.toContain("rtrs-");
     expect(await ping(1, "192.168.2.2")).toContain("0 received");
   });

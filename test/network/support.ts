@@ -15,7 +15,7 @@ import type {
   RouterPicture,
   RulePicture,
 } from "../../local-cloud/network/picture.ts";
-import { environment, until } from "../../local-cloud/network/shell.ts";
+import { environment, processesIn, until } from "../../local-cloud/network/shell.ts";
 
 export const eips = ["203.0.113.10", "198.51.100.20"] as const;
 
@@ -50,8 +50,15 @@ export function router(zone: 1 | 2, changes: Partial<RouterPicture> = {}): Route
     zone: `gpu${zone}a`,
     eip: { id: `eip-0000000${zone}`, address: eips[zone - 1] ?? "", bandwidthMbps: 10 },
     vxnets: [
-      { id: `vxnet-0000000${zone}`, managerAddress: `192.168.${zone}.1`, network: `192.168.${zone}.0/24` },
+      {
+        id: `vxnet-0000000${zone}`,
+        managerAddress: `192.168.${zone}.1`,
+        network: `192.168.${zone}.0/24`,
+        dhcp: true,
+        dns: false,
+      },
     ],
+    hosts: [],
     portForwards: [
       { id: "rtrs-ssh", protocol: "tcp", port: 2201, targetAddress, targetPort: 22 },
       { id: "rtrs-web", protocol: "tcp", port: 2202, targetAddress, targetPort: 8000 },
@@ -199,6 +206,20 @@ function login(client: Client, config: ConnectConfig): Promise<void> {
 function pinned(hostKey: string | undefined): (key: Buffer) => boolean {
   const wanted = hostKey?.split(" ")[1];
   return (key) => wanted === undefined || key.toString("base64") === wanted;
+}
+
+/** The processes of one program in a namespace, by the name that the kernel has for it. */
+export function programIn(namespace: string, name: string): number[] {
+  return processesIn([namespace]).filter((pid) => fileOf(pid, "comm").trim() === name);
+}
+
+/** A file about a process; empty when it has ended. */
+function fileOf(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 /** Whether a process runs; a zombie does not. */

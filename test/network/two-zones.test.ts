@@ -15,6 +15,7 @@ import {
   openRules,
   output,
   ownPrefix,
+  programIn,
   router,
   runs,
   sshRun,
@@ -252,11 +253,11 @@ describe("two zones", { timeout: 30_000 }, () => {
   });
 
   test("a daemon that dies is started again, and its tunnel with it", async () => {
-    const daemons = processesIn([`${prefix}-rtr-00000001`]);
+    const daemons = programIn(`${prefix}-rtr-00000001`, "charon");
     expect(daemons).toHaveLength(1);
     for (const pid of daemons) process.kill(pid, "SIGKILL");
     await until("another daemon", () =>
-      processesIn([`${prefix}-rtr-00000001`]).some((pid) => !daemons.includes(pid)),
+      programIn(`${prefix}-rtr-00000001`, "charon").some((pid) => !daemons.includes(pid)),
     );
     await until("the tunnel", () => tunnelsUp(plane), 10_000);
     expect(await inNode(1, "ping", "-c1", "-W2", "192.168.2.2")).toContain("1 received");

@@ -1,0 +1,58 @@
+"""The node's network: a DHCP client for each interface whose vxnet has DHCP."""
+
+from files import write
+
+# dhcp start DEVICE METRIC | dhcp stop DEVICE: comes back with a lease, or when none came within three seconds; the
+# client goes on asking then.
+CLIENT = """\
+#!/bin/sh
+pid=/run/node/udhcpc-$2.pid
+while [ -s "$pid" ] && kill "$(cat "$pid")"; do sleep 0.01; done 2>/dev/null
+rm -f "$pid"
+export METRIC="$3" interface="$2"
+case $1 in
+  start) busybox udhcpc -i "$2" -s /run/node/lease -p "$pid" -b -t 3 -T 1 -A 2 >>/var/log/dhcp.log 2>&1 || : ;;
+  stop) /run/node/lease deconfig ;;
+esac
+"""
+
+# What the client calls when a lease begins, goes on, changes or ends. What is as it was is left alone: the node's owner
+# may have changed it by hand.
+LEASE = """\
+#!/bin/sh
+known=/run/node/lease-$interface
+before=$(cat "$known" 2>/dev/null)
+case $1 in
+  deconfig) now= ;;
+  bound | renew) now="$ip/$mask $router $dns $domain" ;;
+  *) exit 0 ;;
+esac
+[ "$now" != "$before" ] || exit 0
+address=${before%% *}
+[ -z "$address" ] || [ "$address" = "$ip/$mask" ] || ip address del "$address" dev "$interface"
+rm -f /run/node/resolver-*-"$interface"
+if [ -n "$now" ]; then
+  ip address replace "$ip/$mask" broadcast + dev "$interface"
+  for gateway in $router; do
+    ip route replace default via "$gateway" dev "$interface" metric "$METRIC"
+    break
+  done
+  {
+    for server in $dns; do echo "nameserver $server"; done
+    [ -z "$domain" ] || echo "search $domain"
+  } >"/run/node/resolver-$METRIC-$interface"
+fi
+echo "$now" >"$known"
+{ cat /run/node/resolver-* 2>/dev/null; echo options timeout:1 attempts:2; } >/etc/resolv.conf
+exit 0
+"""
+
+
+def configure_network(orders):
+    """Makes the client's programs, and the script that starts one for each order and waits for all."""
+    write("/run/node/dhcp", CLIENT, 0o755)
+    write("/run/node/lease", LEASE, 0o755)
+    calls = "".join(f"/run/node/dhcp {' '.join(order)} &\n" for order in orders)
+    write("/run/node/network", f"#!/bin/sh\n{calls}wait\n", 0o755)
+    # Without a name server in it, a lookup would ask the node itself.
+    write("/etc/resolv.conf", "options timeout:1 attempts:1\n")
