@@ -44,9 +44,10 @@ export class Measurements {
   /** @param file path of the database, or `:memory:` */
   constructor(file: string) {
     this.database = new DatabaseSync(file);
+    // Making it does not wait for the disk, so that a start does not.
     this.database.exec(`
+      PRAGMA synchronous = OFF;
       PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = NORMAL;
       CREATE TABLE IF NOT EXISTS series (
         id INTEGER PRIMARY KEY, resource TEXT NOT NULL, meter TEXT NOT NULL, UNIQUE (resource, meter)
       ) STRICT;
@@ -54,6 +55,7 @@ export class Measurements {
         series INTEGER NOT NULL, time INTEGER NOT NULL, seconds REAL NOT NULL, first REAL NOT NULL, second REAL NOT NULL,
         PRIMARY KEY (series, time)
       ) STRICT, WITHOUT ROWID;
+      PRAGMA synchronous = NORMAL;
     `);
     this.series = this.database.prepare(
       "INSERT INTO series (resource, meter) VALUES (?, ?) ON CONFLICT DO UPDATE SET meter = excluded.meter RETURNING id",

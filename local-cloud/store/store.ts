@@ -173,7 +173,9 @@ function openDatabase(file: string): DatabaseSync {
   }
   try {
     if (isNew) {
+      // Nothing is in it yet that a power cut could take: making it does not wait for the disk.
       database.exec(`
+        PRAGMA synchronous = OFF;
         BEGIN IMMEDIATE;
         PRAGMA application_id = ${applicationId};
         PRAGMA user_version = ${schemaVersion};
