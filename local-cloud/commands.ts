@@ -7,6 +7,7 @@ import { compileCache } from "./compile-cache.ts";
 import { describeRunning, describeStatus } from "./descriptions.ts";
 import { Failure } from "./failure.ts";
 import { Home } from "./home.ts";
+import { clearLeftovers } from "./network/leftovers.ts";
 import { isAlive, type PidRecord, readRunning } from "./pid-record.ts";
 import type { CloudStatus } from "./status.ts";
 
@@ -47,7 +48,8 @@ export async function start(options: StartOptions): Promise<void> {
 
 /** Tells the cloud to end and waits until it is gone. */
 export async function stop(options: HomeOptions): Promise<void> {
-  const running = readRunning(new Home(options.home).pid);
+  const home = new Home(options.home);
+  const running = readRunning(home.pid);
   if (running !== undefined) {
     process.kill(running.pid, "SIGTERM");
     const deadline = Date.now() + stopDeadline;
@@ -58,8 +60,10 @@ export async function stop(options: HomeOptions): Promise<void> {
       await sleep(20);
     }
   }
-  const text = running === undefined ? "The local cloud was not running." : "The local cloud has stopped.";
-  print(options, { stopped: running !== undefined }, text);
+  if (running !== undefined) return print(options, { stopped: true }, "The local cloud has stopped.");
+  const cleared = await clearLeftovers(home.prefix);
+  const also = cleared === 0 ? "" : ` What a killed one had left (${cleared} namespaces) is removed.`;
+  print(options, { stopped: false, cleared }, `The local cloud was not running.${also}`);
 }
 
 /** Prints what the cloud has and whether it runs. */

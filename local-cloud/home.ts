@@ -45,6 +45,11 @@ export class Home {
     this.pid = join(this.path, "cloud.json");
   }
 
+  /** Starts the names of everything that its data plane makes on this machine. */
+  get prefix(): string {
+    return `cz${createHash("sha256").update(this.path).digest("hex").slice(0, 8)}`;
+  }
+
   /** Makes the directory, closed to everyone else. */
   create(): void {
     mkdirSync(this.path, { recursive: true, mode: 0o700 });
@@ -72,9 +77,8 @@ export class Home {
     const asked = port === 0 ? (before?.apiPort ?? (await freePort(0))) : port;
     const apiPort = asked ?? before?.apiPort ?? (await freePort(defaultPort));
     const bastionPort = before?.bastionPort ?? (await freePort(0));
-    const hash = createHash("sha256").update(this.path).digest("hex").slice(0, 4);
     const quotas = { ...before?.quotas, ...given.quotas };
-    return { ...before, ...given, quotas, apiPort, bastionPort, prefix: `cz${hash}`, dataPlane };
+    return { ...before, ...given, quotas, apiPort, bastionPort, prefix: this.prefix, dataPlane };
   }
 
   /** Keeps settings that have worked. */

@@ -8,6 +8,7 @@ import { listen } from "./api/http.ts";
 import { RateLimit } from "./api/rate-limit.ts";
 import { Failure } from "./failure.ts";
 import { Home, type Settings } from "./home.ts";
+import { clearLeftovers } from "./network/leftovers.ts";
 import type { DataPlane } from "./network/picture.ts";
 import { register, unregister } from "./pid-record.ts";
 import { Faults } from "./services/faults/faults.ts";
@@ -215,7 +216,11 @@ function openMeasurements(file: string): Measurements {
 }
 
 async function createDataPlane(options: ServerOptions, home: Home, settings: Settings): Promise<DataPlane> {
-  if (options.dataPlane === "none") return noDataPlane;
+  if (options.dataPlane === "none") {
+    // A killed cloud with another data plane may have run here before.
+    if (home.readSettings()?.dataPlane === "linux") await clearLeftovers(home.prefix);
+    return noDataPlane;
+  }
   return await loadLinuxDataPlane(home, settings, options);
 }
 

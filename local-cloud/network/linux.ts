@@ -9,7 +9,7 @@ import { count } from "./counters.ts";
 import { Images } from "./images.ts";
 import { Internet } from "./internet.ts";
 import { strongswanConfiguration } from "./ipsec.ts";
-import { deleteNamespaces, listNamespaces } from "./namespaces.ts";
+import { clearLeftovers } from "./leftovers.ts";
 import type { VxnetConnection } from "./nics.ts";
 import { Node } from "./node.ts";
 import { observe } from "./observation.ts";
@@ -61,7 +61,7 @@ export async function createLinuxDataPlane(options: LinuxDataPlaneOptions): Prom
       `${options.home} is on an overlay file system, where nodes cannot have disks: take a home elsewhere`,
     );
   }
-  await deleteNamespaces(listNamespaces(options.prefix));
+  await clearLeftovers(options.prefix);
   const folders = { bastion: join(options.home, "bastion"), logs: join(options.home, "logs") };
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
   await writeFile(join(options.home, "strongswan.conf"), strongswanConfiguration);

@@ -41,7 +41,11 @@ export class Cloud {
   readonly directory: string;
   readonly home: string;
 
-  private constructor(directory: string) {
+  /** More of `cloud start`. */
+  readonly options: readonly string[];
+
+  private constructor(directory: string, options: readonly string[]) {
+    this.options = options;
     this.directory = directory;
     this.home = join(directory, ".local-cloud");
   }
@@ -51,9 +55,9 @@ export class Cloud {
    * @param options more of `cloud start`
    */
   static async start(jobs = "instant", ...options: readonly string[]): Promise<Cloud> {
-    const cloud = new Cloud(mkdtempSync(join(tmpdir(), "crosszone-integration-")));
+    const cloud = new Cloud(mkdtempSync(join(tmpdir(), "crosszone-integration-")), options);
     try {
-      await cloud.run("start", "--data-plane", "none", "--port", "0", "--jobs", jobs, ...options);
+      await cloud.startAgain(jobs);
     } catch (error) {
       await cloud.remove();
       throw error;
@@ -77,7 +81,13 @@ export class Cloud {
   /** Starts it again with other job times; what it holds stays. */
   async restart(jobs: string): Promise<void> {
     await this.run("stop");
-    await this.run("start", "--data-plane", "none", "--port", "0", "--jobs", jobs);
+    await this.startAgain(jobs);
+  }
+
+  /** Starts it after it has ended. The last of options that are given twice wins. */
+  async startAgain(jobs: string, ...options: readonly string[]): Promise<void> {
+    const usual = ["--data-plane", "none", "--port", "0", "--jobs", jobs];
+    await this.run("start", ...usual, ...this.options, ...options);
   }
 
   /** Ends its process without warning (kill -9). */
@@ -107,6 +117,11 @@ export class Cloud {
   /** What `cloud status --json` says. */
   async status(): Promise<string> {
     return await this.run("status");
+  }
+
+  /** Stops it; answers what the command says. */
+  async stop(): Promise<unknown> {
+    return JSON.parse(await this.run("stop"));
   }
 
   /** Stops it and removes everything; also when it never ran. */
