@@ -16,10 +16,16 @@ export class HttpError extends Error {
 export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maximumBody) throw new HttpError(413, `the body is larger than ${maximumBody} bytes`);
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > maximumBody) throw new HttpError(413, `the body is larger than ${maximumBody} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    // Its sender is gone before its end.
+    if (request.errored !== null && !request.complete) throw new HttpError(400, "the body is not complete");
+    throw error;
   }
   return Buffer.concat(chunks).toString("utf8");
 }

@@ -9,6 +9,7 @@ import type { Job, JobError, JobWork } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { type Effect, newId, type ZoneState } from "./context.ts";
 import { effects } from "./effects.ts";
+import { ApiError } from "./errors.ts";
 import { endFaults, serverTime } from "./faults/states.ts";
 import { cease } from "./instance-effects.ts";
 import type { Durations } from "./jobs.ts";
@@ -173,7 +174,7 @@ export class JobRunner {
       });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      const failure = { code: retCodes.internal, message };
+      const failure = { code: error instanceof ApiError ? error.retCode : retCodes.internal, message };
       if (jobs.length > 1) for (const job of jobs) await this.completeAll([job]);
       else for (const job of jobs) await this.fail(job, failure, describe(error));
     }
@@ -249,5 +250,6 @@ function complete(job: Job, state: ZoneState): void {
 }
 
 function describe(error: unknown): string {
+  if (error instanceof ApiError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

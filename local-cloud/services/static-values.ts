@@ -16,10 +16,14 @@ export function required(values: StaticValues, name: keyof StaticValues, prefix:
   return value;
 }
 
-/** Only numbers are repeated: with a wrong static_type a key or a password may stand where a port belongs. */
+/** A value as a message repeats it: with a wrong static_type a key or a password may stand where it is. */
+export function repeatable(text: string): string {
+  return /^-?\d{1,7}$|^\d{1,3}(\.\d{1,3}){1,3}(\/\d{1,3})?$/.test(text) ? text : secret;
+}
+
 export function readPort(text: string, parameter: string): number {
   if (!/^[1-9]\d{0,4}$/.test(text) || Number(text) > 65535) {
-    throw badValue(parameter, /^-?\d{1,7}$/.test(text) ? text : secret, "a port from 1 to 65535");
+    throw badValue(parameter, repeatable(text), "a port from 1 to 65535");
   }
   return Number(text);
 }
@@ -29,7 +33,7 @@ export function readPortForward(values: StaticValues, prefix: string): Omit<Port
   const port = readPort(required(values, "val1", prefix), `${prefix}val1`);
   const targetAddress = required(values, "val2", prefix);
   if (parseAddress(targetAddress) === undefined) {
-    throw badValue(`${prefix}val2`, targetAddress, "an IPv4 address");
+    throw badValue(`${prefix}val2`, repeatable(targetAddress), "an IPv4 address");
   }
   const targetPort = readPort(required(values, "val3", prefix), `${prefix}val3`);
   const protocol = values.val4 ?? "tcp";
@@ -42,7 +46,7 @@ export function readNetworks(text: string, parameter: string): NamedRange[] {
   return text.split("|").map((part) => {
     const range = parseNetwork(part);
     if (range === undefined) {
-      throw badValue(parameter, part, "IPv4 networks such as 192.168.2.0/24, joined by |");
+      throw badValue(parameter, repeatable(part), "IPv4 networks such as 192.168.2.0/24, joined by |");
     }
     return { text: part, range };
   });
