@@ -215,13 +215,14 @@ function specification(
     readonly network: readonly ClientOrder[];
   },
 ): string {
-  const { hostname, nics, authorizedKeys, metadata, userdata, disk = 1 } = node;
+  const { hostname, nics, authorizedKeys, metadata, passwordHash, userdata, disk = 1 } = node;
   return JSON.stringify({
     ...own,
     disk,
     hostname,
     address: nics.find(({ address }) => address !== "")?.address ?? "",
     authorizedKeys: authorizedKeys.map((key) => key.trim()),
+    passwordHash: passwordHash ?? null,
     metadata,
     userdata: userdata ? bootUserdata(userdata) : null,
   });

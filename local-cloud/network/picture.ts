@@ -186,6 +186,8 @@ export interface NodePicture {
   readonly volumes: readonly VolumePicture[];
   /** OpenSSH public keys for root and ubuntu. */
   readonly authorizedKeys: readonly string[];
+  /** Of root and ubuntu, as crypt(3) has it, from the first boot of the disk on; absent: no password opens the node. */
+  readonly passwordHash?: string;
   readonly userdata?: UserdataPicture;
   /** What the metadata server tells of the instance, and the files beside its user data. */
   readonly metadata: MetadataPicture;

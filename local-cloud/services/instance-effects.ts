@@ -97,6 +97,7 @@ export const instanceEffects: Effects<
         disk: disk + 1,
         boot: status === "running" ? boot + 1 : boot,
         keypairIds: work.keypairIds.filter((id) => state.store.get("keypair", state.zone, id) !== undefined),
+        passwordHash: work.passwordHash,
       })),
     fail: settle,
   },

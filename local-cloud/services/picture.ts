@@ -125,6 +125,7 @@ function nodePicture(store: Store, instance: Instance): NodePicture {
         attachment?.instanceId === id ? [{ id: volume, device: attachment.device, size }] : [],
       ),
     authorizedKeys: keys,
+    ...(instance.passwordHash === undefined ? {} : { passwordHash: instance.passwordHash }),
     ...(userdata === undefined ? {} : { userdata }),
     metadata: metadataOf(store, instance),
   };

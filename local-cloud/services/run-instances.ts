@@ -21,7 +21,7 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
   needImage(request.image_id);
   const shape = readShape(request);
   checkDisk(request.os_disk_size, leastDisk);
-  const keypairIds = readLogin(request, context);
+  const login = readLogin(request, context);
   const userdata = readUserdata(request, context);
   if (
     request.hostname !== undefined &&
@@ -62,7 +62,7 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
       hostname: request.hostname ?? id,
       nicMqueue: request.nic_mqueue ?? 0,
       securityGroupId,
-      keypairIds,
+      ...login,
       nics: vxnets.map((vxnet, index) => newNic(context, vxnet, `vxnets.${index + 1}`, reserved)),
       ...(userdata === undefined ? {} : { userdata }),
       boot: 1,

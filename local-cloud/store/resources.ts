@@ -129,7 +129,13 @@ export interface Nic {
   readonly mac: string;
 }
 
-export interface Instance extends Living {
+export interface InstanceLogin {
+  readonly keypairIds: readonly string[];
+  /** In the form of crypt(3); the password itself is kept nowhere. */
+  readonly passwordHash?: string | undefined;
+}
+
+export interface Instance extends Living, InstanceLogin {
   readonly kind: "instance";
   readonly status: "pending" | "running" | "stopped" | "terminated" | "ceased";
   readonly imageId: string;
@@ -143,7 +149,6 @@ export interface Instance extends Living {
   readonly hostname: string;
   readonly nicMqueue: number;
   readonly securityGroupId: string;
-  readonly keypairIds: readonly string[];
   readonly nics: readonly Nic[];
   /** The EIP that AssociateEip put on it. */
   readonly eipId?: string;
@@ -246,11 +251,10 @@ export type JobWork =
       readonly instances: readonly string[];
       readonly volumes: readonly { readonly instance: string; readonly volumes: readonly string[] }[];
     }
-  | {
+  | ({
       readonly action: "ResetInstances";
       readonly instances: readonly string[];
-      readonly keypairIds: readonly string[];
-    }
+    } & InstanceLogin)
   | {
       readonly action: "ResizeInstances";
       readonly resized: readonly {

@@ -7,7 +7,7 @@ import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import type { DataPlane, NodePicture } from "../../local-cloud/network/picture.ts";
 import { run } from "../../local-cloud/network/shell.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
-import { inView, node, ownPrefix, temporaryFolder } from "./support.ts";
+import { inView, node, ownPrefix, router, temporaryFolder } from "./support.ts";
 
 const home = temporaryFolder();
 const guide = temporaryFolder();
@@ -17,7 +17,7 @@ const bare = node(2, [], { image: "bare" });
 
 describe("images", { timeout: 60_000 }, () => {
   let plane: DataPlane;
-  const show = (...nodes: NodePicture[]) => plane.converge({ routers: [], nodes, bastionKeys: [] });
+  const show = (...nodes: NodePicture[]) => plane.converge({ routers: [router(1)], nodes, bastionKeys: [] });
   const on = (which: NodePicture, command: string) => inView(plane, which.id, command);
 
   beforeAll(async () => {
@@ -72,7 +72,7 @@ describe("images", { timeout: 60_000 }, () => {
         `su ubuntu -c 'cd /home/ubuntu/test/pytorch && GLOO_SOCKET_IFNAME=eth0 MASTER_ADDR=192.168.1.2 MASTER_PORT=23456 python mnist_dist.py --world_size=2 --rank=${number} --epochs 2'`,
       );
     const told = await Promise.all([rank(0), rank(1)]);
-    const results = told.map((text) => JSON.parse(/^RESULT (.*)$/m.exec(text)?.[1] ?? `"${text}"`));
+    const results = told.map((text) => JSON.parse(/^RESULT (.*)$/m.exec(text)?.[1] ?? JSON.stringify(text)));
     expect(results).toMatchObject([
       { rank: 0, worldSize: 2, epochs: 2 },
       { rank: 1, worldSize: 2, epochs: 2 },

@@ -12,6 +12,7 @@ import type {
   DataPlane,
   IpsecTunnelPicture,
   NodePicture,
+  Observation,
   RouterPicture,
   RulePicture,
 } from "../../local-cloud/network/picture.ts";
@@ -146,13 +147,19 @@ export interface Target {
   readonly address: string;
   readonly port: number;
   readonly user: string;
+  /** Of the bastion, and of the node where no password is given. */
   readonly privateKey: string;
+  readonly password?: string;
   /** Accepts any host key where absent. */
   readonly hostKey?: string;
 }
 
 /** Runs a command on a node by SSH through the bastion; throws when a login or the command fails. */
-export async function sshRun(plane: DataPlane, target: Target, command: string): Promise<string> {
+export async function sshRun(
+  plane: Pick<DataPlane, "bastion">,
+  target: Target,
+  command: string,
+): Promise<string> {
   const bastion = plane.bastion;
   if (!bastion) throw new Error("the data plane has no bastion");
   const outer = new Client();
@@ -174,7 +181,7 @@ export async function sshRun(plane: DataPlane, target: Target, command: string):
     await login(inner, {
       ...(channel ? { sock: channel } : {}),
       username: target.user,
-      privateKey: target.privateKey,
+      ...(target.password === undefined ? { privateKey: target.privateKey } : { password: target.password }),
       hostVerifier,
     });
     return await new Promise<string>((resolve, reject) => {
@@ -232,7 +239,11 @@ export function runs(pid: number): boolean {
 }
 
 /** Runs a shell command on a node as its root, without SSH, and returns what it printed. */
-export async function inView(plane: DataPlane, nodeId: string, command: string): Promise<string> {
+export async function inView(
+  plane: { observe(): Promise<Pick<Observation, "nodes">> },
+  nodeId: string,
+  command: string,
+): Promise<string> {
   const { nodes } = await plane.observe();
   const pid = nodes.find(({ id }) => id === nodeId)?.pid;
   if (!pid) throw new Error(`node ${nodeId} does not run`);

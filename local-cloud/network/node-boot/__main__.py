@@ -40,7 +40,7 @@ def main():
     mount_devices()
     pivot_root_here()
     if disk.is_new:
-        install(spec["contents"]["withoutPackages"])
+        install(spec["contents"]["withoutPackages"], spec["passwordHash"])
         bring(spec["userdata"])
         disk.mark_whole()
     configure(spec)

@@ -10,10 +10,7 @@ HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 SSHD_CONFIG = f"""\
 HostKey {HOST_KEY}
 Subsystem sftp internal-sftp
-AuthenticationMethods publickey
-PasswordAuthentication no
 KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
 UsePAM no
 UseDNS no
 SetEnv PATH={SYSTEM_PATH}
@@ -40,7 +37,14 @@ def system_lines(path, id_field):
     return [record for record in records if int(record[id_field]) < 1000 or int(record[id_field]) == 65534]
 
 
-def write_accounts():
+def sshd_config(password_hash):
+    """A key opens the node; a password only where the node was made with one."""
+    if password_hash:
+        return SSHD_CONFIG + "PasswordAuthentication yes\nPermitRootLogin yes\n"
+    return SSHD_CONFIG + "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
+
+
+def write_accounts(password_hash):
     users = [record for record in system_lines("/etc/passwd", 2) if record[0] not in ("root", "ubuntu")]
     users = [
         ["root", "x", "0", "0", "root", "/root", "/bin/bash"],
@@ -50,7 +54,9 @@ def write_accounts():
     groups = [[*record[:3], ""] for record in system_lines("/etc/group", 2) if record[0] != "ubuntu"]
     groups = [[*g[:3], "ubuntu"] if g[0] == "sudo" else g for g in groups] + [["ubuntu", "x", str(USER_ID), ""]]
     write("/etc/passwd", "".join(":".join(user) + "\n" for user in users))
-    write("/etc/shadow", "".join(f"{user[0]}:*:19000:0:99999:7:::\n" for user in users), 0o640)
+    hashes = {name: password_hash or "*" for name in ("root", "ubuntu")}
+    shadow = (f"{user[0]}:{hashes.get(user[0], '*')}:19000:0:99999:7:::\n" for user in users)
+    write("/etc/shadow", "".join(shadow), 0o640)
     write("/etc/group", "".join(":".join(group) + "\n" for group in groups))
     write("/etc/sudoers.d/ubuntu", "ubuntu ALL=(ALL) NOPASSWD:ALL\n", 0o440)
     for home, owner in HOMES:
@@ -72,10 +78,10 @@ def forget_packages(names):
     write(PACKAGE_STATUS, "\n\n".join(kept))
 
 
-def install(absent_packages):
-    write_accounts()
+def install(absent_packages, password_hash):
+    write_accounts(password_hash)
     forget_packages(set(absent_packages))
-    write("/etc/ssh/sshd_config", SSHD_CONFIG)
+    write("/etc/ssh/sshd_config", sshd_config(password_hash))
     if not os.path.exists(HOST_KEY):
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", HOST_KEY]
         os.spawnv(os.P_WAIT, "/usr/bin/ssh-keygen", command)
