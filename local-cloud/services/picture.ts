@@ -2,14 +2,16 @@
 import type {
   GreTunnelPicture,
   IpsecTunnelPicture,
+  NicPicture,
   NodePicture,
   Picture,
   PortForwardPicture,
   RouterPicture,
   RulePicture,
 } from "../network/picture.ts";
-import type { Instance, Router, RouterStatic } from "../store/resources.ts";
+import type { Instance, Nic, Router, RouterStatic } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
+import { dhcpOptionsOf, hostsOf } from "./address-statics.ts";
 import { isCrashed } from "./faults/states.ts";
 import { needImage } from "./images.ts";
 import { intranetOf } from "./intranet.ts";
@@ -54,7 +56,7 @@ function routerPicture(store: Store, router: Router): RouterPicture {
       const { managerIp: managerAddress, network, features } = join;
       return [{ id: vxnet.id, managerAddress, network, dhcp: (features & 1) > 0, dns: (features & 2) > 0 }];
     }),
-    hosts: [],
+    hosts: hostsOf(statics),
     portForwards: statics.filter(({ staticType }) => staticType === 1).map(portForwardPicture),
     ipsecTunnels: statics
       .filter(({ staticType }) => staticType === 7)
@@ -114,11 +116,7 @@ function nodePicture(store: Store, instance: Instance): NodePicture {
     image: needImage(instance.imageId).contents,
     boot,
     ...(disk === undefined ? {} : { disk }),
-    nics: instance.nics.map(({ vxnetId, address, mac }) => ({
-      vxnet: networkId(zone, vxnetId),
-      address,
-      mac,
-    })),
+    nics: instance.nics.map((nic) => nicPicture(store, instance, nic)),
     volumes: store
       .list("volume", zone)
       .flatMap(({ id: volume, size, attachment }) =>
@@ -128,6 +126,18 @@ function nodePicture(store: Store, instance: Instance): NodePicture {
     ...(instance.passwordHash === undefined ? {} : { passwordHash: instance.passwordHash }),
     ...(userdata === undefined ? {} : { userdata }),
     metadata: metadataOf(store, instance),
+  };
+}
+
+function nicPicture(store: Store, { id, zone }: Instance, { vxnetId, address, mac }: Nic): NicPicture {
+  const routerId = store.get("vxnet", zone, vxnetId)?.join?.routerId;
+  const statics = routerId === undefined ? [] : (store.get("router", zone, routerId)?.applied.statics ?? []);
+  const dhcpOptions = dhcpOptionsOf(statics, id)?.options;
+  return {
+    vxnet: networkId(zone, vxnetId),
+    address,
+    mac,
+    ...(dhcpOptions === undefined ? {} : { dhcpOptions }),
   };
 }
 

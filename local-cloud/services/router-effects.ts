@@ -1,5 +1,6 @@
 /** What the jobs of routers do when they end. */
 import type { Router } from "../store/resources.ts";
+import { giveFixedAddresses } from "./address-statics.ts";
 import type { Effects, ZoneState } from "./context.ts";
 
 function change(state: ZoneState, ids: readonly string[], changes: Partial<Router>): void {
@@ -34,6 +35,8 @@ export const routerEffects: Effects<
           changeEip(state, configuration.eipId, "associated");
         }
         change(state, [id], { applied: configuration, transition: "" });
+        const router = state.store.get("router", state.zone, id);
+        if (router !== undefined) giveFixedAddresses(state, router);
       }
     },
     fail(work, state) {

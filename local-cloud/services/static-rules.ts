@@ -1,5 +1,6 @@
 /** What a router static may be beside the others of its router. */
 import type { RouterStatic, StaticValues } from "../store/resources.ts";
+import { checkDhcp, checkHost } from "./address-statics.ts";
 import { isInside, overlap, parseAddress, parseNetwork } from "./addresses.ts";
 import { need, type ZoneState } from "./context.ts";
 import { alreadyExists, badValue, denied, notFound, secret } from "./errors.ts";
@@ -40,6 +41,7 @@ export function checkStatic(state: ZoneState, candidate: Candidate, prefix: stri
     case 3:
       needInstance(state, required(values, "val1", prefix));
       required(values, "val2", prefix);
+      checkDhcp(state, candidate, prefix);
       return;
     case 4:
       required(values, "val1", prefix);
@@ -128,6 +130,7 @@ function needInstance(state: ZoneState, id: string): void {
 
 function checkDns(values: StaticValues, prefix: string): void {
   required(values, "val1", prefix);
+  checkHost(values, prefix);
   for (const address of required(values, "val2", prefix).split(";")) {
     if (parseAddress(address) === undefined) {
       throw badValue(

@@ -6,8 +6,8 @@ import { need, unfinishedWork, type ZoneState } from "./context.ts";
 import { alreadyExists, badValue, denied, insufficientResources } from "./errors.ts";
 import { zoneOf } from "./zones.ts";
 
-/** Addresses that NICs have, or will have when a job ends. */
-function taken(state: ZoneState, vxnetId: string): Map<string, string> {
+/** Addresses that NICs have, or will have when a job ends, each with its instance. */
+export function takenAddresses(state: ZoneState, vxnetId: string): Map<string, string> {
   const joining = unfinishedWork(state).flatMap((work) => (work.action === "JoinVxnet" ? work.nics : []));
   const present = state.store
     .list("instance", state.zone)
@@ -58,7 +58,9 @@ function checkFixed(
     throw badValue(parameter, `${vxnet.id}|${address}`, `an address inside [${vxnet.join.network}]`);
   }
   const holder =
-    address === vxnet.join.managerIp ? `router ${vxnet.join.routerId}` : taken(state, vxnet.id).get(address);
+    address === vxnet.join.managerIp
+      ? `router ${vxnet.join.routerId}`
+      : takenAddresses(state, vxnet.id).get(address);
   if (holder !== undefined || reserved.has(`${vxnet.id}|${address}`)) {
     throw alreadyExists(
       `address [${address}] of vxnet [${vxnet.id}] is taken${holder === undefined ? "" : ` by [${holder}]`}`,
@@ -73,7 +75,7 @@ export function freeAddress(state: ZoneState, vxnet: Vxnet, reserved: ReadonlySe
   const [from, to] =
     vxnet.vxnetType === 2 ? [`${base}.2`, `${base}.254`] : [vxnet.join?.dynIpStart, vxnet.join?.dynIpEnd];
   if (from === undefined || to === undefined) return "";
-  const used = taken(state, vxnet.id);
+  const used = takenAddresses(state, vxnet.id);
   for (let value = parseAddress(from) ?? 0; value <= (parseAddress(to) ?? -1); value += 1) {
     const address = formatAddress(value);
     const isFree =
@@ -88,5 +90,5 @@ export function availableCount(state: ZoneState, vxnet: Vxnet): number {
   if (vxnet.join === undefined) return 0;
   const first = parseAddress(vxnet.join.dynIpStart) ?? 0;
   const last = parseAddress(vxnet.join.dynIpEnd) ?? 0;
-  return last - first + 1 - taken(state, vxnet.id).size;
+  return last - first + 1 - takenAddresses(state, vxnet.id).size;
 }

@@ -2,6 +2,7 @@
 import type * as actions from "../../qingcloud/actions.ts";
 import type { Instance, Vxnet } from "../store/resources.ts";
 import { accountId } from "./account.ts";
+import { dhcpOptionsOf } from "./address-statics.ts";
 import {
   distinct,
   type Effects,
@@ -198,11 +199,20 @@ const describeVxnetInstances: Handler<typeof actions.DescribeVxnetInstances> = (
         status: instance.status,
         transition_status: instance.transition,
         create_time: timestamp(instance.createTime),
+        dhcp_options: describeDhcpOptions(context, request.vxnet, instance.id),
       };
     }),
     total_count,
   };
 };
+
+/** The static in effect that gives the instance DHCP options. */
+function describeDhcpOptions(state: ZoneState, vxnetId: string, instanceId: string) {
+  const routerId = state.store.get("vxnet", state.zone, vxnetId)?.join?.routerId;
+  const router = routerId === undefined ? undefined : state.store.get("router", state.zone, routerId);
+  const found = router && dhcpOptionsOf(router.applied.statics, instanceId)?.static;
+  return found === undefined ? {} : { router_static_id: found.id, val2: found.values.val2 };
+}
 
 export const vxnetHandlers = {
   CreateVxnets: createVxnets,
