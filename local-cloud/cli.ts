@@ -93,11 +93,14 @@ fault
   .description("add a fault")
   .requiredOption(
     "--kind <kind>",
-    "of calls: refuse, lose-request, lose-answer, delay, http; of the jobs that they start: fail-job, hang-job; of the rest: exhaust, crash-node, crash-router, clock",
+    "of calls: refuse, lose-request, lose-answer, delay, http; of the jobs that they start: fail-job, hang-job; of the rest: exhaust, crash-node, crash-router, cut-link, lose-packets, delay-packets, cut-tunnel, clock",
   )
   .option("--action <name>", "calls of this action of the API, or * for any")
   .option("--zone <id>", "only in this zone")
-  .option("--resource <id>", "only calls that name this resource; what crashes")
+  .option(
+    "--resource <id>",
+    "only calls that name this resource; what crashes; the router static that is cut",
+  )
   .option("--times <n>", "how many calls meet it (default: 1)")
   .option("--nth <n>", "the how-manieth call for it is the first to meet it (default: 1)")
   .option("--code <n>", "ret_code of refuse and fail-job (default: 5000), HTTP status of http (default: 502)")
@@ -110,6 +113,9 @@ fault
     "--seconds <s>",
     "how long delay takes, or after how long a fault of the rest is over (default: when cleared)",
   )
+  .option("--between <a,b>", "the zones of cut-link, lose-packets and delay-packets, e.g. gpu1a,gpu2a")
+  .option("--loss <percent>", "chance of a packet to be lost with lose-packets")
+  .option("--rtt <ms>", "milliseconds that delay-packets adds to a round trip")
   .option("--offset <s>", "how far the server's clock is ahead, or behind where negative")
   .addOption(home())
   .addOption(json())

@@ -49,13 +49,24 @@ function table(links: readonly ShownLink[]): string {
     .join("\n");
 }
 
-function row({ zones, rttMs, mtu, mtuBlackhole, lossPercent, seed, cut, passed, lost }: ShownLink): string[] {
+function row({
+  zones,
+  faults,
+  rttMs,
+  mtu,
+  mtuBlackhole,
+  lossPercent,
+  seed,
+  cut,
+  passed,
+  lost,
+}: ShownLink): string[] {
   return [
     zones.join(" "),
     `${rttMs} ms`,
     `${mtu}${mtuBlackhole ? " (black hole)" : ""}`,
     `${lossPercent} %${seed === undefined ? "" : ` (seed ${seed})`}`,
-    cut ? "cut" : "open",
+    `${cut ? "cut" : "open"}${faults === undefined ? "" : ` (with ${faults.join(", ")})`}`,
     passed === undefined ? "" : `${passed} passed, ${lost} lost`,
   ];
 }

@@ -1,6 +1,7 @@
 /** The nftables rules of a router, as a pure function of its picture. */
 
 import { intranetName, privateNetworks } from "./addressing.ts";
+import { cutStatements } from "./cuts.ts";
 import type { PortForwardPicture, RouterPicture, RulePicture } from "./picture.ts";
 
 /** Name of the interface that carries the EIP in a router's namespace. */
@@ -16,7 +17,14 @@ const privateSet = `{ ${privateNetworks.join(", ")} }`;
  */
 export function firewall(router: RouterPicture, { clampMss }: { clampMss: boolean }): string {
   const outside = outsideOf(router);
+  const cut = cutStatements(router);
   const chains = [
+    ...(cut.in.length > 0
+      ? [
+          chain("cut_in", "type filter hook prerouting priority raw; policy accept;", cut.in),
+          chain("cut_out", "type filter hook output priority raw; policy accept;", cut.out),
+        ]
+      : []),
     chain("inbound", "type filter hook prerouting priority mangle; policy accept;", inbound(router, outside)),
     chain("port_forwards", "type nat hook prerouting priority dstnat; policy accept;", portForwards(router)),
     ...(clampMss

@@ -95,6 +95,8 @@ export interface IpsecTunnelPicture {
   readonly localNetworks: readonly Network[];
   readonly remoteNetworks: readonly Network[];
   readonly mode: "main" | "aggressive";
+  /** Nothing of it passes the router: IKE, ESP. */
+  readonly isCut?: true;
 }
 
 /** One side of an L3 GRE tunnel (static type 6). */
@@ -108,6 +110,8 @@ export interface GreTunnelPicture {
   readonly localAddress: Address;
   readonly peerAddress: Address;
   readonly remoteNetworks: readonly Network[];
+  /** Nothing of it passes the router. */
+  readonly isCut?: true;
 }
 
 /** A security group rule; the lowest priority number wins, no match drops inbound and accepts outbound. */

@@ -3,16 +3,18 @@ import { isDeepStrictEqual } from "node:util";
 import type { LinkPicture, Observation } from "../network/picture.ts";
 import type { LinkRecord, LinkSettings } from "../store/links.ts";
 import type { Store } from "../store/store.ts";
-import { FaultError, isWhole, oneOf, readNumber, wrong } from "./faults/settings.ts";
-import { type Zone, zoneOf, zones } from "./zones.ts";
+import { isWhole, readNumber, wrong } from "./faults/settings.ts";
+import { linkFaults } from "./faults/states.ts";
+import { readZonePair, type ZonePair, zonePairs } from "./zone-pairs.ts";
+import { type Zone, zoneOf } from "./zones.ts";
 
 const perfect: LinkSettings = { rttMs: 0, mtu: 1500, mtuBlackhole: false, lossPercent: 0, cut: false };
-
-export type ZonePair = readonly [string, string];
 
 /** A link as commands show it. */
 export interface ShownLink extends LinkSettings {
   readonly zones: ZonePair;
+  /** The faults that are in it. */
+  readonly faults?: readonly string[];
   /** Packets since it became what it is; absent where it is perfect or cut. */
   readonly passed?: number;
   readonly lost?: number;
@@ -20,11 +22,6 @@ export interface ShownLink extends LinkSettings {
 
 /** What is asked for; absent stays as it is. Numbers may be text. */
 export type LinkRequest = Readonly<Record<string, unknown>>;
-
-/** Every two zones, and every zone with itself. */
-const pairs: readonly ZonePair[] = zones.flatMap(({ id }, index) =>
-  zones.slice(index).map((other): ZonePair => [id, other.id]),
-);
 
 export class Links {
   private readonly store: Store;
@@ -40,22 +37,22 @@ export class Links {
 
   async list(): Promise<ShownLink[]> {
     const { links = [] } = await this.observe();
-    return pairs.map((pair) => {
+    return zonePairs.map((pair) => {
       const counted = links.find(({ id }) => id === idOf(pair));
       const counts = counted === undefined ? {} : { passed: counted.passed, lost: counted.lost };
-      return { zones: pair, ...settingsOf(this.store, pair), ...counts };
+      return { ...this.show(pair), ...counts };
     });
   }
 
   /** The link once the data plane shows it. */
   async inEffect(pair: ZonePair): Promise<ShownLink> {
     await this.shown();
-    return { zones: pair, ...settingsOf(this.store, pair) };
+    return this.show(pair);
   }
 
   /** Changes a link, or with `reset` makes it perfect first. @throws FaultError */
   set(request: LinkRequest): ZonePair {
-    const pair = readPair(request.zones);
+    const pair = readZonePair("link", request.zones);
     const before = request.reset === true ? perfect : settingsOf(this.store, pair);
     const after = readSettings(request, before);
     const record: LinkRecord = { kind: "link", id: idOf(pair), zone: "", createTime: Date.now(), ...after };
@@ -63,11 +60,16 @@ export class Links {
     this.store.transaction(() => (isUsual ? this.store.remove(record) : this.store.put(record)));
     return pair;
   }
+
+  private show(pair: ZonePair): ShownLink {
+    const { ids } = linkFaults(this.store, pair);
+    return { zones: pair, ...inEffect(this.store, pair), ...(ids.length === 0 ? {} : { faults: ids }) };
+  }
 }
 
 /** `ZONE,ZONE[,rtt=MS][,mtu=BYTES][,mtu-blackhole][,loss=PERCENT][,seed=N][,cut]`. @throws FaultError */
 export function parseLink(text: string): LinkRequest {
-  const [first, second, ...settings] = text.split(",");
+  const [first = "", second = "", ...settings] = text.split(",");
   const request: Record<string, unknown> = { zones: [first, second], reset: true };
   for (const setting of settings) {
     const [name = "", value] = setting.split("=");
@@ -80,14 +82,14 @@ export function parseLink(text: string): LinkRequest {
     request[name === "mtu-blackhole" ? "mtuBlackhole" : name] = value ?? true;
   }
   readSettings(request, perfect);
-  readPair(request.zones);
+  readZonePair("link", request.zones);
   return request;
 }
 
 /** The links that are not perfect, as the data plane has to make them. */
 export function linkPictures(store: Store): LinkPicture[] {
-  return pairs.flatMap((pair) => {
-    const settings = settingsOf(store, pair);
+  return zonePairs.flatMap((pair) => {
+    const settings = inEffect(store, pair);
     if (isPerfect(settings)) return [];
     const [one, other] = pair.map((id) => networkOf(zoneOf(id)));
     if (one === undefined || other === undefined) return [];
@@ -106,28 +108,24 @@ function settingsOf(store: Store, pair: ZonePair): LinkSettings {
   return settings;
 }
 
+/** What is set, and what faults make of it. */
+function inEffect(store: Store, pair: ZonePair): LinkSettings {
+  const set = settingsOf(store, pair);
+  const { rtt, loss, cut } = linkFaults(store, pair);
+  return {
+    ...set,
+    rttMs: set.rttMs + rtt,
+    lossPercent: Math.max(set.lossPercent, loss),
+    cut: set.cut || cut,
+  };
+}
+
 function isPerfect({ rttMs, mtu, lossPercent, cut }: LinkSettings): boolean {
   return rttMs === 0 && mtu === perfect.mtu && lossPercent === 0 && !cut;
 }
 
 function idOf(pair: ZonePair): string {
   return pair.join("-");
-}
-
-/** Two zones in either order. @throws FaultError */
-function readPair(given: unknown): ZonePair {
-  const ids = zones.map(({ id }) => id);
-  const [one, other, ...rest] = Array.isArray(given) ? (given as unknown[]) : [];
-  if (one === undefined || other === undefined || rest.length > 0) {
-    const text = Array.isArray(given) ? given.join(" ") : String(given);
-    throw new FaultError(
-      `link ${text}: must be between two zones of ${ids.join(", ")}, e.g. ${ids[0]} ${ids[1]}`,
-    );
-  }
-  const wanted = [oneOf("zone", one, ids), oneOf("zone", other, ids)];
-  const pair = pairs.find(([a, b]) => idOf([a, b]) === wanted.join("-") || idOf([b, a]) === wanted.join("-"));
-  if (pair === undefined) throw new Error(`no pair of zones ${wanted.join(", ")}`);
-  return pair;
 }
 
 function readSettings(request: LinkRequest, before: LinkSettings): LinkSettings {

@@ -12,7 +12,7 @@ import type {
 import type { Instance, Nic, Router, RouterStatic } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { dhcpOptionsOf, hostsOf } from "./address-statics.ts";
-import { isCrashed } from "./faults/states.ts";
+import { isCrashed, isCut } from "./faults/states.ts";
 import { needImage } from "./images.ts";
 import { intranetOf } from "./intranet.ts";
 import { linkPictures } from "./links.ts";
@@ -80,21 +80,23 @@ function portForwardPicture(item: RouterStatic): PortForwardPicture {
 
 function ipsecTunnelPicture(store: Store, item: RouterStatic): IpsecTunnelPicture | undefined {
   const tunnel = readIpsec(item.values, "");
-  if (!isRouterId(tunnel.remoteAddress)) return { id: item.id, ...tunnel };
+  const common = { id: item.id, ...tunnel, ...(isCut(store, item.id) ? { isCut: true as const } : {}) };
+  if (!isRouterId(tunnel.remoteAddress)) return common;
   const peer = store.get("router", item.zone, tunnel.remoteAddress);
   if (peer?.privateIp === undefined) return undefined;
   const eip = peer.applied.eipId === undefined ? undefined : store.get("eip", item.zone, peer.applied.eipId);
   // On the intranet a router goes by its address there, whichever of its names it was given by.
   const names = [peer.id, peer.privateIp, eip?.address];
   const remoteId = names.includes(tunnel.remoteId) ? peer.privateIp : tunnel.remoteId;
-  return { id: item.id, ...tunnel, remoteAddress: peer.privateIp, remoteId };
+  return { ...common, remoteAddress: peer.privateIp, remoteId };
 }
 
 function greTunnelPicture(store: Store, item: RouterStatic): GreTunnelPicture | undefined {
   const tunnel = readGre(item.values, "");
-  if (!isRouterId(tunnel.remoteAddress)) return { id: item.id, ...tunnel };
+  const common = { id: item.id, ...tunnel, ...(isCut(store, item.id) ? { isCut: true as const } : {}) };
+  if (!isRouterId(tunnel.remoteAddress)) return common;
   const remoteAddress = store.get("router", item.zone, tunnel.remoteAddress)?.privateIp;
-  return remoteAddress === undefined ? undefined : { id: item.id, ...tunnel, remoteAddress };
+  return remoteAddress === undefined ? undefined : { ...common, remoteAddress };
 }
 
 /** A router of the zone as a tunnel's peer: it is reached over the intranet. */

@@ -52,7 +52,28 @@ export type StateFault = { readonly until?: number } & (
       /** Seconds that the server's clock is ahead; negative where it is behind. */
       readonly offset: number;
     }
+  | ({ readonly kind: "cut-link" } & Between)
+  | ({
+      readonly kind: "lose-packets";
+      /** Percent. */
+      readonly loss: number;
+    } & Between)
+  | ({
+      readonly kind: "delay-packets";
+      /** Milliseconds added to a round trip. */
+      readonly rtt: number;
+    } & Between)
+  | {
+      readonly kind: "cut-tunnel";
+      /** A router static. */
+      readonly resource: string;
+    }
 );
+
+interface Between {
+  /** Two zones, or one twice. */
+  readonly between: readonly [string, string];
+}
 
 export type Exhaustible = "eip" | "instance" | "gpu" | "router" | "vxnet" | "volume";
 

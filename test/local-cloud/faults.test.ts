@@ -430,7 +430,7 @@ test.each<[Partial<Record<keyof FaultRequest, string>>, RegExp]>([
   [{ kind: "refuse" }, /^--action is missing: must be one of \*, /],
   [
     { action: "*", kind: "explode" },
-    /^--kind explode: must be one of refuse, lose-request, lose-answer, delay, fail-job, hang-job, http, exhaust, crash-node, crash-router, clock$/,
+    /^--kind explode: must be one of refuse, lose-request, lose-answer, delay, fail-job, hang-job, http, exhaust, crash-node, crash-router, cut-link, lose-packets, delay-packets, cut-tunnel, clock$/,
   ],
   [{ action: "*", kind: "refuse", zone: "pek3" }, /^--zone pek3: must be one of gpu1a, gpu2a$/],
   [{ action: "*", kind: "refuse", times: "0" }, /^--times 0: must be a whole number from 1 to 1000000$/],

@@ -95,7 +95,7 @@ test("a start with a link replaces that of the home, and no other", async () => 
 
 test("what can not be is refused with what is allowed", async () => {
   await expect(set("gpu1a", "gpu9", { cut: true })).rejects.toThrow(
-    "--zone gpu9: must be one of gpu1a, gpu2a",
+    "link gpu1a gpu9: must be two zones of gpu1a, gpu2a, which may be the same one",
   );
   await expect(set("gpu1a", "gpu2a", { mtu: 20 })).rejects.toThrow(
     "--mtu 20: must be a whole number of bytes from 576 to 1500",
@@ -104,7 +104,7 @@ test("what can not be is refused with what is allowed", async () => {
     "--loss 101: must be a percentage from 0 to 100",
   );
   await expect(set("gpu1a", "gpu2a", { rtt: "fast" })).rejects.toThrow("--rtt fast: must be milliseconds");
-  expect(() => parseLink("gpu1a")).toThrow("link gpu1a : must be between two zones of gpu1a, gpu2a");
+  expect(() => parseLink("gpu1a")).toThrow("link gpu1a : must be two zones of gpu1a, gpu2a");
   expect(() => parseLink("gpu1a,gpu2a,quick=1")).toThrow("e.g. gpu1a,gpu2a,rtt=30,mtu=1400");
   expect((await links())[1]).toEqual({ zones: ["gpu1a", "gpu2a"], ...perfect });
 });
@@ -118,4 +118,48 @@ test("the data plane is told of imperfect links alone, by the networks of their 
     { id: "gpu1a-gpu2a", networks: ["203.0.113.0/24", "198.51.100.0/24"], ...perfect, rttMs: 30 },
   ]);
   store.close();
+});
+
+test("faults come on top of what is set, are named, and leave with it as it was", async () => {
+  await set("gpu1a", "gpu2a", { rtt: 30, loss: 1 });
+  await cloud.fault({ kind: "delay-packets", between: "gpu2a,gpu1a", rtt: 20 });
+  await cloud.fault({ kind: "lose-packets", between: ["gpu1a", "gpu2a"], loss: "5" });
+  await cloud.fault({ kind: "cut-link", between: "gpu1a,gpu2a", seconds: 600 });
+  await cloud.fault({ kind: "cut-link", between: "gpu2a,gpu2a" });
+  const faults = await cloud.faults();
+  expect(faults.map(({ text }) => text)).toEqual([
+    "A round trip between gpu1a and gpu2a takes 20 ms more, until it is cleared.",
+    "5 % of the packets between gpu1a and gpu2a are lost, until it is cleared.",
+    expect.stringMatching(/^Nothing passes between gpu1a and gpu2a, for \d+\.\d s more\.$/),
+    "Nothing passes between gpu2a and gpu2a, until it is cleared.",
+  ]);
+  const ids = faults.map(({ id }) => id);
+  expect(await links()).toEqual([
+    { zones: ["gpu1a", "gpu1a"], ...perfect },
+    {
+      zones: ["gpu1a", "gpu2a"],
+      ...perfect,
+      rttMs: 50,
+      lossPercent: 5,
+      cut: true,
+      faults: ids.slice(0, 3),
+    },
+    { zones: ["gpu2a", "gpu2a"], ...perfect, cut: true, faults: ids.slice(3) },
+  ]);
+  await cloud.clearFaults();
+  expect((await links())[1]).toEqual({ zones: ["gpu1a", "gpu2a"], ...perfect, rttMs: 30, lossPercent: 1 });
+});
+
+test("faults of the network that can not be are refused with what is allowed", async () => {
+  const refused = async (request: Parameters<TestCloud["fault"]>[0], message: string) =>
+    await expect(cloud.fault(request)).rejects.toThrow(message);
+  await refused({ kind: "cut-link" }, "--between is missing: must be two zones, e.g. gpu1a,gpu2a");
+  await refused({ kind: "cut-link", between: "gpu1a" }, "--between gpu1a: must be two zones of gpu1a, gpu2a");
+  await refused({ kind: "cut-link", between: "gpu1a,gpu2a", loss: 3 }, "is for --kind lose-packets only");
+  await refused({ kind: "lose-packets", between: "gpu1a,gpu2a" }, "--loss is missing: must be a percentage");
+  await refused(
+    { kind: "delay-packets", between: "gpu1a,gpu2a", rtt: 0 },
+    "--rtt 0: must be milliseconds more than 0",
+  );
+  await refused({ kind: "cut-tunnel", resource: "rtrs-00000000" }, "must be a router static of type 6 or 7");
 });

@@ -6,8 +6,9 @@ import { actionsByName } from "../../../qingcloud/actions.ts";
 import { retCodeMeanings, retCodes } from "../../../qingcloud/errors.ts";
 import type { Exhaustible, Fault, FaultKind, FaultOfKind, StateFault } from "../../store/faults.ts";
 import type { Store } from "../../store/store.ts";
+import { readZonePair, type ZonePair } from "../zone-pairs.ts";
 import { type FaultRequest, isWhole, oneOf, readNumber, readResource, wrong } from "./settings.ts";
-import { creators, isCrashed } from "./states.ts";
+import { creators, isCrashed, isTunnel } from "./states.ts";
 
 /** What all faults of a sort take. */
 const forCalls = ["action", "zone", "resource", "times", "nth"] as const;
@@ -116,6 +117,50 @@ export const kinds: { readonly [K in FaultKind]: Kind<K> } = {
     },
     describe: ({ resource }) => `router ${resource} is down and shows as active (powering it off ends this)`,
   },
+  "cut-link": {
+    met: "state",
+    settings: [...forStates, "between"],
+    read: ({ between }) => ({ between: readBetween(between) }),
+    describe: ({ between }) => `nothing passes between ${between.join(" and ")}`,
+  },
+  "lose-packets": {
+    met: "state",
+    settings: [...forStates, "between", "loss"],
+    read: ({ between, loss }) => ({
+      between: readBetween(between),
+      loss: readNumber(
+        "loss",
+        loss,
+        "a percentage more than 0, at most 100",
+        (value) => value > 0 && value <= 100,
+      ),
+    }),
+    describe: ({ between, loss }) => `${loss} % of the packets between ${between.join(" and ")} are lost`,
+  },
+  "delay-packets": {
+    met: "state",
+    settings: [...forStates, "between", "rtt"],
+    read: ({ between, rtt }) => ({
+      between: readBetween(between),
+      rtt: readNumber(
+        "rtt",
+        rtt,
+        "milliseconds more than 0, at most 10000",
+        (value) => value > 0 && value <= 10_000,
+      ),
+    }),
+    describe: ({ between, rtt }) => `a round trip between ${between.join(" and ")} takes ${rtt} ms more`,
+  },
+  "cut-tunnel": {
+    met: "state",
+    settings: [...forStates, "resource"],
+    read({ resource }, store) {
+      const id = readResource("resource", resource);
+      if (!isTunnel(store, id)) throw wrong("resource", id, "a router static of type 6 or 7");
+      return { resource: id };
+    },
+    describe: ({ resource }) => `nothing of the tunnel ${resource} passes its router`,
+  },
   clock: {
     met: "state",
     settings: [...forStates, "offset"],
@@ -131,6 +176,12 @@ export const kinds: { readonly [K in FaultKind]: Kind<K> } = {
       `the server's clock is ${Math.abs(offset)} s ${offset > 0 ? "ahead" : "behind"}`,
   },
 };
+
+/** Two zones joined by a comma, as on a command line, or a list. */
+function readBetween(given: unknown): ZonePair {
+  if (given === undefined) throw wrong("between", given, "two zones, e.g. gpu1a,gpu2a");
+  return readZonePair("--between", typeof given === "string" ? given.split(",") : given);
+}
 
 function notUp(id: string, allowed: string): Error {
   return wrong("resource", id, `${allowed} and has not crashed`);

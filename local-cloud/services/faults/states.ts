@@ -1,8 +1,10 @@
 /** Faults that hold by themselves, as the services that they concern see them. */
+import { isDeepStrictEqual } from "node:util";
 import type { Exhaustible, Fault } from "../../store/faults.ts";
 import type { Instance, Router } from "../../store/resources.ts";
 import type { Store } from "../../store/store.ts";
 import { insufficientResources } from "../errors.ts";
+import type { ZonePair } from "../zone-pairs.ts";
 
 /** The action that creates what a zone can run out of; a GPU comes with an instance. */
 export const creators: Readonly<Record<Exhaustible, string>> = {
@@ -50,6 +52,38 @@ export function isCrashed(store: Store, resource: Instance | Router): boolean {
   });
 }
 
+/** Whether a router static is a tunnel. */
+export function isTunnel(store: Store, id: string): boolean {
+  const found = store.list("router_static").find((item) => item.id === id);
+  return found?.staticType === 6 || found?.staticType === 7;
+}
+
+/** Whether a fault lets nothing of a tunnel pass. */
+export function isCut(store: Store, id: string): boolean {
+  return store.list("fault").some(({ fault }) => fault.kind === "cut-tunnel" && fault.resource === id);
+}
+
+/** What faults do to the link between two zones, on top of what is set for it; with their ids. */
+export function linkFaults(
+  store: Store,
+  pair: ZonePair,
+): { rtt: number; loss: number; cut: boolean; ids: string[] } {
+  const concerned = store
+    .list("fault")
+    .flatMap(({ id, fault }) =>
+      "between" in fault && isDeepStrictEqual(fault.between, pair) ? [{ id, fault }] : [],
+    );
+  return {
+    rtt: concerned.reduce((sum, { fault }) => sum + (fault.kind === "delay-packets" ? fault.rtt : 0), 0),
+    loss: concerned.reduce(
+      (most, { fault }) => Math.max(most, fault.kind === "lose-packets" ? fault.loss : 0),
+      0,
+    ),
+    cut: concerned.some(({ fault }) => fault.kind === "cut-link"),
+    ids: concerned.map(({ id }) => id),
+  };
+}
+
 /** The time by the server's own clock, in milliseconds since the epoch. */
 export function serverTime(store: Store): number {
   const offsets = store.list("fault").map(({ fault }) => (fault.kind === "clock" ? fault.offset : 0));
@@ -68,6 +102,7 @@ export function endFaults(store: Store, now: number): number | undefined {
 
 function isOver(store: Store, fault: Fault, now: number): boolean {
   if ("until" in fault && fault.until !== undefined && fault.until <= now) return true;
+  if (fault.kind === "cut-tunnel") return !isTunnel(store, fault.resource);
   if (fault.kind !== "crash-node" && fault.kind !== "crash-router") return false;
   const kind = fault.kind === "crash-node" ? "instance" : "router";
   return !store.list(kind).some((resource) => resource.id === fault.resource && isCrashed(store, resource));
