@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import sys
 import time
 import traceback
@@ -32,6 +33,26 @@ def wait(condition, what):
             return found
         time.sleep(0.005)
     raise AssertionError("not within 20 s: %s" % what)
+
+
+class Monitored:
+    """An EIP in zone gpu2a, and what was measured of it from a time on."""
+
+    eip, start = os.environ["MONITORED"].split()
+    zone, start = "gpu2a", int(start)
+    compressed = [[start, [10, 20]], [1, 2], "NA", [900, [3, 4]]]
+    decompressed = [
+        [start, [10, 20]],
+        [start + 300, [1, 2]],
+        [start + 600, [None, None]],
+        [start + 900, [None, None]],
+        [start + 1200, [None, None]],
+        [start + 1500, [3, 4]],
+    ]
+
+    @classmethod
+    def time(cls, seconds, form):
+        return time.strftime(form, time.gmtime(cls.start + seconds))
 
 
 def run():

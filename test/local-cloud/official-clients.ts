@@ -5,7 +5,10 @@ import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
+import { Home } from "../../local-cloud/home.ts";
+import { fine, Measurements } from "../../local-cloud/store/measurements.ts";
 import { cacheDirectory } from "../../scripts/dev/workspace.ts";
+import { firstId, type TestCloud } from "./support.ts";
 
 export const python = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
 
@@ -59,6 +62,24 @@ export class Report {
   }
 }
 
+/**
+ * An EIP in zone gpu2a of which something was measured yesterday, as MONITORED tells it to a program of scenarios: its
+ * id, and when the first of its intervals began.
+ */
+export async function monitoredEip({ client, home }: TestCloud): Promise<Record<"MONITORED", string>> {
+  const eip = firstId((await client.ok("AllocateEips", { zone: "gpu2a", bandwidth: "1" })).eips);
+  const day = 86_400;
+  const start = (Math.floor(Date.now() / 1000 / day) - 1) * day;
+  const measurements = new Measurements(new Home(home).measurements);
+  const traffic = { resource: eip, meter: "traffic" };
+  measurements.add(start, fine, [{ ...traffic, first: 3000, second: 6000 }]);
+  measurements.add(start + fine, fine, [{ ...traffic, first: 300, second: 600 }]);
+  measurements.add(start + 2 * fine, fine, []);
+  measurements.add(start + 5 * fine, fine, [{ ...traffic, first: 900, second: 1200 }]);
+  measurements.close();
+  return { MONITORED: `${eip} ${start}` };
+}
+
 /** Runs a program of scenarios to its end. */
 export async function runScenarios(
   command: string,
@@ -76,10 +97,14 @@ export async function runScenarios(
   return new Report(stdout);
 }
 
-/** Runs the scenarios of a Python client, a folder beside this file, on the cloud that a config.yaml names. */
-export async function runPython(folder: string, packages: string, config: string): Promise<Report> {
-  return await runScenarios(python, [join(import.meta.dirname, folder, "main.py"), config], {
+/** Runs the scenarios of a Python client, a folder beside this file, on a cloud. */
+export async function runPython(folder: string, packages: string, cloud: TestCloud): Promise<Report> {
+  const program = join(import.meta.dirname, folder, "main.py");
+  return await runScenarios(python, [program, join(cloud.home, "config.yaml")], {
     PYTHONPATH: `${packages}:${import.meta.dirname}`,
     PYTHONDONTWRITEBYTECODE: "1",
+    // The CLI reads local times, and the SDK adds the local zone's offset to what it decompresses.
+    TZ: "UTC",
+    ...(await monitoredEip(cloud)),
   });
 }

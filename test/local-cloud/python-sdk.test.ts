@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pythonClients, type Report, runPython } from "./official-clients.ts";
 import { startTestCloud, type TestCloud } from "./support.ts";
@@ -13,14 +12,18 @@ const claims = {
   routers: "makes a router with network, EIP and security group, turns it off and on, and takes all apart",
   router_statics: "adds every type of its factory's router statics, reads, changes, applies and deletes them",
   router_static_entries: "adds, finds, changes and deletes entries of a static",
+  copied_statics: "copies the statics of a router to another",
   instances: "runs, stops, resizes, resets, starts, restarts, renames and terminates an instance",
   gpu_instances: "runs an instance with a GPU",
   eips_of_instances: "gives an instance an EIP and takes it back",
+  userdata: "uploads an archive of user data by POST and runs an instance with it",
+  clones: "clones an instance with its volume",
   volumes: "makes, attaches, detaches, resizes, renames and deletes volumes",
   tags: "makes a tag, attaches it, finds by it, detaches and deletes it",
   jobs: "finds jobs by id, status and action",
   images_and_types: "finds images and instance types",
   quotas: "reads what is left of quotas",
+  monitoring: "reads what an EIP has carried, compressed and not",
   nothing_left: "leaves nothing behind",
 };
 
@@ -30,7 +33,7 @@ let report: Report;
 beforeAll(async () => {
   const packages = await pythonClients();
   cloud = await startTestCloud();
-  report = await runPython("python-sdk", packages, join(cloud.home, "config.yaml"));
+  report = await runPython("python-sdk", packages, cloud);
 }, 200_000);
 
 afterAll(() => cloud?.stop());

@@ -13,13 +13,16 @@ const claims = {
   vxnets: "makes, finds, renames and deletes vxnets",
   routers: "makes a router, joins a vxnet, binds an EIP, turns it off and on, and takes all apart",
   router_statics: "adds, finds, changes, applies and deletes router statics",
+  router_static_entries: "adds, finds, changes and deletes entries of a static",
   instances: "runs, stops, resizes, resets, starts, restarts, renames and terminates an instance",
   eips_of_instances: "gives an instance an EIP and takes it back",
+  clones: "clones an instance with its volume",
   volumes: "makes, attaches, detaches, resizes, renames and deletes volumes",
   tags: "makes a tag, attaches it, finds by it, detaches and deletes it",
   jobs: "finds jobs by id, status and action",
   images: "finds images by all its filters",
   zones: "works in the zone that a command names",
+  monitoring: "reads what an EIP has carried, compressed and not",
   nothing_left: "leaves nothing behind",
 };
 
@@ -32,7 +35,7 @@ beforeAll(async () => {
   packages = await pythonClients();
   cloud = await startTestCloud();
   config = join(cloud.home, "config.yaml");
-  report = await runPython("qingcloud-cli", packages, config);
+  report = await runPython("qingcloud-cli", packages, cloud);
 }, 200_000);
 
 afterAll(() => cloud?.stop());

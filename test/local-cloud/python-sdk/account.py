@@ -1,6 +1,6 @@
 """What belongs to the account: who may call, zones, jobs, quotas, images, tags."""
 
-from client_scenarios import fields, same, scenario
+from client_scenarios import Monitored, fields, same, scenario
 from sdk import conn, connect, done, ok, refused
 
 
@@ -73,3 +73,17 @@ def quotas():
     eip = ok(conn.allocate_eips(1))["eips"][0]
     same(left(), before - 1)
     done(conn.release_eips([eip]))
+    name = "DescribeQuotas"
+    left = {key: value for item in ok(conn.send_request(name, {}))["quota_set"] for key, value in item.items()}
+    same(left["eip"], before)
+
+
+@scenario
+def monitoring():
+    zone = connect(zone=Monitored.zone)
+    start, end = (Monitored.time(seconds, "%Y-%m-%dT%H:%M:%SZ") for seconds in (0, 3600))
+    found = ok(zone.get_monitoring_data(Monitored.eip, ["traffic", "flow"], "5m", start, end))
+    same([meter["meter_id"] for meter in found["meter_set"]], ["traffic", "flow"])
+    same(found["meter_set"][0]["data"], Monitored.compressed)
+    found = ok(zone.get_monitoring_data(Monitored.eip, ["traffic"], "5m", start, end, decompress=True))
+    same(found["meter_set"][0]["data"], Monitored.decompressed)

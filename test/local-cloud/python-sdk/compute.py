@@ -1,6 +1,8 @@
 """Instances and what is put on them."""
 
 import base64
+import io
+import tarfile
 
 from client_scenarios import fields, same, scenario
 from sdk import Network, cease, conn, done, ok, public_key, refused, run_instance
@@ -116,3 +118,30 @@ def volumes():
     same(fields(found, "volume_name", "size", "description"), ("renamed", 20, "of the SDK"))
     done(conn.delete_volumes([volume, other]))
     cease(instance)
+
+
+@scenario
+def userdata():
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("etc/ready"))
+    content = base64.b64encode(archive.getvalue()).decode()
+    attachment = ok(conn.upload_userdata(content, attachment_name="files.tgz"))["attachment_id"]
+    cease(run_instance(need_userdata=1, userdata_type="tar", userdata_value=attachment))
+    refused(conn.upload_userdata("bm90aGluZw=="), 1101, "attachment_content")
+
+
+@scenario
+def clones():
+    instance = run_instance(instance_name="original")
+    volume = done(conn.create_volumes(10))["volumes"][0]
+    done(conn.attach_volumes([volume], instance))
+    made = done(conn.clone_instances(instances=[instance]))
+    (clone,) = made["instances"]
+    same(made["instance_set"][instance]["instance_map"], {instance: clone})
+    same(ok(conn.describe_instances([clone]))["instance_set"][0]["instance_type"], "c1m1")
+    cease(instance)
+    cease(clone)
+    left = [item["volume_id"] for item in ok(conn.describe_volumes())["volume_set"]]
+    same((len(left), volume in left), (2, True))
+    done(conn.delete_volumes(left))

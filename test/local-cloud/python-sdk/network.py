@@ -173,3 +173,19 @@ def router_static_entries():
     same(ok(conn.describe_router_static_entries(router_static=static))["total_count"], 1)
     ok(conn.delete_router_statics([static]))
     net.remove()
+
+
+@scenario
+def copied_statics():
+    source, target = Network(), Network()
+    forward = RouterStaticFactory.create(
+        RouterStaticFactory.TYPE_PORT_FORWARDING, src_port=2222, dst_ip="192.168.1.2", dst_port=22
+    )
+    static = ok(conn.add_router_statics(source.router, [forward.to_json()]))["router_statics"][0]
+    ids = {"source_router": source.router, "dest_router": target.router, "dest_zone": "gpu1a"}
+    ok(conn.send_request("CopyRouterStatics", {**ids, "router_statics": [static]}))
+    copy = ok(conn.describe_router_statics(router=target.router))["router_static_set"][0]
+    same(fields(copy, "static_type", "val1", "val2", "val3"), (1, "2222", "192.168.1.2", "22"))
+    ok(conn.delete_router_statics([static, copy["router_static_id"]]))
+    source.remove()
+    target.remove()

@@ -1,6 +1,6 @@
 """What belongs to the account: zones, jobs, images, tags."""
 
-from client_scenarios import fields, same, scenario
+from client_scenarios import Monitored, fields, same, scenario
 from command_line import done, ok, refused
 
 
@@ -49,3 +49,15 @@ def zones():
     same(ok("describe-eips -e %s" % eip)["total_count"], 0)
     same(ok("describe-eips -e %s -z gpu2a" % eip)["total_count"], 1)
     done("release-eips -e %s -z gpu2a" % eip)
+
+
+@scenario
+def monitoring():
+    """The CLI reads local times; here they are UTC."""
+    start, end = (Monitored.time(seconds, "%Y-%m-%d %H:%M:%S") for seconds in (0, 3600))
+    line = "get-monitoring-data -r %s -m traffic,flow -s 5m -b '%s' -e '%s'" % (Monitored.eip, start, end)
+    found = ok("%s -z %s" % (line, Monitored.zone))["meter_set"]
+    same([meter["meter_id"] for meter in found], ["traffic", "flow"])
+    same(found[0]["data"], Monitored.compressed)
+    found = ok("%s --decompress -z %s" % (line, Monitored.zone))["meter_set"]
+    same(found[0]["data"], Monitored.decompressed)

@@ -95,3 +95,17 @@ def volumes():
     done("delete-volumes -v %s,%s" % (volume, other))
     same(ok("describe-volumes")["total_count"], 0)
     done("terminate-instances -i %s -D 1" % instance)
+
+
+@scenario
+def clones():
+    instance = done("run-instances -m img-bare -t c1m1 -l passwd -p Passw0rd")["instances"][0]
+    volume = done("create-volumes -s 10 -N data")["volumes"][0]
+    done("attach-volumes -v %s -i %s" % (volume, instance))
+    made = done("clone-instances -i %s" % instance)
+    (clone,) = made["instances"]
+    same(made["instance_set"][instance]["instance_map"], {instance: clone})
+    done("terminate-instances -i %s,%s -D 1" % (instance, clone))
+    left = [item["volume_id"] for item in ok("describe-volumes")["volume_set"]]
+    same((len(left), volume in left), (2, True))
+    done("delete-volumes -v %s" % ",".join(left))

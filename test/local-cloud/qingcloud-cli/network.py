@@ -130,3 +130,21 @@ def router_statics():
     ok("delete-router-statics -s %s,%s" % (forward, tunnel))
     same(ok("describe-router-statics -r %s" % router)["total_count"], 0)
     done("delete-routers -r %s" % router)
+
+
+@scenario
+def router_static_entries():
+    router = done("create-routers -N vpc -n 192.168.0.0/16")["routers"][0]
+    gre = [{"static_type": "6", "val1": "1.2.3.4|7|10.254.1.2|10.254.1.3", "val2": "192.168.3.0/24"}]
+    static = ok("add-router-statics -r %s -s '%s'" % (router, json.dumps(gre)))["router_statics"][0]
+    entries = json.dumps([{"val1": "192.168.4.0/24"}])
+    entry = ok("add-router-static-entries -s %s -e '%s'" % (static, entries))["router_static_entries"][0]
+    found = ok("describe-router-static-entries -s %s" % static)["router_static_entry_set"]
+    same(sorted(item["val1"] for item in found), ["192.168.3.0/24", "192.168.4.0/24"])
+    ok("modify-router-static-entry-attributes -e %s -N far --val1 192.168.5.0/24" % entry)
+    found = ok("describe-router-static-entries -e %s" % entry)["router_static_entry_set"][0]
+    same(fields(found, "router_static_entry_name", "val1"), ("far", "192.168.5.0/24"))
+    ok("delete-router-static-entries -e %s" % entry)
+    same(ok("describe-router-static-entries -s %s" % static)["total_count"], 1)
+    ok("delete-router-statics -s %s" % static)
+    done("delete-routers -r %s" % router)
