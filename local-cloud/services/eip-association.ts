@@ -22,7 +22,7 @@ export function holderOf(state: ZoneState, eipId: string): Router | Instance | u
   return (
     state.store
       .list("router", state.zone)
-      .find((router) => router.eipId === eipId || router.applied.eipId === eipId) ??
+      .find((router) => !isGone(router) && (router.eipId === eipId || router.applied.eipId === eipId)) ??
     state.store
       .list("instance", state.zone)
       .find((instance) => instance.eipId === eipId || instance.id === instanceId)

@@ -15,7 +15,7 @@ import {
   type ZoneState,
 } from "./context.ts";
 import { needUnused, resourceOf } from "./eip-association.ts";
-import { insufficientResources } from "./errors.ts";
+import { insufficientResources, quotaExceeded } from "./errors.ts";
 import { filter, page } from "./listing.ts";
 import { needQuota } from "./quotas.ts";
 import { tagsOf } from "./tags.ts";
@@ -98,6 +98,23 @@ const releaseEips: Handler<typeof actions.ReleaseEips> = (request, context) => {
   return start(context, eips, "releasing", { action: "ReleaseEips", eips: eips.map(({ id }) => id) });
 };
 
+const timesADay = { lowered: 100, rebilled: 2 } as const;
+const words = { lowered: ["bandwidth", "lowered"], rebilled: ["billing mode", "changed"] } as const;
+
+/** Counts a change of which there is a limit for a day. */
+function count(context: Context, eip: Eip, change: keyof typeof timesADay): void {
+  const day = Math.floor(context.now / (24 * 3_600_000));
+  const times = (eip[change]?.day === day ? eip[change].times : 0) + 1;
+  const limit = timesADay[change];
+  const [what, done] = words[change];
+  if (times > limit) {
+    throw quotaExceeded(
+      `the ${what} of eip [${eip.id}] was ${done} ${limit} times today, more is not allowed`,
+    );
+  }
+  context.store.put({ ...eip, [change]: { day, times } });
+}
+
 const changeEipsBandwidth: Handler<typeof actions.ChangeEipsBandwidth> = (request, context) => {
   const eips = distinct(request.eips).map((id) => need(context, "eip", id));
   for (const eip of eips) needIdle(eip, "changed");
@@ -106,6 +123,7 @@ const changeEipsBandwidth: Handler<typeof actions.ChangeEipsBandwidth> = (reques
     "eip_bandwidth",
     eips.reduce((sum, eip) => sum + request.bandwidth - eip.bandwidth, 0),
   );
+  for (const eip of eips) if (request.bandwidth < eip.bandwidth) count(context, eip, "lowered");
   const ids = eips.map(({ id }) => id);
   return start(context, eips, "", {
     action: "ChangeEipsBandwidth",
@@ -116,7 +134,10 @@ const changeEipsBandwidth: Handler<typeof actions.ChangeEipsBandwidth> = (reques
 
 const changeEipsBillingMode: Handler<typeof actions.ChangeEipsBillingMode> = (request, context) => {
   const eips = distinct(request.eips).map((id) => need(context, "eip", id));
-  for (const eip of eips) needIdle(eip, "changed");
+  for (const eip of eips) {
+    needIdle(eip, "changed");
+    if (eip.billingMode !== request.billing_mode) count(context, eip, "rebilled");
+  }
   const ids = eips.map(({ id }) => id);
   return start(context, eips, "", {
     action: "ChangeEipsBillingMode",

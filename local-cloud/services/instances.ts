@@ -11,6 +11,7 @@ import {
   needIdle,
   needLease,
   timestamp,
+  unfinishedWork,
   type ZoneState,
 } from "./context.ts";
 import { badValue, denied, notFound } from "./errors.ts";
@@ -146,8 +147,17 @@ function changeState(
       throw denied(`instance [${instance.id}] is not ${needed}, can not be ${doing}`);
     }
     needIdle(instance, doing);
+    needSize(context, instance.id, doing);
   }
   return start(context, instances, transition, { action, instances: instances.map(({ id }) => id) });
+}
+
+/** Refuses while a job gives the instance another size: no transition status is documented for that. */
+function needSize(state: ZoneState, id: string, doing: string): void {
+  const isResized = unfinishedWork(state).some(
+    (work) => work.action === "ResizeInstances" && work.resized.some((each) => each.id === id),
+  );
+  if (isResized) throw denied(`instance [${id}] is being resized, can not be ${doing}`);
 }
 
 const resizeInstances: Handler<typeof actions.ResizeInstances> = (request, context) => {
@@ -157,6 +167,7 @@ const resizeInstances: Handler<typeof actions.ResizeInstances> = (request, conte
       throw denied(`instance [${instance.id}] is not stopped, can not be resized`);
     }
     needIdle(instance, "resized");
+    needSize(context, instance.id, "resized");
     const isTyped = request.instance_type !== undefined;
     const shape = readShape({
       instance_type: request.instance_type,

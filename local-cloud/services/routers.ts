@@ -121,6 +121,8 @@ const modifyRouterAttributes: Handler<typeof actions.ModifyRouterAttributes> = (
     securityGroupId: request.security_group ?? before.securityGroupId,
     revision: eipId === eipBefore ? before.revision : before.revision + 1,
   });
+  const forVxnet = request.features ?? request.dyn_ip_start ?? request.dyn_ip_end;
+  if (request.vxnet === undefined && forVxnet !== undefined) throw missing("vxnet");
   if (request.vxnet !== undefined) changeJoin(context, before, { ...request, vxnet: request.vxnet });
   return { router_id: before.id };
 };
@@ -128,6 +130,11 @@ const modifyRouterAttributes: Handler<typeof actions.ModifyRouterAttributes> = (
 /** A router takes an EIP that nothing else has, that is meant for outside, and one at a time. */
 function checkEip(state: ZoneState, router: Router, eipId: string): void {
   const eip = need(state, "eip", eipId);
+  if (router.status === "pending" || router.transition === "deleting") {
+    throw denied(
+      `router [${router.id}] is ${router.transition}, eip [${eipId}] can not be associated with it`,
+    );
+  }
   needIdle(eip, `associated with router [${router.id}]`);
   if (holderOf(state, eipId)?.id !== router.id) {
     needUnused(state, eip, `associated with router [${router.id}]`);
@@ -203,7 +210,7 @@ function power(
   context: Context,
   routerIds: readonly string[],
   action: "PowerOnRouters" | "PowerOffRouters",
-): { job_id: string } {
+): { job_id: string; routers: string[] } {
   const isOn = action === "PowerOnRouters";
   const routers = distinct(routerIds).map((id) => need(context, "router", id));
   for (const router of routers) {
@@ -213,7 +220,8 @@ function power(
     if (router.status !== needed) throw denied(`router [${router.id}] is not ${needed}, can not be ${doing}`);
     context.store.put({ ...router, transition: isOn ? "poweroning" : "poweroffing" });
   }
-  return start(context, { action, routers: routers.map(({ id }) => id) }, routers);
+  const ids = routers.map(({ id }) => id);
+  return { routers: ids, ...start(context, { action, routers: ids }, routers) };
 }
 
 function start(context: Context, work: JobWork, routers: readonly Router[]): { job_id: string } {

@@ -21,6 +21,7 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
   needImage(request.image_id);
   const shape = readShape(request);
   checkDisk(request.os_disk_size, leastDisk);
+  checkTopology(request.cpu_topology, shape.cpu);
   const login = readLogin(request, context);
   const userdata = readUserdata(request, context);
   if (
@@ -74,6 +75,14 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
   const work = { action: "RunInstances", instances: ids, volumes: volumes.map(({ id }) => id) } as const;
   return { instances: ids, job_id: context.startJob(work, [...ids, ...work.volumes]) };
 };
+
+function checkTopology(topology: string | undefined, cpus: number): void {
+  if (topology === undefined) return;
+  const parts = /^([1-9]\d?),([1-9]\d?),([1-9]\d?)$/.exec(topology)?.slice(1).map(Number) ?? [0];
+  if (parts.reduce((product, part) => product * part, 1) !== cpus) {
+    throw badValue("cpu_topology", topology, `sockets,cores,threads with the product ${cpus}, the CPUs`);
+  }
+}
 
 /** Each vxnet once, at most one managed one, and a fixed address for one instance only. */
 export function checkVxnets(context: Context, vxnets: readonly string[], count: number): void {

@@ -90,7 +90,7 @@ const modifySecurityGroupAttributes: Handler<typeof actions.ModifySecurityGroupA
     name: request.security_group_name ?? group.name,
     description: request.description ?? group.description,
   });
-  return {};
+  return { security_group_id: group.id };
 };
 
 const deleteSecurityGroups: Handler<typeof actions.DeleteSecurityGroups> = (request, context) => {

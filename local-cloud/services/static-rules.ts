@@ -2,7 +2,7 @@
 import type { RouterStatic, StaticValues } from "../store/resources.ts";
 import { checkDhcp, checkHost } from "./address-statics.ts";
 import { isInside, overlap, parseAddress, parseNetwork } from "./addresses.ts";
-import { need, type ZoneState } from "./context.ts";
+import { need, unfinishedWork, type ZoneState } from "./context.ts";
 import { alreadyExists, badValue, denied, notFound, secret } from "./errors.ts";
 import {
   type NamedRange,
@@ -89,13 +89,18 @@ function checkPortForward(state: ZoneState, candidate: Candidate, prefix: string
   }
 }
 
+/** The subnet of a tunnel's own addresses, a /24 as in the documentation's example. */
+function subnetOf(address: string): string {
+  return address.replace(/\.\d+$/, ".0/24");
+}
+
 function checkGre(state: ZoneState, candidate: Candidate, prefix: string): void {
   const tunnel = readGre(candidate.values, prefix);
   for (const other of others(state, candidate)) {
-    const taken = readGre(other.values, "");
-    if (taken.localAddress === tunnel.localAddress || taken.peerAddress === tunnel.peerAddress) {
+    const subnet = subnetOf(readGre(other.values, "").localAddress);
+    if (subnet === subnetOf(tunnel.localAddress)) {
       throw alreadyExists(
-        `router static [${other.id}] has the p2p addresses [${taken.localAddress}, ${taken.peerAddress}]`,
+        `router static [${other.id}] of router [${other.routerId}] has its p2p addresses in subnet [${subnet}]`,
       );
     }
   }
@@ -108,8 +113,11 @@ export function checkTargets(
   targets: readonly NamedRange[],
   parameter: string,
 ): void {
+  const joining = unfinishedWork(state).flatMap((work) =>
+    work.action === "JoinRouter" ? [{ id: work.vxnet, join: work.join }] : [],
+  );
   for (const { text, range } of targets) {
-    for (const { id, join } of state.store.list("vxnet", state.zone)) {
+    for (const { id, join } of [...state.store.list("vxnet", state.zone), ...joining]) {
       const own = join?.routerId === routerId ? parseNetwork(join.network) : undefined;
       if (own !== undefined && overlap(own, range)) {
         throw badValue(

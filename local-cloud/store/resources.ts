@@ -23,6 +23,13 @@ interface Living extends Taggable {
   readonly transition: string;
 }
 
+/** How often something was done on a day, the last on which it was. */
+export interface TimesOnDay {
+  /** Since the epoch. */
+  readonly day: number;
+  readonly times: number;
+}
+
 export interface Eip extends Living {
   readonly kind: "eip";
   readonly status: "available" | "associated" | "released";
@@ -31,6 +38,9 @@ export interface Eip extends Living {
   readonly billingMode: "bandwidth" | "traffic";
   readonly associateMode: number;
   readonly needIcp: number;
+  /** How often its bandwidth was lowered, and its billing mode changed. */
+  readonly lowered?: TimesOnDay;
+  readonly rebilled?: TimesOnDay;
 }
 
 export interface SecurityGroupRule extends Omit<RulePicture, "from" | "to" | "network"> {

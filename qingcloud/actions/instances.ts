@@ -4,6 +4,9 @@ import { action, flag, ids, int, job, listing, page, pageOf, someIds, tagged, te
 export const instanceStatus = z.enum(["pending", "running", "stopped", "suspended", "terminated", "ceased"]);
 export const loginMode = z.enum(["keypair", "passwd"]);
 
+/** 0 performance, 1 ultra-performance, 101 basic, 201 enterprise; the others are those of the official Go SDK. */
+export const instanceClass = z.literal([0, 1, 2, 3, 4, 5, 6, 100, 101, 200, 201, 300, 301]);
+
 /** Either `instance_type`, or `cpu` and `memory`: where both are given the API lets cpu and memory win. */
 export const RunInstances = action(
   "RunInstances",
@@ -16,7 +19,7 @@ export const RunInstances = action(
     gpu: int.optional(),
     /** 0 NVIDIA P100, 1 AMD S7150; other values are not documented. */
     gpu_class: int.optional(),
-    instance_class: int.optional(),
+    instance_class: instanceClass.optional(),
     os_disk_size: int.optional(),
     count: int.min(1).max(100).default(1),
     instance_name: text.optional(),

@@ -63,8 +63,16 @@ export const DeleteRouters = action(
   { routers: someIds },
   { ...job, routers: ids.optional() },
 );
-export const PowerOnRouters = action("PowerOnRouters", { routers: someIds }, { ...job });
-export const PowerOffRouters = action("PowerOffRouters", { routers: someIds }, { ...job });
+export const PowerOnRouters = action(
+  "PowerOnRouters",
+  { routers: someIds },
+  { ...job, routers: ids.optional() },
+);
+export const PowerOffRouters = action(
+  "PowerOffRouters",
+  { routers: someIds },
+  { ...job, routers: ids.optional() },
+);
 
 export const JoinRouter = action(
   "JoinRouter",

@@ -46,7 +46,7 @@ export const DescribeSecurityGroups = action(
 export const ModifySecurityGroupAttributes = action(
   "ModifySecurityGroupAttributes",
   { security_group: text, security_group_name: text.optional(), description: text.optional() },
-  {},
+  { security_group_id: text.optional() },
 );
 
 export const DeleteSecurityGroups = action(

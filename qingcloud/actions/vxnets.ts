@@ -65,6 +65,14 @@ export const DescribeVxnetInstances = action(
   },
   pageOf(
     "instance_set",
-    z.looseObject({ instance_id: text, vxnet_id: text, private_ip: text, nic_id: text, status: text }),
+    z.looseObject({
+      instance_id: text,
+      vxnet_id: text,
+      private_ip: text,
+      nic_id: text,
+      status: text,
+      /** Empty where the router has none for the instance. */
+      dhcp_options: z.looseObject({ router_static_id: text.optional(), val2: text.optional() }),
+    }),
   ),
 );

@@ -104,7 +104,7 @@ test("what can not be copied is refused, and nothing is", async () => {
   const [taken] = await staticsOf(other);
   expect(await client.call("CopyRouterStatics", names)).toEqual({
     ret_code: 2110,
-    message: `ResourceAlreadyExists, router static [${taken?.router_static_id}] has the p2p addresses [10.254.1.2, 10.254.1.3]`,
+    message: `ResourceAlreadyExists, router static [${taken?.router_static_id}] of router [${other}] has its p2p addresses in subnet [10.254.1.0/24]`,
   });
   expect((await staticsOf(other)).length).toBe(1);
   expect((await staticsOf(id)).map((item) => item.router_static_id)).toEqual(statics);

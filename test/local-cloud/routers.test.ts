@@ -240,9 +240,9 @@ test("GRE: key, addresses of the tunnel, uniqueness", async () => {
   const { router } = await makeNetwork(client);
   const first = await add(router, 6, "203.0.113.9|1010|10.254.1.2|10.254.1.3", "192.168.2.0/24");
   expect(first).toMatchObject({ ret_code: 0 });
-  expect(await add(router, 6, "203.0.113.8|1011|10.254.1.2|10.254.1.4", "192.168.3.0/24")).toEqual({
+  expect(await add(router, 6, "203.0.113.8|1011|10.254.1.9|10.254.1.10", "192.168.3.0/24")).toEqual({
     ret_code: 2110,
-    message: `ResourceAlreadyExists, router static [${firstId(first.router_statics)}] has the p2p addresses [10.254.1.2, 10.254.1.3]`,
+    message: `ResourceAlreadyExists, router static [${firstId(first.router_statics)}] of router [${router}] has its p2p addresses in subnet [10.254.1.0/24]`,
   });
   expect(await add(router, 6, "203.0.113.8|0|10.254.2.2|10.254.2.4", "192.168.3.0/24")).toMatchObject({
     ret_code: 1101,
