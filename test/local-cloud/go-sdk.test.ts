@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findGo } from "../../scripts/dev/go.ts";
 import { succeed } from "../../scripts/dev/process.ts";
-import { type Report, runScenarios } from "./official-clients.ts";
+import { monitoredEip, type Report, runScenarios } from "./official-clients.ts";
 import { startTestCloud, type TestCloud } from "./support.ts";
 
 const claims = {
@@ -13,15 +13,18 @@ const claims = {
   vxnets: "makes, finds, renames and deletes vxnets",
   routers: "makes a router, joins a vxnet, binds an EIP, turns it off and on, and takes all apart",
   router_statics: "adds, finds, changes, applies and deletes router statics",
+  router_static_entries: "adds, finds, changes and deletes entries of a static",
   instances: "runs, restarts, stops, resizes, resets, starts, renames and terminates an instance",
   instance_step_by_step:
     "joins network, key, security group and EIP to an instance as Terraform's provider does",
   instance_client: "describes an instance through its client of a higher level, by file and by endpoint",
+  userdata: "uploads an archive of user data by POST and runs an instance with it",
   volumes: "makes, attaches, detaches, resizes, renames and deletes volumes",
   tags: "makes a tag, attaches it, finds by it, detaches and deletes it",
   jobs: "waits for jobs with its own helpers",
   images_and_types: "finds images and instance types",
   quotas: "reads what a zone gives to the account",
+  monitoring: "reads what an EIP and a router have carried",
   nothing_left: "leaves nothing behind",
 };
 
@@ -41,7 +44,7 @@ beforeAll(async () => {
       GOWORK: "off",
     },
   });
-  report = await runScenarios(program, [join(cloud.home, "config.yaml")]);
+  report = await runScenarios(program, [join(cloud.home, "config.yaml")], await monitoredEip(cloud));
 }, 300_000);
 
 afterAll(() => cloud?.stop());

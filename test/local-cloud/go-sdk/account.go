@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"time"
 
 	"github.com/yunify/qingcloud-sdk-go/client"
 	qc "github.com/yunify/qingcloud-sdk-go/service"
@@ -75,6 +77,29 @@ func quotas(c *cloud) {
 	limits := must(c.misc.GetResourceLimit(&qc.GetResourceLimitInput{Zone: &c.zone})).ResourceLimits
 	same("EIPs", limits.MaxEIPCount, before)
 	same("bandwidth", limits.MaxEIPBandwidth, 1000)
+}
+
+// What was measured of an EIP of another zone: the SDK gives it compressed, as it comes.
+func monitoring(c *cloud) {
+	var eip string
+	var start int64
+	must(fmt.Sscan(os.Getenv("MONITORED"), &eip, &start))
+	from, to := time.Unix(start, 0).UTC(), time.Unix(start+3600, 0).UTC()
+	meters := must(must(c.service.Monitor("gpu2a")).GetMonitor(&qc.GetMonitorInput{
+		Resource: &eip, Meters: list(str("traffic")), Step: str("5m"), StartTime: &from, EndTime: &to,
+	})).MeterSet
+	same("meter", meters[0].MeterID, "traffic")
+	pair := func(first, second float64) []any { return []any{first, second} }
+	same("data", meters[0].Data, []any{
+		[]any{float64(start), pair(10, 20)}, pair(1, 2), "NA", []any{900.0, pair(3, 4)},
+	})
+	made := c.makeNetwork()
+	found := must(c.routers.GetRouterMonitor(&qc.GetRouterMonitorInput{
+		Resource: made.router, Meters: list(made.vxnet), Step: str("5m"), StartTime: &from, EndTime: &to,
+	}))
+	same("resource", found.ResourceID, *made.router)
+	same("meter", found.MeterSet[0].MeterID, *made.vxnet)
+	c.remove(made)
 }
 
 func nothingLeft(c *cloud) {

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
 	"strings"
 
 	"github.com/yunify/qingcloud-sdk-go/client"
@@ -150,6 +154,23 @@ func volumes(c *cloud) {
 	same("name", describe(volume).VolumeName, "renamed")
 	c.done(must(c.volumes.DeleteVolumes(&qc.DeleteVolumesInput{Volumes: made.Volumes})).JobID)
 	same("status", describe(volume).Status, "deleted")
+	c.done(must(c.instances.TerminateInstances(&qc.TerminateInstancesInput{Instances: list(id)})).JobID)
+	c.done(must(c.instances.CeaseInstances(&qc.CeaseInstancesInput{Instances: list(id)})).JobID)
+}
+
+func userdata(c *cloud) {
+	// An empty archive: the end of a tar file is 1024 zero bytes, compressed here.
+	var archive bytes.Buffer
+	compressed := gzip.NewWriter(&archive)
+	check(tar.NewWriter(compressed).Close())
+	check(compressed.Close())
+	content := base64.StdEncoding.EncodeToString(archive.Bytes())
+	uploads := must(c.service.UserData(c.zone))
+	uploaded := must(uploads.UploadUserDataAttachment(&qc.UploadUserDataAttachmentInput{AttachmentContent: &content, AttachmentName: str("files.tgz")}))
+	id := c.run(qc.RunInstancesInput{
+		ImageID: str("img-bare"), LoginMode: str("passwd"), LoginPasswd: str("Passw0rd"),
+		NeedUserdata: num(1), UserdataType: str("tar"), UserdataValue: uploaded.AttachmentID,
+	})
 	c.done(must(c.instances.TerminateInstances(&qc.TerminateInstancesInput{Instances: list(id)})).JobID)
 	c.done(must(c.instances.CeaseInstances(&qc.CeaseInstancesInput{Instances: list(id)})).JobID)
 }

@@ -98,14 +98,17 @@ var scenarios = []scenario{
 	{"vxnets", vxnets},
 	{"routers", routers},
 	{"router_statics", routerStatics},
+	{"router_static_entries", routerStaticEntries},
 	{"instances", instances},
 	{"instance_step_by_step", instanceStepByStep},
 	{"instance_client", instanceClient},
+	{"userdata", userdata},
 	{"volumes", volumes},
 	{"tags", tags},
 	{"jobs", jobs},
 	{"images_and_types", imagesAndTypes},
 	{"quotas", quotas},
+	{"monitoring", monitoring},
 	{"nothing_left", nothingLeft},
 }
 

@@ -148,3 +148,25 @@ func routerStatics(c *cloud) {
 	must(c.routers.DeleteRouterStatics(&qc.DeleteRouterStaticsInput{RouterStatics: ids}))
 	c.remove(made)
 }
+
+func routerStaticEntries(c *cloud) {
+	made := c.makeNetwork()
+	static := must(c.routers.AddRouterStatics(&qc.AddRouterStaticsInput{Router: made.router, Statics: []*qc.RouterStatic{
+		{StaticType: num(6), Val1: str("198.51.100.9|7|10.254.1.2|10.254.1.3"), Val2: str("192.168.3.0/24")},
+	}})).RouterStatics[0]
+	entry := must(c.routers.AddRouterStaticEntries(&qc.AddRouterStaticEntriesInput{RouterStatic: static, Entries: []*qc.RouterStaticEntry{
+		{RouterStaticEntryName: str("near"), Val1: str("192.168.4.0/24")},
+	}})).RouterStaticEntries[0]
+	same("entries", must(c.routers.DescribeRouterStaticEntries(&qc.DescribeRouterStaticEntriesInput{RouterStatic: static})).TotalCount, 2)
+	must(c.routers.ModifyRouterStaticEntryAttributes(&qc.ModifyRouterStaticEntryAttributesInput{RouterStaticEntry: entry, RouterStaticEntryName: str("far"), Val1: str("192.168.5.0/24")}))
+	set := must(c.routers.DescribeRouterStatics(&qc.DescribeRouterStaticsInput{Router: made.router})).RouterStaticSet[0].EntrySet
+	same("first entry", set[0].Val1, "192.168.3.0/24")
+	same("second entry", set[1].Val1, "192.168.5.0/24")
+	same("id of the second entry", set[1].RouterStaticEntryID, *entry)
+	must(c.routers.DeleteRouterStaticEntries(&qc.DeleteRouterStaticEntriesInput{RouterStaticEntries: list(entry)}))
+	found := must(c.routers.DescribeRouterStaticEntries(&qc.DescribeRouterStaticEntriesInput{RouterStatic: static})).RouterStaticEntrySet
+	same("entries", len(found), 1)
+	same("entry that is left", found[0].Val1, "192.168.3.0/24")
+	must(c.routers.DeleteRouterStatics(&qc.DeleteRouterStaticsInput{RouterStatics: list(static)}))
+	c.remove(made)
+}
