@@ -20,6 +20,9 @@ export async function count(
     routers.length > 0 ? trafficOf(namespaces.internet) : new Map<string, Traffic>(),
     routers.length + nodes.length > 0 ? trafficOf(namespaces.switch) : new Map<string, Traffic>(),
   ]);
+  const volumes = new Map(
+    await Promise.all(nodes.map(async (node) => [node.id, await node.volumeUse()] as const)),
+  );
   const processes = nodes.length > 0 ? readProcesses() : [];
   const children = Map.groupBy(processes, ({ parent }) => parent);
   return {
@@ -33,7 +36,13 @@ export async function count(
         const traffic = ports.get(device);
         return traffic === undefined ? [] : [{ id: vxnet, ...traffic }];
       });
-      return { id: router.id, ...(uplink === undefined ? {} : { uplink }), vxnets };
+      const intranet = router.intranetDevice === undefined ? undefined : ports.get(router.intranetDevice);
+      return {
+        id: router.id,
+        ...(uplink === undefined ? {} : { uplink }),
+        ...(intranet === undefined ? {} : { intranet }),
+        vxnets,
+      };
     }),
     nodes: nodes
       .filter(({ pid }) => pid > 0)
@@ -45,6 +54,7 @@ export async function count(
           const traffic = ports.get(device);
           return traffic === undefined ? [] : [{ mac, ...traffic }];
         }),
+        volumes: volumes.get(node.id) ?? [],
       })),
   };
 }

@@ -1,6 +1,6 @@
 /** The volumes of one node, as disks in its /dev. */
 
-import type { Image, VolumePicture } from "./picture.ts";
+import type { DiskUse, Image, VolumePicture } from "./picture.ts";
 import { run } from "./shell.ts";
 import type { LoopDevice, Volumes } from "./volumes.ts";
 
@@ -53,6 +53,15 @@ export class NodeVolumes {
       });
       await this.#detach(id);
     }
+  }
+
+  /** What each has done since it was attached. */
+  async use(): Promise<({ readonly id: string } & DiskUse)[]> {
+    const uses = [...this.#plugged.keys()].map(async (id) => {
+      const use = await this.#volumes.use(id);
+      return use === undefined ? [] : [{ id, ...use }];
+    });
+    return (await Promise.all(uses)).flat();
   }
 
   /** Detaches all, after the end of the node. */

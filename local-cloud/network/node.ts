@@ -9,7 +9,7 @@ import type { ImageContents, Images } from "./images.ts";
 import { configure, createNamespaces, deleteNamespaces } from "./namespaces.ts";
 import { type ClientOrder, type ConnectionOf, Nics, type NodePort } from "./nics.ts";
 import { NodeVolumes } from "./node-volumes.ts";
-import type { NodePicture, UserdataPicture } from "./picture.ts";
+import type { DiskUse, NodePicture, UserdataPicture } from "./picture.ts";
 import { environment, namespacePath, run } from "./shell.ts";
 import type { Volumes } from "./volumes.ts";
 
@@ -56,6 +56,11 @@ export class Node {
   /** Its interfaces, each with the port that it is plugged into in the switch's namespace. */
   get ports(): readonly NodePort[] {
     return this.#nics.ports;
+  }
+
+  /** What its volumes' devices have done. */
+  async volumeUse(): Promise<readonly ({ readonly id: string } & DiskUse)[]> {
+    return (await this.#volumes?.use()) ?? [];
   }
 
   /** Lets go of what another node may be waiting for: volumes that it does not have any more. */

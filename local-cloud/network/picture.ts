@@ -239,6 +239,17 @@ export interface Traffic {
   readonly link: number;
 }
 
+/** What a volume's device has done since it was attached. */
+export interface DiskUse {
+  /** Bytes. */
+  readonly read: number;
+  readonly written: number;
+  readonly reads: number;
+  readonly writes: number;
+  /** Which attachment it is: another one has counted from 0. */
+  readonly attachment: number;
+}
+
 /** Counters for monitoring: they grow as long as what they count is the same. */
 export interface Counters {
   readonly eips: readonly ({ readonly id: string } & Traffic)[];
@@ -246,6 +257,8 @@ export interface Counters {
     readonly id: string;
     /** Absent while no EIP is applied. */
     readonly uplink?: Traffic;
+    /** Absent while its zone has no other router to reach without an EIP. */
+    readonly intranet?: Traffic;
     readonly vxnets: readonly ({ readonly id: string } & Traffic)[];
   }[];
   readonly nodes: readonly {
@@ -259,6 +272,7 @@ export interface Counters {
     /** What its processes have had read from and written to disks; absent where the kernel does not count it. */
     readonly disk?: { readonly read: number; readonly written: number };
     readonly nics: readonly ({ readonly mac: string } & Traffic)[];
+    readonly volumes: readonly ({ readonly id: string } & DiskUse)[];
   }[];
 }
 

@@ -107,6 +107,12 @@ export class Router {
     return ports.map(({ vxnet }) => ({ vxnet, device: this.#switchDevice(vxnet) }));
   }
 
+  /** Its port in the zone's intranet, in the switch's namespace. */
+  get intranetDevice(): string | undefined {
+    const port = [...this.#ports.values()].find(({ isIntranet }) => isIntranet);
+    return port && this.#switchDevice(port.vxnet);
+  }
+
   /** Unplugs what is not in the picture, so that another router may have the address in the same step. */
   async release(picture: RouterPicture): Promise<void> {
     if (this.#uplink && this.#uplink.address !== picture.eip?.address) {

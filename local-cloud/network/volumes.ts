@@ -3,6 +3,7 @@
 import { constants } from "node:fs";
 import { mkdir, open, readdir, readFile, realpath, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { DiskUse } from "./picture.ts";
 import { run, until } from "./shell.ts";
 
 const bytesOfGb = 2 ** 30;
@@ -15,11 +16,14 @@ export interface LoopDevice {
   readonly minor: number;
   /** Nothing was ever written to it. */
   readonly isBlank: boolean;
+  /** What the device had done, for other files too, when it was made. */
+  readonly before: DiskUse;
 }
 
 export class Volumes {
   readonly #folder: string;
   readonly #attached = new Map<string, LoopDevice>();
+  #attachments = 0;
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -48,9 +52,25 @@ export class Volumes {
     const device = (await run("losetup", ["--find", "--show", path])).trim();
     const { rdev } = await stat(device);
     // Both numbers are small: the kernel's encoding of larger ones does not matter.
-    const loop = { path: device, major: rdev >> 8, minor: rdev & 0xff, isBlank };
+    const before = await readUse(device, ++this.#attachments);
+    const loop = { path: device, major: rdev >> 8, minor: rdev & 0xff, isBlank, before };
     this.#attached.set(id, loop);
     return loop;
+  }
+
+  /** What the volume's device has done since it was attached; undefined while it is not. */
+  async use(id: string): Promise<DiskUse | undefined> {
+    const loop = this.#attached.get(id);
+    if (!loop) return undefined;
+    const { path, before } = loop;
+    const now = await readUse(path, before.attachment);
+    return {
+      read: now.read - before.read,
+      written: now.written - before.written,
+      reads: now.reads - before.reads,
+      writes: now.writes - before.writes,
+      attachment: before.attachment,
+    };
   }
 
   /** Takes the device away; throws while something uses it. */
@@ -77,6 +97,16 @@ async function devicesOf(folder: string): Promise<string[]> {
   const names = (await readdir("/sys/block")).filter((name) => name.startsWith("loop"));
   const files = await Promise.all(names.map(backingFile));
   return names.filter((_, index) => files[index]?.startsWith(`${folder}/`)).map((name) => `/dev/${name}`);
+}
+
+/** Whatever the device's blocks are, its statistics are in sectors of 512 bytes. */
+async function readUse(device: string, attachment: number): Promise<DiskUse> {
+  const text = await readFile(`/sys/block/${device.slice("/dev/".length)}/stat`, "utf8");
+  const [reads = 0, , sectorsRead = 0, , writes = 0, , sectorsWritten = 0] = text
+    .trim()
+    .split(/\s+/)
+    .map(Number);
+  return { read: sectorsRead * 512, written: sectorsWritten * 512, reads, writes, attachment };
 }
 
 async function backingFile(name: string): Promise<string | undefined> {

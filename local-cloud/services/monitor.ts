@@ -52,15 +52,14 @@ function instanceMeters(context: Context, id: string): ReadonlyMap<string, Meter
   const disks = context.store
     .list("volume", context.zone)
     .filter(({ attachment }) => attachment?.instanceId === id);
-  const unmeasured = [
-    "disk-iops-os",
-    "disk-us-os",
-    ...disks.flatMap((disk) => [`disk-${disk.id}`, `disk-iops-${disk.id}`, `disk-us-${disk.id}`]),
-  ];
+  const unmeasured = ["disk-iops-os", "disk-us-os", ...disks.map((disk) => `disk-us-${disk.id}`)];
   const meters: readonly (readonly [string, Meter])[] = [
     ["cpu", { id: "cpu", source: "cpu", toValue: level }],
     ["memory", { id: "memory", source: "memory", toValue: level }],
     ["disk-os", { id: "disk-os", source: "disk-os", toValue: rates }],
+    ...disks
+      .flatMap((disk) => [`disk-${disk.id}`, `disk-iops-${disk.id}`])
+      .map((name): [string, Meter] => [name, { id: name, source: name, toValue: rates }]),
     ...unmeasured.map((name): [string, Meter] => [name, { id: name }]),
     ...instance.nics.map(({ mac, vxnetId }, sequence): [string, Meter] => {
       const source = `if-${mac}`;

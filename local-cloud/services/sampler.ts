@@ -81,13 +81,26 @@ export class Sampler {
     const measure = (resource: string, meter: string, first: number, second = 0): void => {
       measured.push({ resource, meter, first, second });
     };
-    const traffic = (resource: string, meter: string, { link, received, sent }: Traffic): void => {
-      const [first = 0, second = 0] = grown(`${resource} ${meter}`, link, [received, sent]);
-      measure(resource, meter, first, second);
+    /** @param interfaces all that the meter is the sum of */
+    const traffic = (
+      resource: string,
+      meter: string,
+      ...interfaces: readonly (Traffic | undefined)[]
+    ): void => {
+      let [first, second] = [0, 0];
+      interfaces.forEach((passed, index) => {
+        if (passed === undefined) return;
+        const { link, received, sent } = passed;
+        const [more = 0, moreSent = 0] = grown(`${resource} ${meter} ${index}`, link, [received, sent]);
+        first += more;
+        second += moreSent;
+      });
+      if (interfaces.some((passed) => passed !== undefined)) measure(resource, meter, first, second);
     };
     for (const eip of counters.eips) traffic(eip.id, "traffic", eip);
-    for (const { id, uplink, vxnets } of counters.routers) {
-      if (uplink !== undefined) traffic(id, "vxnet-0", uplink);
+    for (const { id, uplink, intranet, vxnets } of counters.routers) {
+      // Both are what a router has in the base network.
+      traffic(id, "vxnet-0", uplink, intranet);
       for (const vxnet of vxnets) traffic(id, vxnet.id, vxnet);
     }
     for (const node of counters.nodes) {
@@ -95,6 +108,16 @@ export class Sampler {
       for (const nic of node.nics) traffic(id, `if-${nic.mac}`, nic);
       const [read = 0, written = 0] = grown(`${id} disk`, pid, disk ? [disk.read, disk.written] : []);
       if (disk !== undefined) measure(id, "disk-os", read, written);
+      for (const { id: volume, attachment, ...use } of node.volumes) {
+        const values = [use.read, use.written, use.reads, use.writes];
+        const [readBytes = 0, writtenBytes = 0, reads = 0, writes = 0] = grown(
+          `${id} ${volume}`,
+          attachment,
+          values,
+        );
+        measure(id, `disk-${volume}`, readBytes, writtenBytes);
+        measure(id, `disk-iops-${volume}`, reads, writes);
+      }
       const [cpuSeconds = 0] = grown(`${id} cpu`, pid, [node.cpuSeconds]);
       const size = this.options.sizeOf(id);
       if (size === undefined) continue;

@@ -28,7 +28,7 @@ test.each(["UTC", "Asia/Shanghai", "America/Los_Angeles"])(
   "every value has its time on a machine in %s, as a count of seconds in UTC",
   async (timeZone) => {
     const monitored = new Monitored();
-    const node = { id: resources.instance, pid: 7, memoryBytes: 0, nics: [] };
+    const node = { id: resources.instance, pid: 7, memoryBytes: 0, nics: [], volumes: [] };
     const eip = { id: resources.eip, sent: 0, link: 1 };
     monitored.now = midnight + 300;
     monitored.restart();

@@ -58,12 +58,13 @@ describe("monitoring", () => {
         {
           id: resources.router,
           uplink: { received: 10, sent: 20, link: 1 },
+          intranet: { received: 50, sent: 0, link: 3 },
           vxnets: [{ id: "vxnet-00000001", received: 30, sent: 40, link: 2 }],
         },
       ],
     });
     expect(monitored.ask(resources.router, ["vxnet-0", "vxnet-00000001"]).meter_set).toEqual([
-      { meter_id: "vxnet-0", data: [[midnight, [1, 2]]] },
+      { meter_id: "vxnet-0", data: [[midnight, [6, 2]]] },
       { meter_id: "vxnet-00000001", data: [[midnight, [3, 4]]] },
     ]);
   });
@@ -78,21 +79,26 @@ describe("monitoring", () => {
           memoryBytes: 256 * 1024 * 1024,
           disk: { read: 4000, written: 8000 },
           nics: [{ mac, received: 70, sent: 90, link: 3 }],
+          volumes: [{ id: "vol-00000001", read: 1000, written: 2000, reads: 10, writes: 20, attachment: 1 }],
         },
       ],
     });
-    const meters = ["cpu", "memory", "disk-os", `if-${mac}`, "disk-us-os"];
+    const volumeMeters = ["disk", "disk-iops", "disk-us"].map((name) => `${name}-vol-00000001`);
+    const meters = ["cpu", "memory", "disk-os", `if-${mac}`, "disk-us-os", ...volumeMeters];
     expect(monitored.ask(resources.instance, meters).meter_set).toEqual([
       { meter_id: "cpu", data: [[midnight, 250]] },
       { meter_id: "memory", data: [[midnight, 250]] },
       { meter_id: "disk-os", data: [[midnight, [400, 800]]] },
       { meter_id: mac, vxnet_id: "vxnet-00000001", sequence: 0, data: [[midnight, [7, 9]]] },
       { meter_id: "disk-us-os", data: [] },
+      { meter_id: "disk-vol-00000001", data: [[midnight, [100, 200]]] },
+      { meter_id: "disk-iops-vol-00000001", data: [[midnight, [1, 2]]] },
+      { meter_id: "disk-us-vol-00000001", data: [] },
     ]);
   });
 
   test("of more processors than an instance has, all of them are told", async () => {
-    const node = { id: resources.instance, pid: 77, memoryBytes: 0, nics: [] };
+    const node = { id: resources.instance, pid: 77, memoryBytes: 0, nics: [], volumes: [] };
     await monitored.pass(10, { nodes: [{ ...node, cpuSeconds: 80 }] });
     expect(monitored.data(resources.instance, "cpu")).toEqual([[midnight, 1000]]);
   });

@@ -76,6 +76,15 @@ export class Monitored {
       });
       this.store.put({
         ...common,
+        kind: "volume",
+        id: "vol-00000001",
+        status: "in-use",
+        size: 10,
+        volumeType: 0,
+        attachment: { instanceId: resources.instance, device: "/dev/sdc" },
+      });
+      this.store.put({
+        ...common,
         kind: "instance",
         id: resources.instance,
         status: "running",

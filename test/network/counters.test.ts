@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { uplinkDevice } from "../../local-cloud/network/firewall.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
-import type { Counters, DataPlane, RouterPicture } from "../../local-cloud/network/picture.ts";
+import type { Counters, DataPlane, NodePicture, RouterPicture } from "../../local-cloud/network/picture.ts";
 import { until } from "../../local-cloud/network/shell.ts";
 import { Sampler } from "../../local-cloud/services/sampler.ts";
 import { Measurements } from "../../local-cloud/store/measurements.ts";
@@ -42,10 +42,10 @@ describe("counters", { timeout: 30_000 }, () => {
   const measurements = new Measurements(":memory:");
   let sampler: Sampler;
 
-  const converge = (changes: Partial<RouterPicture> = {}) =>
+  const converge = (changes: Partial<RouterPicture> = {}, nodeChanges: Partial<NodePicture> = {}) =>
     plane.converge({
       routers: [router(1, { ipsecTunnels: [], ...changes })],
-      nodes: [node(1, [key.public])],
+      nodes: [node(1, [key.public], { image: "bare", ...nodeChanges })],
       bastionKeys: [key.public],
     });
 
@@ -167,6 +167,26 @@ describe("counters", { timeout: 30_000 }, () => {
     const after = onlyNode(await plane.count());
     expect(after.pid).toBe(before.pid);
     expect(after.cpuSeconds - before.cpuSeconds).toBeLessThan(3);
+  });
+
+  test("a volume's device is counted from its attachment on, whatever the device did before", async () => {
+    const use = async () => onlyNode(await plane.count()).volumes;
+    const show = (id: string) =>
+      converge({}, { image: "bare", volumes: [{ id, device: "/dev/sdc", size: 10 }] });
+    // A machine with udev looks at what is attached.
+    const some = expect.any(Number);
+    const none = { read: some, written: 0, reads: some, writes: 0, attachment: expect.any(Number) };
+    await show("vol-00000001");
+    expect(await use()).toEqual([{ id: "vol-00000001", ...none }]);
+    await onNode("dd if=/dev/zero of=/dev/sdc bs=64K count=64 oflag=direct 2>/dev/null");
+    const [first] = await use();
+    expect(first).toMatchObject({ id: "vol-00000001", written: 64 * 64 * 1024 });
+    expect(first?.writes).toBeGreaterThanOrEqual(1);
+    await show("vol-00000002");
+    const [second] = await use();
+    expect(second).toEqual({ id: "vol-00000002", ...none });
+    expect(second?.attachment).not.toBe(first?.attachment);
+    await converge();
   });
 
   test("memory is what processes hold now; what a process writes is counted at the disk", async () => {
