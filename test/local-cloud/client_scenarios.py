@@ -55,7 +55,8 @@ class Monitored:
         return time.strftime(form, time.gmtime(cls.start + seconds))
 
 
-def run():
+def run(actions):
+    """@param actions all that the client can call"""
     results = []
     for function in scenarios:
         said = io.StringIO()
@@ -66,4 +67,4 @@ def run():
             except BaseException:  # a client may end the process
                 error = traceback.format_exc()
         results.append({"name": function.__name__, "error": error, "said": said.getvalue()[-20000:]})
-    json.dump({"results": results}, sys.stdout)
+    json.dump({"results": results, "actions": sorted(actions)}, sys.stdout)

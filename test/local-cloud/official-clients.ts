@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { Home } from "../../local-cloud/home.ts";
 import { fine, Measurements } from "../../local-cloud/store/measurements.ts";
+import { actionsByName } from "../../qingcloud/actions.ts";
 import { cacheDirectory } from "../../scripts/dev/workspace.ts";
 import { firstId, type TestCloud } from "./support.ts";
 
@@ -41,13 +42,27 @@ export async function pythonClients(): Promise<string> {
 
 const report = z.object({
   results: z.array(z.object({ name: z.string(), error: z.string().nullable(), said: z.string() })),
+  /** What the client can call; Go's names are those of the actions but for the case. */
+  actions: z.array(z.string()),
 });
 
 /** What a program of scenarios has seen. */
 export class Report {
   private readonly results: ReadonlyMap<string, z.infer<typeof report>["results"][number]>;
+  private readonly actions: ReadonlySet<string>;
   constructor(text: string) {
-    this.results = new Map(report.parse(JSON.parse(text)).results.map((result) => [result.name, result]));
+    const { results, actions } = report.parse(JSON.parse(text));
+    this.results = new Map(results.map((result) => [result.name, result]));
+    this.actions = new Set(actions.map((action) => action.toLowerCase()));
+  }
+
+  /** The actions that both the client and the cloud know and that no scenario has called. */
+  uncalled(cloud: TestCloud): string[] {
+    const calls = readFileSync(new Home(cloud.home).calls, "utf8").trimEnd().split("\n");
+    const called = new Set(calls.map((line) => (JSON.parse(line) as { action: string }).action));
+    return [...actionsByName.keys()].filter(
+      (name) => this.actions.has(name.toLowerCase()) && !called.has(name),
+    );
   }
 
   get names(): string[] {

@@ -71,6 +71,10 @@ describe("QingCloud's own CLI", () => {
 
   test.each(Object.entries(claims))("%s: %s", (name) => report.expectPassed(name));
 
+  test("has called every action that it and the cloud know", () => {
+    expect(report.uncalled(cloud)).toEqual([]);
+  });
+
   test("has a test of every scenario that it ran", () => {
     expect(report.names.sort()).toEqual(Object.keys(claims).sort());
   });

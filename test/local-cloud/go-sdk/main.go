@@ -82,7 +82,24 @@ func main() {
 		err := attempt(func() { scenario.run(c) })
 		results = append(results, result{scenario.name, err, said.String()})
 	}
-	check(json.NewEncoder(os.Stdout).Encode(map[string]any{"results": results}))
+	report := map[string]any{"results": results, "actions": c.methods()}
+	check(json.NewEncoder(os.Stdout).Encode(report))
+}
+
+// methods are the names of everything that the services can call.
+func (c *cloud) methods() []string {
+	names := []string{}
+	monitor, userdata := must(c.service.Monitor(c.zone)), must(c.service.UserData(c.zone))
+	for _, service := range []any{
+		c.eips, c.groups, c.keypairs, c.vxnets, c.routers, c.instances, c.images, c.volumes, c.tags, c.jobs, c.misc,
+		monitor, userdata,
+	} {
+		kind := reflect.TypeOf(service)
+		for index := range kind.NumMethod() {
+			names = append(names, kind.Method(index).Name)
+		}
+	}
+	return names
 }
 
 type scenario struct {

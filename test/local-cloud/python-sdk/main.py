@@ -5,5 +5,6 @@ import compute  # noqa: F401
 import network  # noqa: F401
 import remains  # noqa: F401
 from client_scenarios import run
+from qingcloud.iaas import constants
 
-run()
+run(value for name, value in vars(constants).items() if name.startswith("ACTION_"))

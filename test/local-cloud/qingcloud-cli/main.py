@@ -5,5 +5,6 @@ import compute  # noqa: F401
 import network  # noqa: F401
 import remains  # noqa: F401
 from client_scenarios import run
+from qingcloud.cli.iaas_client.actions import ActionManager
 
-run()
+run(ActionManager.get_action(command).action for command in ActionManager.get_valid_actions())
