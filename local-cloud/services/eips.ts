@@ -7,6 +7,7 @@ import {
   type Effects,
   type Handler,
   type Handlers,
+  isGone,
   need,
   needIdle,
   needLease,
@@ -28,7 +29,7 @@ const allocateEips: Handler<typeof actions.AllocateEips> = (request, context) =>
   const taken = new Set(
     store
       .list("eip", zone)
-      .filter(({ status }) => status !== "released")
+      .filter((eip) => !isGone(eip))
       .map(({ address }) => address),
   );
   const free = eipPool(zoneOf(zone)).filter((address) => !taken.has(address));

@@ -18,6 +18,8 @@ import { seed } from "./seed.ts";
 
 /** Jobs and what is gone are forgotten after this. */
 const recordLifetime = 24 * 3_600_000;
+/** A released EIP is ceased after this. Ours: no time is documented. */
+const releasedTime = 60_000;
 /** A terminated instance can be brought back for two hours. */
 const recycleBinTime = 2 * 3_600_000;
 
@@ -112,6 +114,10 @@ export class JobRunner {
       .filter((item) => item.status === "terminated" && item.statusTime < now - recycleBinTime);
     this.store.transaction(() => {
       for (const { zone, id } of expired) cease({ zone, store: this.store, now }, [id]);
+      for (const eip of this.store.list("eip")) {
+        const isOver = eip.status === "released" && eip.statusTime < now - releasedTime;
+        if (isOver) this.store.put({ ...eip, status: "ceased", statusTime: now });
+      }
       for (const kind of ["eip", "router", "instance", "volume", "job"] as const) {
         for (const record of this.store.list(kind)) {
           if (finalStatuses.has(record.status) && record.statusTime < oldest) this.store.remove(record);

@@ -32,7 +32,7 @@ export interface TimesOnDay {
 
 export interface Eip extends Living {
   readonly kind: "eip";
-  readonly status: "available" | "associated" | "released";
+  readonly status: "available" | "associated" | "released" | "ceased";
   readonly address: string;
   readonly bandwidth: number;
   readonly billingMode: "bandwidth" | "traffic";

@@ -208,6 +208,29 @@ test("after two hours in the recycle bin an instance is ceased and lets go of it
   }
 });
 
+test("a released EIP is ceased a minute later", async () => {
+  const { store, runner, call, settle } = services({});
+  const wanted = {
+    bandwidth: 1,
+    count: 1,
+    billing_mode: "bandwidth",
+    associate_mode: 0,
+    need_icp: 0,
+  } as const;
+  const eip = firstId(call("AllocateEips", wanted).eips);
+  call("ReleaseEips", { eips: [eip] });
+  await settle();
+  runner.prune();
+  expect(store.get("eip", "gpu1a", eip)?.status).toBe("released");
+  try {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
+    runner.prune();
+    expect(store.get("eip", "gpu1a", eip)?.status).toBe("ceased");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("the picture holds what is applied and nothing else", async () => {
   let shown: Picture | undefined;
   const { call, settle } = services({
