@@ -17,6 +17,15 @@ export function intranetName(zone: string): string {
   return interfaceName(`intranet-${zone}`);
 }
 
+/** The metadata server, at the same address in every zone: in the intranets' address space, in none of them. */
+export const metadataAddress: Address = "100.127.255.254";
+export const metadataName = "metadata.ks.qingcloud.com";
+
+/** Where the metadata server is plugged into an intranet, among the first addresses, which no router has. */
+export function intranetServer(network: Network): Address {
+  return network.replace(/\d+\/\d+$/, "2");
+}
+
 /** The address of a router's own that it reaches another one from; undefined where it has none. */
 export function localAddressFor(
   { eip, intranet }: Pick<RouterPicture, "eip" | "intranet">,

@@ -1,6 +1,6 @@
 /** The nftables rules of a router, as a pure function of its picture. */
 
-import { intranetName, privateNetworks } from "./addressing.ts";
+import { intranetName, metadataAddress, privateNetworks } from "./addressing.ts";
 import { cutStatements } from "./cuts.ts";
 import type { PortForwardPicture, RouterPicture, RulePicture } from "./picture.ts";
 
@@ -78,6 +78,7 @@ function answers(greTunnels: RouterPicture["greTunnels"]): string[] {
 function outbound({ outbound: rules, zone, intranet }: RouterPicture, outside: string): string[] {
   return [
     `oifname != ${outside} accept`,
+    ...(intranet ? [`oifname "${intranetName(zone)}" ip daddr ${metadataAddress} tcp dport 80 accept`] : []),
     // When a tunnel is down its networks have no route but the default one: nothing of them may leave in clear.
     `ip daddr ${privateSet} drop`,
     // The intranet is for routers alone.
@@ -94,11 +95,15 @@ function portForwards({ eip, portForwards: forwards }: RouterPicture): string[] 
   return forwards.map(statement);
 }
 
-function sourceNat({ eip }: RouterPicture): string[] {
-  if (!eip) return [];
-  // Traffic of a tunnel keeps its addresses: its destination is private.
+function sourceNat({ zone, eip, intranet }: RouterPicture): string[] {
+  const toMetadata = intranet && `oifname "${intranetName(zone)}" ip daddr ${metadataAddress}`;
   return [
-    `oifname "${uplinkDevice}" ip saddr ${privateSet} ip daddr != ${privateSet} snat to ${eip.address}`,
+    // The metadata server sees the router.
+    ...(toMetadata ? [`${toMetadata} ip saddr ${privateSet} snat to ${intranet.address}`] : []),
+    // Traffic of a tunnel keeps its addresses: its destination is private.
+    ...(eip
+      ? [`oifname "${uplinkDevice}" ip saddr ${privateSet} ip daddr != ${privateSet} snat to ${eip.address}`]
+      : []),
   ];
 }
 

@@ -10,6 +10,7 @@ import { Images } from "./images.ts";
 import { Internet } from "./internet.ts";
 import { strongswanConfiguration } from "./ipsec.ts";
 import { clearLeftovers } from "./leftovers.ts";
+import { MetadataServer } from "./metadata.ts";
 import type { VxnetConnection } from "./nics.ts";
 import { Node } from "./node.ts";
 import { observe } from "./observation.ts";
@@ -90,6 +91,7 @@ class LinuxDataPlane implements DataPlane {
   readonly #images: Images;
   readonly #volumes: Volumes;
   readonly #internet: Internet;
+  readonly #metadata: MetadataServer;
   readonly #bastion: Bastion;
   readonly #routers = new Map<string, Router>();
   readonly #nodes = new Map<string, Node>();
@@ -104,6 +106,12 @@ class LinuxDataPlane implements DataPlane {
     this.#volumes = volumes;
     this.#images = new Images(options.guide ?? options.webRoot);
     this.#internet = internet;
+    this.#metadata = new MetadataServer({
+      namespace: `${options.prefix}-metadata`,
+      switch: `${options.prefix}-switch`,
+      logFile: join(options.home, "logs", "metadata.log"),
+      log: options.log,
+    });
     this.#bastion = bastion;
     this.bastion = { host: "127.0.0.1", port: bastion.port, user: bastionUser, hostKey: bastion.hostKey };
   }
@@ -204,7 +212,10 @@ class LinuxDataPlane implements DataPlane {
         problems.collect(`router ${router.id} could not be made`, () => this.#applyRouter(router, work)),
       );
     // A node that boots asks the router's DHCP.
-    await Promise.all(applyRouters((router, wanted) => router.apply(wanted, picture)));
+    await Promise.all([
+      problems.collect("the metadata server could not be made", () => this.#metadata.apply(picture)),
+      ...applyRouters((router, wanted) => router.apply(wanted, picture)),
+    ]);
     await Promise.all([
       ...applyRouters((router, wanted) => router.applyTunnels(wanted, picture)),
       ...picture.nodes.map((node) =>
@@ -285,6 +296,7 @@ class LinuxDataPlane implements DataPlane {
   async #removeAll(): Promise<void> {
     await Promise.all([...this.#nodes.values()].map((node) => this.#removeNode(node)));
     await Promise.all([...this.#routers.values()].map((router) => this.#removeRouter(router)));
+    await this.#metadata.remove();
     await this.#internet.remove();
     this.#converged = "";
   }

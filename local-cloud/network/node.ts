@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { metadataAddress, metadataName } from "./addressing.ts";
 import type { ImageContents, Images } from "./images.ts";
 import { configure, createNamespaces, deleteNamespaces } from "./namespaces.ts";
 import { type ClientOrder, type ConnectionOf, Nics, type NodePort } from "./nics.ts";
@@ -223,6 +224,7 @@ function specification(
   const { hostname, nics, authorizedKeys, metadata, passwordHash, userdata, disk = 1 } = node;
   return JSON.stringify({
     ...own,
+    hosts: `${metadataAddress} ${metadataName}\n`,
     disk,
     hostname,
     address: nics.find(({ address }) => address !== "")?.address ?? "",

@@ -7,6 +7,7 @@ import {
   internetGateway,
   intranetName,
   macOf,
+  metadataAddress,
   prefixLength,
 } from "./addressing.ts";
 import { Charon } from "./charon.ts";
@@ -144,10 +145,7 @@ export class Router {
       sysctl: isNew ? forwardingSysctl : {},
       ip: [
         ...(isNew ? ["link set lo up"] : []),
-        ...ports.flatMap(({ vxnet, address, prefixLength: length }) => [
-          `addr add ${address}/${length} dev ${interfaceName(vxnet)}`,
-          `link set ${interfaceName(vxnet)} up`,
-        ]),
+        ...ports.flatMap(portLines),
         ...(connectsUplink && router.eip ? uplinkLines(router.eip.address) : []),
         ...[...this.#anchors]
           .filter((address) => !anchors.has(address))
@@ -241,6 +239,15 @@ function portsOf({ zone, intranet, vxnets }: RouterPicture): Port[] {
   const { address, network } = intranet;
   const port = { vxnet: intranetName(zone), isIntranet: true, address, prefixLength: prefixLength(network) };
   return [...ports, port];
+}
+
+function portLines({ vxnet, isIntranet, address, prefixLength: length }: Port): string[] {
+  const device = interfaceName(vxnet);
+  return [
+    `addr add ${address}/${length} dev ${device}`,
+    `link set ${device} up`,
+    ...(isIntranet ? [`route add ${metadataAddress} dev ${device}`] : []),
+  ];
 }
 
 function portKey({ vxnet, address, prefixLength: length }: Port): string {

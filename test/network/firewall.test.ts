@@ -57,9 +57,22 @@ describe("firewall of a router", () => {
     const joined = text({ intranet: { address: "100.64.0.10", network: "100.64.0.0/16" } });
     expect(statements(joined, "inbound")[0]).toBe('iifname != { "eip", "intranet-gpu1a" } accept');
     expect(statements(joined, "outbound")[0]).toBe('oifname != { "eip", "intranet-gpu1a" } accept');
-    expect(statements(joined, "outbound")[2]).toBe(
+    expect(statements(joined, "outbound")[3]).toBe(
       'oifname "intranet-gpu1a" ip saddr { 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 } drop',
     );
+  });
+
+  test("nodes reach the metadata server over the intranet, as their router and without an EIP", () => {
+    const { eip: _, ...without } = router(1);
+    const intranet = { address: "100.64.0.10", network: "100.64.0.0/16" };
+    const document = firewall({ ...without, intranet }, { clampMss: true });
+    expect(statements(document, "outbound")[1]).toBe(
+      'oifname "intranet-gpu1a" ip daddr 100.127.255.254 tcp dport 80 accept',
+    );
+    expect(statements(document, "source_nat")).toEqual([
+      'oifname "intranet-gpu1a" ip daddr 100.127.255.254 ' +
+        "ip saddr { 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 } snat to 100.64.0.10",
+    ]);
   });
 
   test("a port of the EIP leads to the port of a node", () => {

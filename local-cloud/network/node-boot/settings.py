@@ -28,7 +28,7 @@ def configure(spec):
     write(INIT, INIT_SCRIPT, 0o755)
     write("/etc/hostname", spec["hostname"] + "\n")
     own = f"{spec['address']} {spec['hostname']}\n" if spec["address"] else f"127.0.1.1 {spec['hostname']}\n"
-    write("/etc/hosts", f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{own}")
+    write("/etc/hosts", f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{own}{spec['hosts']}")
     configure_network(spec["network"])
     for home, owner in HOMES:
         os.makedirs(f"{home}/.ssh", mode=0o700, exist_ok=True)
