@@ -2,7 +2,6 @@
  * Ends jobs when their time has come. The effect of all due jobs is rehearsed, the data plane made so, and only then is
  * the effect saved: a process killed in between does them again after its restart.
  */
-import { isDeepStrictEqual } from "node:util";
 import { retCodes } from "../../qingcloud/errors.ts";
 import type { DataPlane, Picture } from "../network/picture.ts";
 import type { Job, JobError, JobWork } from "../store/resources.ts";
@@ -14,6 +13,7 @@ import { endFaults, serverTime } from "./faults/states.ts";
 import { cease } from "./instance-effects.ts";
 import type { Durations } from "./jobs.ts";
 import { pictureOf } from "./picture.ts";
+import { isSame } from "./same.ts";
 import { seed } from "./seed.ts";
 
 /** Jobs and what is gone are forgotten after this. */
@@ -144,7 +144,7 @@ export class JobRunner {
   }
 
   private isShown(): boolean {
-    return this.shown !== undefined && isDeepStrictEqual(this.shown, pictureOf(this.store));
+    return this.shown !== undefined && isSame(this.shown, pictureOf(this.store));
   }
 
   private markWorking(): void {

@@ -9,7 +9,7 @@ import type {
   RouterPicture,
   RulePicture,
 } from "../network/picture.ts";
-import type { Instance, Nic, Router, RouterStatic } from "../store/resources.ts";
+import type { Instance, Nic, Router, RouterStatic, Volume } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
 import { dhcpOptionsOf, hostsOf } from "./address-statics.ts";
 import { isCrashed, isCut } from "./faults/states.ts";
@@ -26,12 +26,13 @@ export function pictureOf(store: Store): Picture {
     .filter(({ status }) => status === "active")
     .map((router) => routerPicture(store, router));
   const links = linkPictures(store);
+  const volumes = Map.groupBy(store.list("volume"), ({ attachment }) => attachment?.instanceId);
   return {
     routers,
     nodes: store
       .list("instance")
       .filter((instance) => instance.status === "running" && !isCrashed(store, instance))
-      .map((instance) => nodePicture(store, instance)),
+      .map((instance) => nodePicture(store, instance, volumes.get(instance.id) ?? [])),
     bastionKeys: [
       ...new Set(store.list("keypair").map(({ encryptMethod, body }) => `${encryptMethod} ${body}`)),
     ].sort(),
@@ -104,7 +105,7 @@ function isRouterId(remote: string): boolean {
   return remote.startsWith("rtr-");
 }
 
-function nodePicture(store: Store, instance: Instance): NodePicture {
+function nodePicture(store: Store, instance: Instance, volumes: readonly Volume[]): NodePicture {
   const { id, zone, hostname, boot, disk } = instance;
   const userdata = userdataPicture(store, instance);
   const keys = instance.keypairIds.flatMap((keypairId) => {
@@ -119,11 +120,9 @@ function nodePicture(store: Store, instance: Instance): NodePicture {
     boot,
     ...(disk === undefined ? {} : { disk }),
     nics: instance.nics.map((nic) => nicPicture(store, instance, nic)),
-    volumes: store
-      .list("volume", zone)
-      .flatMap(({ id: volume, size, attachment }) =>
-        attachment?.instanceId === id ? [{ id: volume, device: attachment.device, size }] : [],
-      ),
+    volumes: volumes.flatMap(({ id: volume, size, attachment }) =>
+      attachment === undefined ? [] : [{ id: volume, device: attachment.device, size }],
+    ),
     authorizedKeys: keys,
     ...(instance.passwordHash === undefined ? {} : { passwordHash: instance.passwordHash }),
     ...(userdata === undefined ? {} : { userdata }),
