@@ -1,12 +1,18 @@
 /** What always holds in the state of a local cloud, whatever was asked of it. */
 import { isInside, overlap, parseAddress, parseNetwork } from "../../local-cloud/services/addresses.ts";
 import { isGone } from "../../local-cloud/services/context.ts";
+import { pictureOf } from "../../local-cloud/services/picture.ts";
 import type { Kind, Resource } from "../../local-cloud/store/resources.ts";
 import type { Store } from "../../local-cloud/store/store.ts";
 
 /** Every rule that is broken, in words; the state at rest must have none. @param isIdle no job is under way */
 export function brokenInvariants(store: Store, { isIdle = true } = {}): string[] {
   const broken: string[] = [];
+  try {
+    pictureOf(store);
+  } catch (error) {
+    broken.push(`the data plane's picture can not be derived: ${String(error)}`);
+  }
   const zones = new Set(store.list("vxnet").map(({ zone }) => zone));
   for (const zone of zones) {
     const state = new ZoneInvariants(store, zone, broken);
