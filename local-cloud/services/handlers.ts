@@ -23,6 +23,7 @@ import { securityGroupHandlers } from "./security-groups.ts";
 import { tagHandlers } from "./tags.ts";
 import { userdataHandlers } from "./userdata.ts";
 import { volumeHandlers } from "./volumes.ts";
+import { vpnCertsHandlers } from "./vpn-certs.ts";
 import { vxnetHandlers } from "./vxnets.ts";
 import { zoneHandlers } from "./zones.ts";
 
@@ -38,6 +39,7 @@ export const handlers: Handlers = {
   ...keypairHandlers,
   ...vxnetHandlers,
   ...routerHandlers,
+  ...vpnCertsHandlers,
   ...routerVxnetHandlers,
   ...routerStaticHandlers,
   ...routerStaticEntryHandlers,

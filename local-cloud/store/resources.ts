@@ -95,6 +95,15 @@ export interface RouterConfiguration {
   readonly statics: readonly RouterStatic[];
 }
 
+/** For clients of a router's OpenVPN, in PEM. */
+export interface VpnCertificates {
+  readonly authority: string;
+  readonly authorityKey: string;
+  readonly client: string;
+  readonly clientKey: string;
+  readonly staticKey: string;
+}
+
 export interface Router extends Living {
   readonly kind: "router";
   readonly status: "pending" | "active" | "poweroffed" | "deleted";
@@ -109,6 +118,8 @@ export interface Router extends Living {
   /** Grows with every change that UpdateRouters has to put into effect. */
   readonly revision: number;
   readonly applied: RouterConfiguration;
+  /** From the first GetVPNCerts on. */
+  readonly vpnCertificates?: VpnCertificates;
 }
 
 export type StaticValues = { readonly [Name in `val${1 | 2 | 3 | 4 | 5 | 6}`]?: string };

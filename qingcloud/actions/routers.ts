@@ -107,3 +107,22 @@ export const DescribeRouterVxnets = action(
     }),
   ),
 );
+
+const vpnPlatform = z.enum(["linux", "windows", "mac"]);
+
+/** For clients of an OpenVPN static. No page of the documentation has it: names are those of the official Go SDK. */
+export const GetVPNCerts = action(
+  "GetVPNCerts",
+  { router: text, platform: vpnPlatform.default("linux") },
+  {
+    router_id: text,
+    platform: vpnPlatform,
+    ca_cert: text,
+    client_crt: text,
+    client_key: text,
+    static_key: text,
+    linux_conf_sample: text,
+    windows_conf_sample: text,
+    mac_conf_sample: text,
+  },
+);

@@ -117,6 +117,9 @@ func routers(c *cloud) {
 	same("vxnet of the router", router.VxNets[0].VxNetID, *made.vxnet)
 	resource := must(c.eips.DescribeEIPs(&qc.DescribeEIPsInput{EIPs: list(eip)})).EIPSet[0].Resource
 	same("resource of the EIP", resource.ResourceID, *made.router)
+	certs := must(c.routers.GetVPNCerts(&qc.GetVPNCertsInput{Router: made.router, Platform: str("mac")}))
+	same("router of the certificates", certs.RouterID, *made.router)
+	same("start of the certificate", (*certs.ClientCrt)[:27], "-----BEGIN CERTIFICATE-----")
 	c.done(must(c.routers.PowerOffRouters(&qc.PowerOffRoutersInput{Routers: list(made.router)})).JobID)
 	same("status", describe().Status, "poweroffed")
 	c.done(must(c.routers.PowerOnRouters(&qc.PowerOnRoutersInput{Routers: list(made.router)})).JobID)
