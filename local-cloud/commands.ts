@@ -61,7 +61,7 @@ export async function stop(options: HomeOptions): Promise<void> {
     }
   }
   if (running !== undefined) return print(options, { stopped: true }, "The local cloud has stopped.");
-  const cleared = await clearLeftovers(home.prefix);
+  const cleared = await clearLeftovers(home.prefix, home.path);
   const also = cleared === 0 ? "" : ` What a killed one had left (${cleared} namespaces) is removed.`;
   print(options, { stopped: false, cleared }, `The local cloud was not running.${also}`);
 }

@@ -218,7 +218,7 @@ function openMeasurements(file: string): Measurements {
 async function createDataPlane(options: ServerOptions, home: Home, settings: Settings): Promise<DataPlane> {
   if (options.dataPlane === "none") {
     // A killed cloud with another data plane may have run here before.
-    if (home.readSettings()?.dataPlane === "linux") await clearLeftovers(home.prefix);
+    if (home.readSettings()?.dataPlane === "linux") await clearLeftovers(home.prefix, home.path);
     return noDataPlane;
   }
   return await loadLinuxDataPlane(home, settings, options);

@@ -62,7 +62,7 @@ export async function createLinuxDataPlane(options: LinuxDataPlaneOptions): Prom
       `${options.home} is on an overlay file system, where nodes cannot have disks: take a home elsewhere`,
     );
   }
-  await clearLeftovers(options.prefix);
+  await clearLeftovers(options.prefix, options.home);
   const folders = { bastion: join(options.home, "bastion"), logs: join(options.home, "logs") };
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
   await writeFile(join(options.home, "strongswan.conf"), strongswanConfiguration);
@@ -74,7 +74,7 @@ export async function createLinuxDataPlane(options: LinuxDataPlaneOptions): Prom
     logFile: join(folders.logs, "internet.log"),
     log: options.log,
   });
-  const volumes = await Volumes.open(join(options.home, "volumes"));
+  const volumes = await Volumes.open(options.home);
   const bastion = await Bastion.open({
     folder: folders.bastion,
     port: options.bastionPort,

@@ -1,11 +1,12 @@
 /** Volumes on this machine: a sparse file each, and a loop device while a node that runs has it. */
 
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { mkdir, open, readdir, readFile, realpath, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { DiskUse } from "./picture.ts";
 import { run, until } from "./shell.ts";
 
+const folderName = "volumes";
 const bytesOfGb = 2 ** 30;
 /** The kernel lets go of a file system a moment after the last process that saw it. */
 const detachMs = 5_000;
@@ -29,12 +30,11 @@ export class Volumes {
     this.#folder = folder;
   }
 
-  /** Opens the folder of the volumes' files; devices that an earlier process left are detached. */
-  static async open(folder: string): Promise<Volumes> {
+  /** Opens the folder of the volumes' files in a cloud's home. */
+  static async open(home: string): Promise<Volumes> {
+    const folder = join(home, folderName);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const own = await realpath(folder);
-    for (const device of await devicesOf(own)) await detach(device);
-    return new Volumes(own);
+    return new Volumes(folder);
   }
 
   /** Makes a device of a volume, at its first time of its file; GB are 2^30 bytes. */
@@ -49,7 +49,7 @@ export class Volumes {
       await file.close();
     }
     const isBlank = (await stat(path)).blocks === 0;
-    const device = (await run("losetup", ["--find", "--show", path])).trim();
+    const device = await makeDevice(path);
     const { rdev } = await stat(device);
     // Both numbers are small: the kernel's encoding of larger ones does not matter.
     const before = await readUse(device, ++this.#attachments);
@@ -92,9 +92,15 @@ export class Volumes {
   }
 }
 
+/** Detaches the devices of a home's volumes that a killed cloud has left. */
+export async function detachDevices(home: string): Promise<void> {
+  const own = await realpath(home).catch(() => home);
+  for (const device of await devicesOf(join(own, folderName))) await detach(device);
+}
+
 /** The loop devices whose files are in a folder. */
 async function devicesOf(folder: string): Promise<string[]> {
-  const names = (await readdir("/sys/block")).filter((name) => name.startsWith("loop"));
+  const names = (await readdir("/sys/block").catch(() => [])).filter((name) => name.startsWith("loop"));
   const files = await Promise.all(names.map(backingFile));
   return names.filter((_, index) => files[index]?.startsWith(`${folder}/`)).map((name) => `/dev/${name}`);
 }
@@ -112,6 +118,15 @@ async function readUse(device: string, attachment: number): Promise<DiskUse> {
 async function backingFile(name: string): Promise<string | undefined> {
   const text = await readFile(`/sys/block/${name}/loop/backing_file`, "utf8").catch(() => undefined);
   return text?.trim();
+}
+
+async function makeDevice(file: string): Promise<string> {
+  if (!existsSync("/dev/loop-control")) {
+    throw new Error(
+      "/dev/loop-control is missing: load the kernel module loop (`modprobe loop`), which volumes need",
+    );
+  }
+  return (await run("losetup", ["--find", "--show", file])).trim();
 }
 
 async function detach(device: string): Promise<void> {

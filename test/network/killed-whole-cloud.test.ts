@@ -87,10 +87,10 @@ test("the next start brings tunnels and nodes back, anew, and ends the job that 
 test("stop removes what a killed cloud left, and so does a start without data plane", async () => {
   await cloud.kill();
   const left = listNamespaces(prefix);
-  // Internet, switch, two routers, two nodes.
-  expect(left).toHaveLength(6);
+  // Internet, switch, metadata server, two routers, two nodes.
+  expect(left).toHaveLength(7);
   const processes = processesIn(left);
-  expect(await cloud.stop()).toEqual({ stopped: false, cleared: 6 });
+  expect(await cloud.stop()).toEqual({ stopped: false, cleared: 7 });
   expect(listNamespaces(prefix)).toEqual([]);
   await until("the end of what was left", () => !processes.some(runs));
   expect(await cloud.stop()).toEqual({ stopped: false, cleared: 0 });
@@ -98,7 +98,7 @@ test("stop removes what a killed cloud left, and so does a start without data pl
   await cloud.startAgain("instant");
   await until("everything", () => isUp(2), 20_000);
   await cloud.kill();
-  expect(listNamespaces(prefix)).toHaveLength(6);
+  expect(listNamespaces(prefix)).toHaveLength(7);
   await cloud.startAgain("instant", "--data-plane", "none");
   expect(listNamespaces(prefix)).toEqual([]);
 });
