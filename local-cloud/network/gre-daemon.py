@@ -166,7 +166,10 @@ class Daemon:
             settings = by_text[text]
             tunnel = self.tunnels[text] = Tunnel(settings, self.endpoints[settings["local"]])
             self.watch(tunnel.device, lambda text=text, tunnel=tunnel: self.take(text, tunnel))
-        self.by_selector = {Tunnel.selector(by_text[text]): tunnel for text, tunnel in self.tunnels.items()}
+        # Of two tunnels to one peer with one key the first has what comes in.
+        self.by_selector = {
+            Tunnel.selector(settings): self.tunnels[text] for text, settings in reversed(by_text.items())
+        }
 
     def drop(self, text):
         tunnel = self.tunnels.pop(text)

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { interfaceName } from "./addressing.ts";
-import { type GrePlan, greDeviceLines, grePlans, greRoutes } from "./gre.ts";
+import { type GrePlan, greDeviceLines, grePlans, greRoutes, greServedLines } from "./gre.ts";
 import { configure, deleteLinks } from "./namespaces.ts";
 import { PacketDaemon, type PacketDaemonOptions } from "./packet-daemon.ts";
 import type { RouterPicture } from "./picture.ts";
@@ -44,19 +44,20 @@ export class GreTunnels {
     const routes = greRoutes(router.greTunnels, plans);
     // With a device its routes are gone.
     const standing = this.#routes.filter((route) => !gone.some((device) => route.includes(` ${device} `)));
-    await configure(this.#namespace, {
-      ip: [
-        ...added.flatMap(greDeviceLines),
-        ...standing.filter((route) => !routes.includes(route)).map((route) => `route del ${route}`),
-        ...routes.filter((route) => !standing.includes(route)).map((route) => `route add ${route}`),
-      ],
-    });
-    this.#routes = routes;
+    await configure(this.#namespace, { ip: added.flatMap(greDeviceLines) });
     for (const plan of added) this.#devices.set(plan.device, plan);
     if (plans.length === 0) await this.#daemon.stop();
     else if (gone.length > 0 || added.length > 0 || !this.#daemon.obeys) {
       await this.#daemon.order({ tunnels: plans });
     }
+    await configure(this.#namespace, {
+      ip: [
+        ...added.flatMap(greServedLines),
+        ...standing.filter((route) => !routes.includes(route)).map((route) => `route del ${route}`),
+        ...routes.filter((route) => !standing.includes(route)).map((route) => `route add ${route}`),
+      ],
+    });
+    this.#routes = routes;
   }
 
   /** Ends the daemon; the devices go with the router's namespace. */

@@ -31,12 +31,13 @@ export function grePlans(router: RouterPicture): GrePlan[] {
 }
 
 /** `ip -batch` lines that make a tunnel's device; its routes survive the daemon's end because the device does. */
-export function greDeviceLines({ device, localAddress, peerAddress, mtu }: GrePlan): string[] {
-  return [
-    `tuntap add dev ${device} mode tun`,
-    `link set ${device} mtu ${mtu} txqueuelen 1000 up`,
-    `addr add ${localAddress} peer ${peerAddress} dev ${device}`,
-  ];
+export function greDeviceLines({ device, mtu }: GrePlan): string[] {
+  return [`tuntap add dev ${device} mode tun`, `link set ${device} mtu ${mtu} txqueuelen 1000`];
+}
+
+/** Lines for when the daemon serves the device: one that is up before drops its first packets. */
+export function greServedLines({ device, localAddress, peerAddress }: GrePlan): string[] {
+  return [`link set ${device} up`, `addr add ${localAddress} peer ${peerAddress} dev ${device}`];
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The links between zones inside the internet's namespace: what is set for none of them never meets the daemon. */
 
 import { join } from "node:path";
-import { daemonSettings, deviceLines, isLed, linkDevice, ruleLines, silence } from "./links.ts";
+import { daemonSettings, deviceLines, isLed, linkDevice, ruleLines, servedLines, silence } from "./links.ts";
 import { configure } from "./namespaces.ts";
 import { PacketDaemon } from "./packet-daemon.ts";
 import type { LinkObservation, LinkPicture } from "./picture.ts";
@@ -32,13 +32,15 @@ export class InternetLinks {
   async apply(links: readonly LinkPicture[]): Promise<void> {
     const led = links.filter(isLed);
     const plans = links.map((link) => ({ link, slot: this.#slotOf(link.id) }));
+    const isNew = ({ link }: { link: LinkPicture }) =>
+      isLed(link) && this.#standing.get(link.id)?.mtu === undefined;
+    const added = plans.filter(isNew);
+    const resized = led.filter(({ id, mtu }) => ![undefined, mtu].includes(this.#standing.get(id)?.mtu));
     await configure(this.#namespace, {
-      ip: plans.flatMap(({ link, slot }) => {
-        const before = this.#standing.get(link.id);
-        if (!isLed(link)) return [];
-        if (before?.mtu === undefined) return deviceLines(link, slot);
-        return before.mtu === link.mtu ? [] : [`link set ${linkDevice(link)} mtu ${link.mtu}`];
-      }),
+      ip: [
+        ...added.flatMap(({ link }) => deviceLines(link)),
+        ...resized.map((link) => `link set ${linkDevice(link)} mtu ${link.mtu}`),
+      ],
     });
     const wanted = new Map(plans.map(({ link, slot }) => [link.id, planned(link, slot)]));
     // A device is served before packets are led there, and until none is any more.
@@ -49,6 +51,7 @@ export class InternetLinks {
     const quiet = silence(links);
     await configure(this.#namespace, {
       ip: [
+        ...added.flatMap(({ link, slot }) => servedLines(link, slot)),
         ...rulesAfter.filter((rule) => !rulesBefore.includes(rule)).map((rule) => `rule add ${rule}`),
         ...rulesBefore.filter((rule) => !rulesAfter.includes(rule)).map((rule) => `rule del ${rule}`),
         ...leaving.map((link) => `link del ${linkDevice(link)}`),

@@ -27,14 +27,16 @@ export function daemonSettings(link: LinkPicture) {
   };
 }
 
-/** `ip -batch` lines that make a link's device and the routing table that leads to it. */
-export function deviceLines(link: LinkPicture, slot: number): string[] {
+/** `ip -batch` lines that make a link's device. */
+export function deviceLines(link: LinkPicture): string[] {
   const device = linkDevice(link);
-  return [
-    `tuntap add dev ${device} mode tun`,
-    `link set ${device} mtu ${link.mtu} txqueuelen 5000 up`,
-    `route add default dev ${device} table ${firstTable + slot}`,
-  ];
+  return [`tuntap add dev ${device} mode tun`, `link set ${device} mtu ${link.mtu} txqueuelen 5000`];
+}
+
+/** Lines for when the daemon serves the device - one that is up before drops its first packets - with the way there. */
+export function servedLines(link: LinkPicture, slot: number): string[] {
+  const device = linkDevice(link);
+  return [`link set ${device} up`, `route add default dev ${device} table ${firstTable + slot}`];
 }
 
 /**

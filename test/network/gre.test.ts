@@ -3,11 +3,12 @@
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
-import type { DataPlane, GreTunnelPicture, Picture, RulePicture } from "../../local-cloud/network/picture.ts";
+import type { DataPlane, GreTunnelPicture, Picture } from "../../local-cloud/network/picture.ts";
 import { until } from "../../local-cloud/network/shell.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import {
-  eips,
+  greRule,
+  greTunnel,
   node,
   openRules,
   output,
@@ -28,20 +29,6 @@ const inRouter = (zone: 1 | 2, ...command: string[]) =>
 const ping = (from: 1 | 2, address: string, ...options: string[]) =>
   inNode(from, "ping", "-c2", "-i0.2", "-W1", ...options, address);
 
-const greRule: RulePicture = { protocol: "gre", priority: 9, action: "accept" };
-
-function gre(zone: 1 | 2, changes: Partial<GreTunnelPicture> = {}): GreTunnelPicture {
-  return {
-    id: `rtrs-000000g${zone}`,
-    remoteAddress: eips[2 - zone] ?? "",
-    key: 1010,
-    localAddress: `10.254.1.${1 + zone}`,
-    peerAddress: `10.254.1.${4 - zone}`,
-    remoteNetworks: [`192.168.${3 - zone}.0/24`],
-    ...changes,
-  };
-}
-
 function scene(
   change: (zone: 1 | 2) => Partial<GreTunnelPicture>,
   changes: (zone: 1 | 2) => Parameters<typeof router>[1] = () => ({}),
@@ -49,7 +36,7 @@ function scene(
   const one = (zone: 1 | 2) =>
     router(zone, {
       ipsecTunnels: [],
-      greTunnels: [gre(zone, change(zone))],
+      greTunnels: [greTunnel(zone, change(zone))],
       inbound: [...openRules, greRule],
       ...changes(zone),
     });

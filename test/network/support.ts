@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { Client, type ConnectConfig, utils } from "ssh2";
 import type {
   DataPlane,
+  GreTunnelPicture,
   IpsecTunnelPicture,
   NodePicture,
   Observation,
@@ -39,6 +40,22 @@ export function tunnel(zone: 1 | 2, changes: Partial<IpsecTunnelPicture> = {}): 
     localNetworks: [`192.168.${zone}.0/24`],
     remoteNetworks: [`192.168.${3 - zone}.0/24`],
     mode: "main",
+    ...changes,
+  };
+}
+
+/** A rule that GRE tunnels need. */
+export const greRule: RulePicture = { protocol: "gre", priority: 9, action: "accept" };
+
+/** One side of a GRE tunnel between zone 1 and zone 2. */
+export function greTunnel(zone: 1 | 2, changes: Partial<GreTunnelPicture> = {}): GreTunnelPicture {
+  return {
+    id: `rtrs-000000g${zone}`,
+    remoteAddress: eips[2 - zone] ?? "",
+    key: 1010,
+    localAddress: `10.254.1.${1 + zone}`,
+    peerAddress: `10.254.1.${4 - zone}`,
+    remoteNetworks: [`192.168.${3 - zone}.0/24`],
     ...changes,
   };
 }
