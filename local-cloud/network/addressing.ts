@@ -62,6 +62,12 @@ export function toNumber(address: Address): number {
   return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
 }
 
+/** The address so many places after a network's. */
+export function formatOffset(base: Address, offset: number): Address {
+  const value = toNumber(base) + offset;
+  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join(".");
+}
+
 /** Prefix length of a network in CIDR form. */
 export function prefixLength(network: Network): number {
   return Number(network.split("/")[1] ?? 32);

@@ -30,20 +30,22 @@ export async function count(
       const traffic = uplinks.get(router.internetDevice);
       return router.eipId === undefined || traffic === undefined ? [] : [{ id: router.eipId, ...traffic }];
     }),
-    routers: routers.map((router) => {
-      const uplink = uplinks.get(router.internetDevice);
-      const vxnets = router.vxnetPorts.flatMap(({ vxnet, device }) => {
-        const traffic = ports.get(device);
-        return traffic === undefined ? [] : [{ id: vxnet, ...traffic }];
-      });
-      const intranet = router.intranetDevice === undefined ? undefined : ports.get(router.intranetDevice);
-      return {
-        id: router.id,
-        ...(uplink === undefined ? {} : { uplink }),
-        ...(intranet === undefined ? {} : { intranet }),
-        vxnets,
-      };
-    }),
+    routers: routers
+      .filter(({ isZones }) => !isZones)
+      .map((router) => {
+        const uplink = uplinks.get(router.internetDevice);
+        const vxnets = router.vxnetPorts.flatMap(({ vxnet, device }) => {
+          const traffic = ports.get(device);
+          return traffic === undefined ? [] : [{ id: vxnet, ...traffic }];
+        });
+        const intranet = router.intranetDevice === undefined ? undefined : ports.get(router.intranetDevice);
+        return {
+          id: router.id,
+          ...(uplink === undefined ? {} : { uplink }),
+          ...(intranet === undefined ? {} : { intranet }),
+          vxnets,
+        };
+      }),
     nodes: nodes
       .filter(({ pid }) => pid > 0)
       .map((node) => ({

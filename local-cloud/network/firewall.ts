@@ -2,6 +2,7 @@
 
 import { intranetName, metadataAddress, privateNetworks } from "./addressing.ts";
 import { cutStatements } from "./cuts.ts";
+import { answersMark, type RoutedPicture } from "./edges.ts";
 import type { PortForwardPicture, RouterPicture, RulePicture } from "./picture.ts";
 
 /** Name of the interface that carries the EIP in a router's namespace. */
@@ -15,7 +16,7 @@ const privateSet = `{ ${privateNetworks.join(", ")} }`;
  * The security group stands at the uplink and at the zone's intranet: inbound rules are matched before port forwarding, so they name ports of
  * the EIP; what comes out of a tunnel does not pass them again.
  */
-export function firewall(router: RouterPicture, { clampMss }: { clampMss: boolean }): string {
+export function firewall(router: RoutedPicture, { clampMss }: { clampMss: boolean }): string {
   const outside = outsideOf(router);
   const cut = cutStatements(router);
   const chains = [
@@ -27,6 +28,13 @@ export function firewall(router: RouterPicture, { clampMss }: { clampMss: boolea
       : []),
     chain("inbound", "type filter hook prerouting priority mangle; policy accept;", inbound(router, outside)),
     chain("port_forwards", "type nat hook prerouting priority dstnat; policy accept;", portForwards(router)),
+    ...(router.detours?.length
+      ? [
+          chain("answers", "type filter hook prerouting priority mangle; policy accept;", [
+            `ct status dnat ct direction reply meta mark set ${answersMark}`,
+          ]),
+        ]
+      : []),
     ...(clampMss
       ? [chain("clamp", "type filter hook forward priority mangle; policy accept;", [mssClamp])]
       : []),
@@ -51,13 +59,15 @@ function outsideOf({ zone, intranet }: RouterPicture): string {
   return intranet ? `{ "${uplinkDevice}", "${intranetName(zone)}" }` : `"${uplinkDevice}"`;
 }
 
-function inbound({ inbound: rules, greTunnels }: RouterPicture, outside: string): string[] {
+function inbound({ inbound: rules, greTunnels, translates }: RoutedPicture, outside: string): string[] {
+  // The node's own security group stands before the node.
+  if (translates) return [`iifname ${outside} ip saddr ${privateSet} drop`];
   return [
     `iifname != ${outside} accept`,
     `ip saddr ${privateSet} drop`,
     ...answers(greTunnels),
     "ct state invalid drop",
-    ...byPriority(rules).map((rule) => ruleStatement(rule, "saddr")),
+    ...ruleStatements(rules, "saddr"),
     "drop",
   ];
 }
@@ -84,12 +94,13 @@ function outbound({ outbound: rules, zone, intranet }: RouterPicture, outside: s
     // The intranet is for routers alone.
     ...(intranet ? [`oifname "${intranetName(zone)}" ip saddr ${privateSet} drop`] : []),
     "ct state established,related accept",
-    ...byPriority(rules).map((rule) => ruleStatement(rule, "daddr")),
+    ...ruleStatements(rules, "daddr"),
   ];
 }
 
-function portForwards({ eip, portForwards: forwards }: RouterPicture): string[] {
+function portForwards({ eip, portForwards: forwards, translates }: RoutedPicture): string[] {
   if (!eip) return [];
+  if (translates) return [`iifname "${uplinkDevice}" ip daddr ${eip.address} dnat to ${translates.node}`];
   const statement = ({ protocol, port, targetAddress, targetPort }: PortForwardPicture) =>
     `iifname "${uplinkDevice}" ip daddr ${eip.address} ${protocol} dport ${port} dnat to ${targetAddress}:${targetPort}`;
   return forwards.map(statement);
@@ -107,13 +118,17 @@ function sourceNat({ zone, eip, intranet }: RouterPicture): string[] {
   ];
 }
 
-function byPriority(rules: readonly RulePicture[]): RulePicture[] {
-  return rules.toSorted((a, b) => a.priority - b.priority);
-}
-
-function ruleStatement(rule: RulePicture, side: "saddr" | "daddr"): string {
-  const network = rule.network ? [`ip ${side} ${rule.network}`] : [];
-  return [...network, ...protocolMatch(rule), rule.action].join(" ");
+/** The rules of a security group, first come first served. @param accept the statement for what a rule accepts */
+export function ruleStatements(
+  rules: readonly RulePicture[],
+  side: "saddr" | "daddr",
+  accept: "accept" | "return" = "accept",
+): string[] {
+  const sorted = rules.toSorted((a, b) => a.priority - b.priority);
+  return sorted.map((rule) => {
+    const network = rule.network ? [`ip ${side} ${rule.network}`] : [];
+    return [...network, ...protocolMatch(rule), rule.action === "accept" ? accept : "drop"].join(" ");
+  });
 }
 
 function protocolMatch({ protocol, from, to }: RulePicture): string[] {

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { intranetName, webServerAddress } from "./addressing.ts";
 import { Bastion, bastionUser } from "./bastion.ts";
 import { count } from "./counters.ts";
+import { allRouters, type RoutedPicture } from "./edges.ts";
+import { Guards } from "./guards.ts";
 import { Images } from "./images.ts";
 import { Internet } from "./internet.ts";
 import { strongswanConfiguration } from "./ipsec.ts";
@@ -14,15 +16,7 @@ import { MetadataServer } from "./metadata.ts";
 import type { VxnetConnection } from "./nics.ts";
 import { Node } from "./node.ts";
 import { observe } from "./observation.ts";
-import type {
-  Counters,
-  DataPlane,
-  NodePicture,
-  Observation,
-  Picture,
-  RouterPicture,
-  UserdataPicture,
-} from "./picture.ts";
+import type { Counters, DataPlane, NodePicture, Observation, Picture, UserdataPicture } from "./picture.ts";
 import { checkPrerequisites } from "./prerequisites.ts";
 import { Router } from "./router.ts";
 import { Volumes } from "./volumes.ts";
@@ -92,6 +86,7 @@ class LinuxDataPlane implements DataPlane {
   readonly #volumes: Volumes;
   readonly #internet: Internet;
   readonly #metadata: MetadataServer;
+  readonly #guards: Guards;
   readonly #bastion: Bastion;
   readonly #routers = new Map<string, Router>();
   readonly #nodes = new Map<string, Node>();
@@ -112,6 +107,7 @@ class LinuxDataPlane implements DataPlane {
       logFile: join(options.home, "logs", "metadata.log"),
       log: options.log,
     });
+    this.#guards = new Guards(this.#switchNamespace);
     this.#bastion = bastion;
     this.bastion = { host: "127.0.0.1", port: bastion.port, user: bastionUser, hostKey: bastion.hostKey };
   }
@@ -178,7 +174,8 @@ class LinuxDataPlane implements DataPlane {
 
   async #applySome(picture: Picture): Promise<void> {
     const problems = new Problems();
-    const routers = picture.routers.filter(({ isDown }) => !isDown);
+    const all = allRouters(picture);
+    const routers = all.filter(({ isDown }) => !isDown);
     await Promise.all([
       ...[...this.#nodes.values()]
         .filter(({ id }) => !picture.nodes.some((node) => node.id === id))
@@ -203,11 +200,14 @@ class LinuxDataPlane implements DataPlane {
       if (existing)
         await problems.collect(`router ${router.id} could not be unplugged`, () => existing.release(router));
     }
-    await this.#internet.apply(vxnetsOf(picture));
+    await this.#internet.apply(vxnetsOf(all, picture.nodes));
     await problems.collect("links of the internet could not be set", () =>
       this.#internet.links.apply(picture.links ?? []),
     );
-    const applyRouters = (work: (router: Router, picture: RouterPicture) => Promise<void>) =>
+    await problems.collect("security groups of nodes could not be set", () =>
+      this.#guards.apply(picture.nodes, vxnetsOf(all, picture.nodes)),
+    );
+    const applyRouters = (work: (router: Router, picture: RoutedPicture) => Promise<void>) =>
       routers.map((router) =>
         problems.collect(`router ${router.id} could not be made`, () => this.#applyRouter(router, work)),
       );
@@ -235,8 +235,8 @@ class LinuxDataPlane implements DataPlane {
   }
 
   async #applyRouter(
-    picture: RouterPicture,
-    work: (router: Router, picture: RouterPicture) => Promise<void>,
+    picture: RoutedPicture,
+    work: (router: Router, picture: RoutedPicture) => Promise<void>,
   ): Promise<void> {
     const router = this.#routers.get(picture.id) ?? this.#newRouter(picture.id);
     this.#routers.set(router.id, router);
@@ -298,6 +298,7 @@ class LinuxDataPlane implements DataPlane {
     await Promise.all([...this.#routers.values()].map((router) => this.#removeRouter(router)));
     await this.#metadata.remove();
     await this.#internet.remove();
+    this.#guards.forget();
     this.#converged = "";
   }
 
@@ -343,7 +344,7 @@ class Problems {
   }
 }
 
-function vxnetsOf({ routers, nodes }: Picture): Set<string> {
+function vxnetsOf(routers: readonly RoutedPicture[], nodes: readonly NodePicture[]): Set<string> {
   const joined = routers.flatMap(({ zone, intranet, vxnets }) => [
     ...vxnets.map(({ id }) => id),
     ...(intranet ? [intranetName(zone)] : []),
@@ -352,9 +353,11 @@ function vxnetsOf({ routers, nodes }: Picture): Set<string> {
 }
 
 /** Absent while no router serves the vxnet. */
-function connectionOf(vxnet: string, { routers }: Picture): VxnetConnection | undefined {
+function connectionOf(vxnet: string, { routers, baseNetworks = [] }: Picture): VxnetConnection | undefined {
   const joined = routers.flatMap(({ vxnets }) => vxnets).find(({ id }) => id === vxnet);
-  return joined?.dhcp ? { lease: `${joined.network} ${joined.managerAddress}`, metric: 100 } : undefined;
+  const found = joined ?? baseNetworks.find(({ id }) => id === vxnet);
+  if (!found?.dhcp) return undefined;
+  return { lease: `${found.network} ${found.managerAddress}`, metric: joined ? 100 : 500 };
 }
 
 /** Equal for equal pictures; a hash, so that no secret is kept beside the picture itself. */

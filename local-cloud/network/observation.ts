@@ -19,25 +19,27 @@ export async function observe(
   const links = routers.length > 0 ? await linkStatistics(internet) : [];
   return {
     routers: await Promise.all(
-      routers.map(async (router) => {
-        // The uplink's far end: what it transmits is what the EIP receives.
-        const link = links.find(({ ifname }) => ifname === router.internetDevice);
-        const established = await router.charon.established();
-        return {
-          id: router.id,
-          namespace: router.namespace,
-          received: link?.stats64.tx.bytes ?? 0,
-          sent: link?.stats64.rx.bytes ?? 0,
-          tunnels: [
-            ...router.ipsecIds.map((id) => ({
-              id,
-              kind: "ipsec" as const,
-              established: established.has(id),
-            })),
-            ...router.gre.tunnels.map((tunnel) => ({ ...tunnel, kind: "gre" as const })),
-          ],
-        };
-      }),
+      routers
+        .filter(({ isZones }) => !isZones)
+        .map(async (router) => {
+          // The uplink's far end: what it transmits is what the EIP receives.
+          const link = links.find(({ ifname }) => ifname === router.internetDevice);
+          const established = await router.charon.established();
+          return {
+            id: router.id,
+            namespace: router.namespace,
+            received: link?.stats64.tx.bytes ?? 0,
+            sent: link?.stats64.rx.bytes ?? 0,
+            tunnels: [
+              ...router.ipsecIds.map((id) => ({
+                id,
+                kind: "ipsec" as const,
+                established: established.has(id),
+              })),
+              ...router.gre.tunnels.map((tunnel) => ({ ...tunnel, kind: "gre" as const })),
+            ],
+          };
+        }),
     ),
     nodes: nodes.map(({ id, namespace, pid }) => ({ id, namespace, pid })),
   };

@@ -13,6 +13,8 @@ export type Network = string;
 export interface Picture {
   readonly routers: readonly RouterPicture[];
   readonly nodes: readonly NodePicture[];
+  /** The base network of each zone where nodes are in it: DHCP serves it, nothing leads out of it but nodes' EIPs. */
+  readonly baseNetworks?: readonly (VxnetPicture & { readonly zone: string })[];
   /** OpenSSH public keys that may log in to the bastion (the key pairs registered in any zone). */
   readonly bastionKeys: readonly string[];
   /** The links of the internet that are not perfect. */
@@ -38,6 +40,12 @@ export interface LinkPicture {
   readonly cut: boolean;
 }
 
+export interface EipPicture {
+  readonly id: string;
+  readonly address: Address;
+  readonly bandwidthMbps: number;
+}
+
 /** A VPC router: its uplink to the "internet" carries the EIP's address. */
 export interface RouterPicture {
   /** Resource id, e.g. `rtr-0a1b2c3d`. */
@@ -46,7 +54,7 @@ export interface RouterPicture {
   /** It has crashed: its vxnets stay, nothing of its own runs. */
   readonly isDown?: true;
   /** Absent while no EIP is applied: the router then has no way out. */
-  readonly eip?: { readonly id: string; readonly address: Address; readonly bandwidthMbps: number };
+  readonly eip?: EipPicture;
   /** Its address in the network that joins the routers of its zone; absent where it is not joined. */
   readonly intranet?: { readonly address: Address; readonly network: Network };
   readonly vxnets: readonly VxnetPicture[];
@@ -126,6 +134,11 @@ export interface RulePicture {
   readonly network?: Network;
 }
 
+export interface SecurityGroupPicture {
+  readonly inbound: readonly RulePicture[];
+  readonly outbound: readonly RulePicture[];
+}
+
 /** A network interface; its vxnet need not be in a router. */
 export interface NicPicture {
   /** Id of the vxnet, one of its own for each zone's base network. */
@@ -133,6 +146,8 @@ export interface NicPicture {
   /** `""` where nothing gives it one. */
   readonly address: Address;
   readonly mac: string;
+  /** Guards it; absent: nothing does. */
+  readonly securityGroup?: SecurityGroupPicture;
   readonly dhcpOptions?: DhcpOptionsPicture;
 }
 
@@ -186,6 +201,8 @@ export interface NodePicture {
   readonly disk?: number;
   /** In the order of eth0, eth1, … at its boot; one that comes later takes the lowest free number. */
   readonly nics: readonly NicPicture[];
+  /** Translated to the node's address in the base network, or where it is not in that, in the vxnet of a router. */
+  readonly eip?: EipPicture;
   /** The attached volumes. */
   readonly volumes: readonly VolumePicture[];
   /** OpenSSH public keys for root and ubuntu. */

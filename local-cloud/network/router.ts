@@ -12,6 +12,7 @@ import {
 } from "./addressing.ts";
 import { Charon } from "./charon.ts";
 import { Dnsmasq } from "./dnsmasq.ts";
+import { type Detour, detourLines, type RoutedPicture, uplinkGroup } from "./edges.ts";
 import { firewall, uplinkDevice } from "./firewall.ts";
 import { GreTunnels } from "./gre-tunnels.ts";
 import { anchorAddresses, tunnelPlans } from "./ipsec.ts";
@@ -52,6 +53,8 @@ export class Router {
   readonly charon: Charon;
   readonly gre: GreTunnels;
   readonly #around: RouterSurroundings;
+  /** Whether it is the zone's own: its EIP is a node's. */
+  isZones = false;
   /** The IPSec tunnels that the picture has, up or not. */
   ipsecIds: readonly string[] = [];
   readonly #dnsmasq: Dnsmasq;
@@ -59,6 +62,7 @@ export class Router {
   #uplink: { readonly id: string; readonly address: string; readonly bandwidthMbps: number } | undefined;
   readonly #ports = new Map<string, Port>();
   #anchors = new Set<string>();
+  #detours: readonly Detour[] = [];
   #firewall = "";
 
   constructor(id: string, around: RouterSurroundings) {
@@ -115,7 +119,7 @@ export class Router {
   }
 
   /** Unplugs what is not in the picture, so that another router may have the address in the same step. */
-  async release(picture: RouterPicture): Promise<void> {
+  async release(picture: RoutedPicture): Promise<void> {
     if (this.#uplink && this.#uplink.address !== picture.eip?.address) {
       await deleteLinks(this.#around.internet, [this.internetDevice]);
       this.#uplink = undefined;
@@ -130,7 +134,7 @@ export class Router {
   }
 
   /** Makes everything but tunnels as in the picture. */
-  async apply(router: RouterPicture, picture: Picture): Promise<void> {
+  async apply(router: RoutedPicture, picture: Picture): Promise<void> {
     const isNew = !this.#exists;
     if (isNew) {
       await createNamespaces([this.namespace]);
@@ -153,12 +157,18 @@ export class Router {
         ...[...anchors]
           .filter((address) => !this.#anchors.has(address))
           .map((address) => `addr add ${address}/32 dev lo`),
+        ...detourLines(router.detours ?? [], this.#detours),
+        ...(router.translates
+          ? [`route replace ${router.translates.node} via ${router.translates.via}`]
+          : []),
       ],
       tc: this.#shape(router),
       nft: rules === this.#firewall ? "" : rules,
     });
     this.#firewall = rules;
     this.#anchors = anchors;
+    this.#detours = router.detours ?? [];
+    this.isZones = router.isZones ?? false;
     if (router.eip) this.#uplink = { ...router.eip };
     this.ipsecIds = router.ipsecTunnels.map(({ id }) => id);
     const nics = picture.nodes.flatMap((node) => node.nics);
@@ -184,6 +194,7 @@ export class Router {
     this.#uplink = undefined;
     this.#ports.clear();
     this.#anchors.clear();
+    this.#detours = [];
     this.#firewall = "";
   }
 
@@ -223,7 +234,7 @@ function uplinkLines(address: string): string[] {
   // No neighbours: also what goes to another EIP of the zone is routed by the internet, which may do things to it.
   return [
     `addr add ${address}/32 dev ${uplinkDevice}`,
-    `link set ${uplinkDevice} up`,
+    `link set ${uplinkDevice} group ${uplinkGroup} up`,
     `route add ${gateway} dev ${uplinkDevice} scope link`,
     `route add default via ${gateway} dev ${uplinkDevice}`,
   ];

@@ -1,5 +1,6 @@
 /** The picture of the data plane as a pure function of the durable state: what is applied, nothing else. */
 import type {
+  EipPicture,
   GreTunnelPicture,
   IpsecTunnelPicture,
   NicPicture,
@@ -7,7 +8,7 @@ import type {
   Picture,
   PortForwardPicture,
   RouterPicture,
-  RulePicture,
+  SecurityGroupPicture,
 } from "../network/picture.ts";
 import type { Instance, Nic, Router, RouterStatic, Volume } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
@@ -19,6 +20,7 @@ import { linkPictures } from "./links.ts";
 import { toRulePicture } from "./security-group-values.ts";
 import { readGre, readIpsec, readPortForward } from "./static-values.ts";
 import { metadataOf, userdataPicture } from "./userdata.ts";
+import { zones } from "./zones.ts";
 
 export function pictureOf(store: Store): Picture {
   const routers = store
@@ -33,6 +35,7 @@ export function pictureOf(store: Store): Picture {
       .list("instance")
       .filter((instance) => instance.status === "running" && !isCrashed(store, instance))
       .map((instance) => nodePicture(store, instance, volumes.get(instance.id) ?? [])),
+    ...baseNetworksOf(store),
     bastionKeys: [
       ...new Set(store.list("keypair").map(({ encryptMethod, body }) => `${encryptMethod} ${body}`)),
     ].sort(),
@@ -43,13 +46,12 @@ export function pictureOf(store: Store): Picture {
 function routerPicture(store: Store, router: Router): RouterPicture {
   const { id, zone, applied } = router;
   const intranet = intranetOf(router);
-  const eip = applied.eipId === undefined ? undefined : store.get("eip", zone, applied.eipId);
   const statics = applied.statics.filter(({ disabled }) => !disabled);
   return {
     id,
     zone,
     ...(isCrashed(store, router) ? { isDown: true } : {}),
-    ...(eip === undefined ? {} : { eip: { id: eip.id, address: eip.address, bandwidthMbps: eip.bandwidth } }),
+    ...eipPicture(store, zone, applied.eipId),
     ...(intranet === undefined ? {} : { intranet }),
     vxnets: store.list("vxnet", zone).flatMap((vxnet) => {
       const { join } = vxnet;
@@ -65,14 +67,15 @@ function routerPicture(store: Store, router: Router): RouterPicture {
     greTunnels: statics
       .filter(({ staticType }) => staticType === 6)
       .flatMap((item) => greTunnelPicture(store, item) ?? []),
-    inbound: rules(store, router, 0),
-    outbound: rules(store, router, 1),
+    ...rules(store, zone, router.appliedSecurityGroupId),
   };
 }
 
-function rules(store: Store, router: Router, direction: 0 | 1): RulePicture[] {
-  const group = store.get("security_group", router.zone, router.appliedSecurityGroupId);
-  return (group?.applied.rules ?? []).filter((rule) => rule.direction === direction).map(toRulePicture);
+function rules(store: Store, zone: string, groupId: string): SecurityGroupPicture {
+  const applied = store.get("security_group", zone, groupId)?.applied.rules ?? [];
+  const towards = (direction: 0 | 1) =>
+    applied.filter((rule) => rule.direction === direction).map(toRulePicture);
+  return { inbound: towards(0), outbound: towards(1) };
 }
 
 function portForwardPicture(item: RouterStatic): PortForwardPicture {
@@ -119,6 +122,7 @@ function nodePicture(store: Store, instance: Instance, volumes: readonly Volume[
     image: needImage(instance.imageId).contents,
     boot,
     ...(disk === undefined ? {} : { disk }),
+    ...eipPicture(store, zone, instance.eipId),
     nics: instance.nics.map((nic) => nicPicture(store, instance, nic)),
     volumes: volumes.flatMap(({ id: volume, size, attachment }) =>
       attachment === undefined ? [] : [{ id: volume, device: attachment.device, size }],
@@ -130,7 +134,9 @@ function nodePicture(store: Store, instance: Instance, volumes: readonly Volume[
   };
 }
 
-function nicPicture(store: Store, { id, zone }: Instance, { vxnetId, address, mac }: Nic): NicPicture {
+function nicPicture(store: Store, instance: Instance, { vxnetId, address, mac }: Nic): NicPicture {
+  const { id, zone, securityGroupId } = instance;
+  const isGuarded = securityGroupId !== "" && guardedVxnetOf(store, instance) === vxnetId;
   const routerId = store.get("vxnet", zone, vxnetId)?.join?.routerId;
   const statics = routerId === undefined ? [] : (store.get("router", zone, routerId)?.applied.statics ?? []);
   const dhcpOptions = dhcpOptionsOf(statics, id)?.options;
@@ -138,8 +144,38 @@ function nicPicture(store: Store, { id, zone }: Instance, { vxnetId, address, ma
     vxnet: networkId(zone, vxnetId),
     address,
     mac,
+    ...(isGuarded ? { securityGroup: rules(store, zone, securityGroupId) } : {}),
     ...(dhcpOptions === undefined ? {} : { dhcpOptions }),
   };
+}
+
+/** A group stands before the interface in the base network, or where there is none before the one in a managed vxnet. */
+function guardedVxnetOf(store: Store, { zone, nics }: Instance): string | undefined {
+  const typeOf = ({ vxnetId }: Nic) => store.get("vxnet", zone, vxnetId)?.vxnetType;
+  const nic = nics.find((each) => typeOf(each) === 2) ?? nics.find((each) => typeOf(each) === 1);
+  return nic?.vxnetId;
+}
+
+function eipPicture(store: Store, zone: string, id: string | undefined): { readonly eip?: EipPicture } {
+  const eip = id === undefined ? undefined : store.get("eip", zone, id);
+  return eip === undefined ? {} : { eip: { id: eip.id, address: eip.address, bandwidthMbps: eip.bandwidth } };
+}
+
+function baseNetworksOf(store: Store): Pick<Picture, "baseNetworks"> {
+  const used = zones.filter(({ id }) =>
+    store
+      .list("instance", id)
+      .some(({ status, nics }) => status === "running" && nics.some(({ vxnetId }) => vxnetId === "vxnet-0")),
+  );
+  const baseNetworks = used.map(({ id: zone, basePrefix }) => ({
+    zone,
+    id: networkId(zone, "vxnet-0"),
+    managerAddress: `${basePrefix}.1`,
+    network: `${basePrefix}.0/24`,
+    dhcp: true,
+    dns: false,
+  }));
+  return baseNetworks.length === 0 ? {} : { baseNetworks };
 }
 
 /** Every zone has a vxnet-0 of its own. */

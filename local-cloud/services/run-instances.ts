@@ -9,6 +9,7 @@ import { readLogin } from "./instance-login.ts";
 import { needCapacity, readShape } from "./instance-shapes.ts";
 import { checkDisk } from "./instances.ts";
 import { needQuota, needRoom } from "./quotas.ts";
+import { defaultSecurityGroup } from "./security-groups.ts";
 import { readUserdata } from "./userdata.ts";
 import { needAvailable } from "./volumes.ts";
 import { newNic } from "./vxnet-addresses.ts";
@@ -103,12 +104,13 @@ export function checkVxnets(context: Context, vxnets: readonly string[], count: 
   }
 }
 
-/** A security group guards an instance in the base network only. */
+/** Only in the base network an instance has a group from the start. */
 function readSecurityGroup(request: Request, context: Context, vxnets: readonly string[]): string {
-  if (request.security_group !== undefined) return need(context, "security_group", request.security_group).id;
-  if (!vxnets.includes("vxnet-0")) return "";
-  const groups = context.store.list("security_group", context.zone);
-  return groups.find(({ isDefault }) => isDefault)?.id ?? "";
+  const given =
+    request.security_group === undefined
+      ? defaultSecurityGroup(context)
+      : need(context, "security_group", request.security_group).id;
+  return vxnets.includes("vxnet-0") ? given : "";
 }
 
 export const runInstancesHandlers = { RunInstances: runInstances } satisfies Partial<Handlers>;

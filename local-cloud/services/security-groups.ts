@@ -38,6 +38,11 @@ const createSecurityGroup: Handler<typeof actions.CreateSecurityGroup> = (reques
   return { security_group_id: group.id };
 };
 
+/** Id of the zone's default group. */
+export function defaultSecurityGroup(state: ZoneState): string {
+  return state.store.list("security_group", state.zone).find(({ isDefault }) => isDefault)?.id ?? "";
+}
+
 /** Who has the group, applied or not. */
 function usersOf(state: ZoneState, id: string): string[] {
   const routers = state.store

@@ -19,6 +19,7 @@ import {
 import { badValue, denied, inUse } from "./errors.ts";
 import { filter, page } from "./listing.ts";
 import { needQuota } from "./quotas.ts";
+import { defaultSecurityGroup } from "./security-groups.ts";
 import { tagsOf } from "./tags.ts";
 import { availableCount, newNic } from "./vxnet-addresses.ts";
 
@@ -232,21 +233,28 @@ export const vxnetHandlers = {
 
 export const vxnetEffects: Effects<"JoinVxnet" | "LeaveVxnet"> = {
   JoinVxnet: {
-    complete(work, { store, zone }) {
+    complete(work, state) {
+      const { store, zone } = state;
       for (const { instance: id, nic } of work.nics) {
         const instance = store.get("instance", zone, id);
         if (instance === undefined || isGone(instance)) continue;
-        store.put({ ...instance, nics: [...instance.nics, nic] });
+        const isUnguarded = nic.vxnetId === "vxnet-0" && instance.securityGroupId === "";
+        const group = isUnguarded ? { securityGroupId: defaultSecurityGroup(state) } : {};
+        store.put({ ...instance, ...group, nics: [...instance.nics, nic] });
       }
     },
     fail: () => undefined,
   },
   LeaveVxnet: {
-    complete(work, { store, zone }) {
+    complete(work, state) {
+      const { store, zone } = state;
       for (const id of work.instances) {
         const instance = store.get("instance", zone, id);
         if (instance === undefined) continue;
-        store.put({ ...instance, nics: instance.nics.filter(({ vxnetId }) => vxnetId !== work.vxnet) });
+        // The default group is the base network's: it does not come along into other vxnets.
+        const isLeft = work.vxnet === "vxnet-0" && instance.securityGroupId === defaultSecurityGroup(state);
+        const nics = instance.nics.filter(({ vxnetId }) => vxnetId !== work.vxnet);
+        store.put({ ...instance, ...(isLeft ? { securityGroupId: "" } : {}), nics });
       }
     },
     fail: () => undefined,

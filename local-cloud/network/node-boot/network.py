@@ -30,11 +30,18 @@ esac
 [ "$now" != "$before" ] || exit 0
 address=${before%% *}
 [ -z "$address" ] || [ "$address" = "$ip/$mask" ] || ip address del "$address" dev "$interface"
+[ -z "$address" ] || while ip rule del from "${address%/*}" 2>/dev/null; do :; done
 rm -f /run/node/resolver-*-"$interface"
 if [ -n "$now" ]; then
   ip address replace "$ip/$mask" broadcast + dev "$interface"
   for gateway in $router; do
     ip route replace default via "$gateway" dev "$interface" metric "$METRIC"
+    # What comes to the base network's interface is answered there, also where another one has the default route.
+    if [ "$METRIC" -ge BASE_METRIC ]; then
+      ip route replace default via "$gateway" dev "$interface" table "$METRIC"
+      ip rule add pref "$((1000 + METRIC))" from "$ip" lookup main suppress_prefixlength 0
+      ip rule add pref "$((2000 + METRIC))" from "$ip" lookup "$METRIC"
+    fi
     break
   done
   {
@@ -48,10 +55,14 @@ exit 0
 """
 
 
+# Metrics from here on are those of interfaces in the base network.
+BASE_METRIC = 500
+
+
 def configure_network(orders):
     """Makes the client's programs, and the script that starts one for each order and waits for all."""
     write("/run/node/dhcp", CLIENT, 0o755)
-    write("/run/node/lease", LEASE, 0o755)
+    write("/run/node/lease", LEASE.replace("BASE_METRIC", str(BASE_METRIC)), 0o755)
     calls = "".join(f"/run/node/dhcp {' '.join(order)} &\n" for order in orders)
     write("/run/node/network", f"#!/bin/sh\n{calls}wait\n", 0o755)
     # Without a name server in it, a lookup would ask the node itself.
