@@ -1,6 +1,6 @@
 /** Reads the data plane's counters every few seconds and adds what has passed to the measurements. */
 import type { Counters, DataPlane, Traffic } from "../network/picture.ts";
-import type { Measurement, Measurements } from "../store/measurements.ts";
+import { fine, type Measurement, type Measurements } from "../store/measurements.ts";
 import type { Instance } from "../store/resources.ts";
 
 /** Milliseconds; intervals of measurements are a multiple of it. */
@@ -68,8 +68,12 @@ export class Sampler {
 
   private take(counters: Counters): void {
     const now = this.options.now();
-    const seconds = (now - this.lastTime) / 1000;
-    if (seconds <= 0) return;
+    const elapsed = (now - this.lastTime) / 1000;
+    this.lastTime = now;
+    // A clock that was set back: what has passed meanwhile is measured with the next sample.
+    if (elapsed <= 0) return;
+    // A machine that slept, or a clock that was set forward: nothing has passed in that time.
+    const seconds = Math.min(elapsed, fine);
     const readings = new Map<string, Reading>();
     const measured: Measurement[] = [];
     const grown = (key: string, link: number, values: readonly number[]): readonly number[] => {
@@ -127,7 +131,6 @@ export class Sampler {
       measure(id, "memory", Math.min(1000, share) * seconds);
     }
     this.last = readings;
-    this.lastTime = now;
     const middle = Math.floor(now / 1000 - seconds / 2);
     if (measured.length > 0) this.options.measurements.add(middle, seconds, measured);
   }

@@ -110,6 +110,20 @@ describe("monitoring", () => {
     expect(monitored.data(resources.eip, "flow")).toEqual([[midnight, [5300, 11_000]]]);
   });
 
+  test("a machine that slept has a gap; a clock that was set back loses nothing", async () => {
+    await monitored.passWithEip(300, 3000, 0);
+    await monitored.passWithEip(7200, 6000, 0);
+    await monitored.passWithEip(-600, 7000, 0);
+    await monitored.passWithEip(300, 9000, 0);
+    const options = { end_time: iso(midnight + 86_400) };
+    expect(monitored.data(resources.eip, "traffic", options)).toEqual([
+      [midnight, [10, 0]],
+      // What was measured after the clock was set back, then what was before.
+      [6900, [10, 0]],
+      [10, 0],
+    ]);
+  });
+
   test("what was measured survives a restart; the time in between is a gap, a resource that is away is NA", async () => {
     const folder = mkdtempSync(join(tmpdir(), "monitor-"));
     const file = join(folder, "monitor.db");
