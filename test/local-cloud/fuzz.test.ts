@@ -139,7 +139,7 @@ test("14,000 requests made from the actions' descriptions are each answered as d
   for (const code of [0, 1100, 1101, 1400, 2100, 2110, 5400]) {
     expect(counts.get(code), `${replay}: ret_code ${code}`).toBeGreaterThan(0);
   }
-}, 120_000);
+}, 300_000);
 
 test("6,500 connections with bytes that are no sound request are answered or closed", async () => {
   const all = [...fc.sample(connections, { seed, numRuns: 6500 }), tooMuch];
@@ -161,7 +161,7 @@ test("6,500 connections with bytes that are no sound request are answered or clo
   };
   await Promise.all(Array.from({ length: 8 }, work));
   process.stdout.write(`fuzz: answers by HTTP status ${JSON.stringify(Object.fromEntries(statuses))}\n`);
-}, 120_000);
+}, 300_000);
 
 test("afterwards the cloud answers, its state is sound and starts again, and no log has a secret", async () => {
   const jobsLeft = async (zone: string): Promise<unknown> =>
