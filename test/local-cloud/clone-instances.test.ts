@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   firstId,
+  makeKeyPair,
   makeNetwork,
-  publicKey,
+  runInstance,
   startTestCloud,
   type TestClient,
   type TestCloud,
@@ -14,15 +15,12 @@ let keypair: string;
 beforeAll(async () => {
   cloud = await startTestCloud();
   client = cloud.client;
-  keypair = String((await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
+  keypair = await makeKeyPair(client);
 });
 afterAll(() => cloud.stop());
 
-const run = async (more: Readonly<Record<string, string>> = {}): Promise<string> => {
-  const sized = { image_id: "img-bare", cpu: "2", memory: "4096", login_mode: "keypair" };
-  const wanted = { ...sized, login_keypair: keypair, instance_name: "source", ...more };
-  return firstId((await client.done("RunInstances", wanted)).instances);
-};
+const run = (more: Readonly<Record<string, string>> = {}) =>
+  runInstance(client, keypair, { instance_name: "source", ...more });
 const now = (id: string) =>
   client.one("DescribeInstances", "instance_set", { "instances.1": id, verbose: "1" });
 
@@ -52,7 +50,7 @@ test("clones run with the shape, the key pairs and copies of the volumes, each w
     status: "running",
     transition_status: "",
     vcpus_current: 2,
-    memory_current: 4096,
+    memory_current: 2048,
     extra: { os_disk_size: 50 },
     keypair_ids: [keypair],
     vxnets: [{ vxnet_id: vxnet, private_ip: "192.168.1.9" }],

@@ -1,14 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   firstId,
+  makeKeyPair,
   makeNetwork,
-  publicKey,
+  runInstance,
   startTestCloud,
   type TestClient,
   type TestCloud,
+  withEndless,
 } from "./support.ts";
 
 let cloud: TestCloud;
@@ -17,14 +16,11 @@ let keypair: string;
 beforeAll(async () => {
   cloud = await startTestCloud();
   client = cloud.client;
-  keypair = String((await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
+  keypair = await makeKeyPair(client);
 });
 afterAll(() => cloud.stop());
 
-const run = async (at = client, login_keypair = keypair): Promise<string> => {
-  const wanted = { image_id: "img-bare", cpu: "1", memory: "1024", login_mode: "keypair" };
-  return firstId((await at.done("RunInstances", { ...wanted, login_keypair })).instances);
-};
+const run = () => runInstance(client, keypair);
 const allocate = async (more: Readonly<Record<string, string>> = {}, at = client): Promise<string> =>
   firstId((await at.ok("AllocateEips", { bandwidth: "5", ...more })).eips);
 const eipNow = (id: string) => client.one("DescribeEips", "eip_set", { "eips.1": id });
@@ -94,13 +90,9 @@ test("what a router has is not an instance's, and the other way round, from the 
 });
 
 test("while the job is under way the EIP is associating and neither takes another", async () => {
-  const jobs = join(mkdtempSync(join(tmpdir(), "jobs-")), "jobs.json");
-  writeFileSync(jobs, '{"AssociateEip": 600}');
-  const slow = await startTestCloud({ jobs });
-  try {
-    const at = slow.client;
-    const key = String((await at.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
-    const [instance, other] = [await run(at, key), await run(at, key)];
+  await withEndless("AssociateEip", async (at) => {
+    const key = await makeKeyPair(at);
+    const [instance, other] = [await runInstance(at, key), await runInstance(at, key)];
     const [eip, second] = [await allocate({}, at), await allocate({}, at)];
     await at.ok("AssociateEip", { eip, instance });
     expect(await at.one("DescribeEips", "eip_set", { "eips.1": eip })).toMatchObject({
@@ -117,10 +109,7 @@ test("while the job is under way the EIP is associating and neither takes anothe
       ),
     );
     await at.done("TerminateInstances", { "instances.1": instance });
-  } finally {
-    await slow.stop();
-    rmSync(dirname(jobs), { recursive: true });
-  }
+  });
 });
 
 test("an EIP of associate_mode 1 is for instances", async () => {

@@ -1,15 +1,15 @@
 /** Rules of the documentation that no other test is about. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import {
+  bareInstance,
   firstId,
+  makeKeyPair,
   makeNetwork,
-  publicKey,
+  runInstance,
   startTestCloud,
   type TestClient,
   type TestCloud,
+  withEndless,
 } from "./support.ts";
 
 let cloud: TestCloud;
@@ -18,34 +18,12 @@ let keypair: string;
 beforeAll(async () => {
   cloud = await startTestCloud();
   client = cloud.client;
-  keypair = String((await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
+  keypair = await makeKeyPair(client);
 });
 afterAll(() => cloud.stop());
 
 const denied = (message: string) => ({ ret_code: 1400, message: `PermissionDenied, ${message}` });
 const exceeded = (message: string) => ({ ret_code: 2500, message: `QuotasExceeded, ${message}` });
-const wanted = (login_keypair = keypair, more: Readonly<Record<string, string>> = {}) => ({
-  image_id: "img-bare",
-  cpu: "2",
-  memory: "2048",
-  login_mode: "keypair",
-  login_keypair,
-  ...more,
-});
-
-/** A cloud where jobs of one action do not end. */
-async function withEndless(action: string, use: (at: TestClient) => Promise<void>): Promise<void> {
-  const jobs = join(mkdtempSync(join(tmpdir(), "jobs-")), "jobs.json");
-  writeFileSync(jobs, JSON.stringify({ [action]: 600 }));
-  const endless = await startTestCloud({ jobs });
-  try {
-    await use(endless.client);
-  } finally {
-    await endless.stop();
-    rmSync(dirname(jobs), { recursive: true });
-  }
-}
-
 test("an EIP's bandwidth is lowered 100 times a day and raised as often as one likes", async () => {
   const eip = firstId((await client.ok("AllocateEips", { bandwidth: "300" })).eips);
   for (let times = 1; times <= 100; times += 1) {
@@ -151,7 +129,7 @@ test("DHCP and DNS are changed for a vxnet that is named", async () => {
 
 test("DescribeVxnetInstances tells the shape and the DHCP options that the router has for an instance", async () => {
   const { router, vxnet } = await makeNetwork(client);
-  const id = firstId((await client.done("RunInstances", wanted(keypair, { "vxnets.1": vxnet }))).instances);
+  const id = await runInstance(client, keypair, { "vxnets.1": vxnet });
   const now = () => client.one("DescribeVxnetInstances", "instance_set", { vxnet, status: "running" });
   expect(await now()).toEqual({
     vxnet_id: vxnet,
@@ -187,8 +165,7 @@ test("DescribeVxnetInstances tells the shape and the DHCP options that the route
 
 test("an instance that is being resized does not start, nor is it resized again", async () => {
   await withEndless("ResizeInstances", async (at) => {
-    const { keypair_id } = await at.ok("CreateKeyPair", { mode: "user", public_key: publicKey });
-    const id = firstId((await at.done("RunInstances", wanted(String(keypair_id)))).instances);
+    const id = await runInstance(at, await makeKeyPair(at));
     await at.done("StopInstances", { "instances.1": id });
     const resize = { "instances.1": id, cpu: "4", memory: "4096" };
     await at.ok("ResizeInstances", resize);
@@ -225,9 +202,9 @@ test("an instance is in a vxnet once, of a documented class, and its topology is
       "InvalidParameterValue, parameter [cpu_topology] is [2], allowed: sockets,cores,threads with the product 2, the CPUs",
     ],
   ] as const) {
-    expect(await client.call("RunInstances", wanted(keypair, more))).toEqual({ ret_code, message });
+    expect(await client.call("RunInstances", bareInstance(keypair, more))).toEqual({ ret_code, message });
   }
-  await client.done("RunInstances", wanted(keypair, { cpu_topology: "1,2,1", instance_class: "201" }));
+  await runInstance(client, keypair, { cpu_topology: "1,2,1", instance_class: "201" });
 });
 
 test.each([

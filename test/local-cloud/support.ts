@@ -1,5 +1,5 @@
 /** A local cloud for a test, in this process, and calls to it as any client would make them. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -200,4 +200,43 @@ export async function makeNetwork(
   await client.ok("ModifyRouterAttributes", { zone, router, eip });
   await client.done("UpdateRouters", { zone, "routers.1": router });
   return { router, vxnet, eip };
+}
+
+/** A key pair registered with the key above. */
+export async function makeKeyPair(client: TestClient, zone = "gpu1a"): Promise<string> {
+  const { keypair_id } = await client.ok("CreateKeyPair", { zone, mode: "user", public_key: publicKey });
+  return String(keypair_id);
+}
+
+/** What RunInstances needs for a bare instance of two CPUs. */
+export const bareInstance = (keypair: string, more: Readonly<Record<string, string>> = {}) => ({
+  image_id: "img-bare",
+  cpu: "2",
+  memory: "2048",
+  login_mode: "keypair",
+  login_keypair: keypair,
+  ...more,
+});
+
+/** A bare instance that runs. */
+export async function runInstance(
+  client: TestClient,
+  keypair: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  return firstId((await client.done("RunInstances", bareInstance(keypair, more))).instances);
+}
+
+/** A cloud where jobs of one action do not end. */
+export async function withEndless(action: string, use: (client: TestClient) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "jobs-"));
+  const jobs = join(folder, "jobs.json");
+  writeFileSync(jobs, JSON.stringify({ [action]: 600 }));
+  const endless = await startTestCloud({ jobs });
+  try {
+    await use(endless.client);
+  } finally {
+    await endless.stop();
+    rmSync(folder, { recursive: true });
+  }
 }

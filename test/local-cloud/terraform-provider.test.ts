@@ -1,7 +1,14 @@
 /** What QingCloud's Terraform provider, which is not changed for this cloud, needs to find in the answers. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { actionsByName } from "../../qingcloud/actions.ts";
-import { firstId, publicKey, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
+import {
+  firstId,
+  makeKeyPair,
+  publicKey,
+  startTestCloud,
+  type TestClient,
+  type TestCloud,
+} from "./support.ts";
 
 let cloud: TestCloud;
 let client: TestClient;
@@ -24,10 +31,9 @@ const isObject = (value: unknown): boolean =>
 
 const makeRouter = async (): Promise<string> =>
   firstId((await client.done("CreateRouters", { vpc_network: "192.168.0.0/16" })).routers);
-const makeKey = async (): Promise<string> =>
-  String((await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
+const makeKey = () => makeKeyPair(client);
 /** As the Go SDK sends it: with its defaults, and without vxnets. */
-const runInstance = async (keypair: string, more: Readonly<Record<string, string>> = {}): Promise<string> =>
+const runAsGo = async (keypair: string, more: Readonly<Record<string, string>> = {}): Promise<string> =>
   firstId(
     (
       await client.done("RunInstances", {
@@ -66,7 +72,7 @@ test("objects that it dereferences are objects before anything is in them", asyn
   const [id, eip, instance] = [
     await makeRouter(),
     firstId((await client.ok("AllocateEips", { bandwidth: "5" })).eips),
-    await runInstance(await makeKey()),
+    await runAsGo(await makeKey()),
   ];
   expect((await router(id)).eip).toEqual({});
   expect((await eipOf(eip)).resource).toEqual({});
@@ -89,7 +95,7 @@ test("transition_status is empty once the jobs have ended", async () => {
   const [id, eip, instance] = [
     await makeRouter(),
     firstId((await client.ok("AllocateEips", { bandwidth: "5" })).eips),
-    await runInstance(await makeKey()),
+    await runAsGo(await makeKey()),
   ];
   const volume = firstId((await client.done("CreateVolumes", { size: "10" })).volumes);
   const found = [
@@ -118,7 +124,7 @@ test("type and body of a key pair make the key that was registered", async () =>
 });
 
 test("what is deleted is still described, as deleted", async () => {
-  const [id, instance] = [await makeRouter(), await runInstance(await makeKey())];
+  const [id, instance] = [await makeRouter(), await runAsGo(await makeKey())];
   await client.done("DeleteRouters", { "routers.1": id });
   expect(await router(id)).toMatchObject({ status: "deleted", transition_status: "", eip: {} });
   await client.done("TerminateInstances", { "instances.1": instance });
@@ -129,7 +135,7 @@ test("what is deleted is still described, as deleted", async () => {
 
 test("an instance that runs in no network is put into one, and gets an EIP, a group and another key", async () => {
   const [keypair, another] = [await makeKey(), await makeKey()];
-  const instance = await runInstance(keypair, { instance_name: "node" });
+  const instance = await runAsGo(keypair, { instance_name: "node" });
   expect(await instanceOf(instance)).toMatchObject({ vxnets: [], keypair_ids: [keypair] });
   const id = await makeRouter();
   const vxnet = firstId((await client.ok("CreateVxnets", { vxnet_type: "1" })).vxnets);
@@ -188,7 +194,7 @@ test("in everything that is described numbers are integers and times RFC 3339", 
   const id = await makeRouter();
   const vxnet = firstId((await client.ok("CreateVxnets", { vxnet_type: "1" })).vxnets);
   await client.done("JoinRouter", { router: id, vxnet, ip_network: "192.168.1.0/24", features: "1" });
-  await runInstance(await makeKey(), { "vxnets.1": vxnet });
+  await runAsGo(await makeKey(), { "vxnets.1": vxnet });
   await client.ok("CreateTag", { tag_name: "tag" });
   await client.done("CreateVolumes", { size: "10" });
   const tunnel = { "statics.1.static_type": "6", "statics.1.val1": "1.2.3.4|1|10.254.1.2|10.254.1.3" };
