@@ -25,6 +25,8 @@ export async function count(
   );
   const processes = nodes.length > 0 ? readProcesses() : [];
   const children = Map.groupBy(processes, ({ parent }) => parent);
+  // A router has a network of its own to each EIP of a node in its vxnets, named by it: that is no vxnet.
+  const eipIds = new Set(routers.map(({ eipId }) => eipId));
   return {
     eips: routers.flatMap((router) => {
       const traffic = uplinks.get(router.internetDevice);
@@ -36,7 +38,7 @@ export async function count(
         const uplink = uplinks.get(router.internetDevice);
         const vxnets = router.vxnetPorts.flatMap(({ vxnet, device }) => {
           const traffic = ports.get(device);
-          return traffic === undefined ? [] : [{ id: vxnet, ...traffic }];
+          return traffic === undefined || eipIds.has(vxnet) ? [] : [{ id: vxnet, ...traffic }];
         });
         const intranet = router.intranetDevice === undefined ? undefined : ports.get(router.intranetDevice);
         return {

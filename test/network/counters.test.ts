@@ -158,6 +158,34 @@ describe("counters", { timeout: 30_000 }, () => {
     await converge();
   });
 
+  test("the EIP of a node is counted for itself, not at the router that its packets pass", async () => {
+    const eip = { id: "eip-00000007", address: "203.0.113.77", bandwidthMbps: 10 };
+    await converge({}, { eip });
+    const ping = [
+      "netns",
+      "exec",
+      `${prefix}-internet`,
+      "ping",
+      "-c5",
+      "-i0.05",
+      "-s1000",
+      "-W2",
+      eip.address,
+    ];
+    expect(await output("ip", ...ping)).toContain("5 received");
+    const { eips, routers } = await plane.count();
+    const [router1, ...others] = routers;
+    expect(others).toEqual([]);
+    expect(router1?.vxnets.map(({ id }) => id)).toEqual(["vxnet-00000001"]);
+    const frames = 5 * (1000 + 8 + 20 + 14);
+    const found = eips.find(({ id }) => id === eip.id);
+    for (const bytes of [found?.received ?? 0, found?.sent ?? 0]) {
+      expect(bytes).toBeGreaterThanOrEqual(frames);
+      expect(bytes).toBeLessThan(frames + 1000);
+    }
+    await converge();
+  });
+
   test("processor time of processes that have ended counts, their children's too", async () => {
     const before = onlyNode(await plane.count());
     await onNode(burn);
