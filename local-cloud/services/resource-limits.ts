@@ -1,6 +1,7 @@
 /** GetResourceLimit: what this cloud enforces, from where it is enforced. The real values are not documented. */
 
 import { bandwidth } from "../../qingcloud/actions/eips.ts";
+import { instanceClass } from "../../qingcloud/actions/instances.ts";
 import type * as actions from "../../qingcloud/actions.ts";
 import type { Handler, Handlers } from "./context.ts";
 import { cpus, memories } from "./instance-shapes.ts";
@@ -30,6 +31,7 @@ const getResourceLimit: Handler<typeof actions.GetResourceLimit> = (request, con
       max_volume_size: volumeType.maximum,
       volume_step: sizeStep,
       valid_volume_types: volumeTypes.map(({ type }) => type),
+      valid_instance_classes: [...instanceClass.values],
       valid_cpu_cores: [...cpus],
       valid_memory_size: [...memories],
     },

@@ -114,6 +114,12 @@ function checkJoin(join: Join, range: NetworkRange): void {
   }
 }
 
+/** 1 turns DHCP on, 2 DNS, 3 both, 0 DHCP off. */
+function changeFeatures(before: number, wanted: number | undefined): number {
+  if (wanted === undefined) return before;
+  return wanted === 0 ? before & ~1 : before | wanted;
+}
+
 /** Changes what DHCP and DNS do in a joined vxnet. */
 export function changeJoin(
   state: ZoneState,
@@ -129,7 +135,7 @@ export function changeJoin(
   const before = needJoin(vxnet, router.id);
   const join: Join = {
     ...before,
-    features: request.features ?? before.features,
+    features: changeFeatures(before.features, request.features),
     dynIpStart: request.dyn_ip_start ?? before.dynIpStart,
     dynIpEnd: request.dyn_ip_end ?? before.dynIpEnd,
   };

@@ -1,6 +1,6 @@
 /** Security groups: their rules are inert until ApplySecurityGroup. */
 import type * as actions from "../../qingcloud/actions.ts";
-import type { SecurityGroup, SecurityGroupRule } from "../store/resources.ts";
+import type { Instance, Router, SecurityGroup, SecurityGroupRule } from "../store/resources.ts";
 import {
   type Context,
   distinct,
@@ -44,12 +44,12 @@ export function defaultSecurityGroup(state: ZoneState): string {
 }
 
 /** Who has the group, applied or not. */
-function usersOf(state: ZoneState, id: string): string[] {
+function usersOf(state: ZoneState, id: string): (Router | Instance)[] {
   const routers = state.store
     .list("router", state.zone)
     .filter((router) => router.securityGroupId === id || router.appliedSecurityGroupId === id);
   const instances = state.store.list("instance", state.zone).filter((item) => item.securityGroupId === id);
-  return [...routers, ...instances].filter((user) => !isGone(user)).map((user) => user.id);
+  return [...routers, ...instances].filter((user) => !isGone(user));
 }
 
 function isApplied(state: ZoneState, group: SecurityGroup): boolean {
@@ -81,8 +81,8 @@ const describeSecurityGroups: Handler<typeof actions.DescribeSecurityGroups> = (
   };
 };
 
-function toUser(id: string) {
-  return { resource_id: id, resource_type: id.startsWith("rtr-") ? "router" : "instance" };
+function toUser({ id, name, kind }: Router | Instance) {
+  return { resource_id: id, resource_name: name, resource_type: kind };
 }
 
 const modifySecurityGroupAttributes: Handler<typeof actions.ModifySecurityGroupAttributes> = (
@@ -102,7 +102,7 @@ const deleteSecurityGroups: Handler<typeof actions.DeleteSecurityGroups> = (requ
   const groups = distinct(request.security_groups).map((id) => need(context, "security_group", id));
   for (const group of groups) {
     if (group.isDefault) throw denied(`security group [${group.id}] is the default one, can not be deleted`);
-    const users = usersOf(context, group.id);
+    const users = usersOf(context, group.id).map(({ id }) => id);
     if (users.length > 0) throw inUse("security group", group.id, users, "deleted");
     context.store.remove(group);
   }

@@ -5,6 +5,9 @@ export const routerStatus = z.enum(["pending", "active", "poweroffed", "suspende
 /** 1 small, 0 medium, 2 large, 3 extra-large. */
 export const routerType = z.union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)]);
 
+/** Of a joined vxnet, a bit mask: 1 DHCP, 2 internal DNS. */
+const vxnetFeatures = int.min(0).max(3);
+
 export const CreateRouters = action(
   "CreateRouters",
   {
@@ -49,7 +52,9 @@ export const ModifyRouterAttributes = action(
     security_group: text.optional(),
     router_name: text.optional(),
     description: text.optional(),
-    features: int.optional(),
+    /** Turns on what it has; 0 turns DHCP off. */
+    features: vxnetFeatures.optional(),
+    /** Whose features and addresses are meant. */
     vxnet: text.optional(),
     dyn_ip_start: text.optional(),
     dyn_ip_end: text.optional(),
@@ -80,8 +85,7 @@ export const JoinRouter = action(
     vxnet: text,
     router: text,
     ip_network: text,
-    /** Bit mask: 1 DHCP, 2 internal DNS. */
-    features: int.default(1),
+    features: vxnetFeatures.default(1),
     manager_ip: text.optional(),
     dyn_ip_start: text.optional(),
     dyn_ip_end: text.optional(),

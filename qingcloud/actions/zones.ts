@@ -79,6 +79,7 @@ export const GetResourceLimit = action(
       volume_step: int.nullish(),
       valid_volume_types: z.array(int).nullish(),
       max_vxnet_count: int.nullish(),
+      valid_instance_classes: z.array(int).nullish(),
       valid_cpu_cores: z.array(int).nullish(),
       /** MB. */
       valid_memory_size: z.array(int).nullish(),

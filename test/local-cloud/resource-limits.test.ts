@@ -34,6 +34,7 @@ test("GetResourceLimit answers what is enforced, sizes by volume type", async ()
       max_volume_size: 5000,
       volume_step: 10,
       valid_volume_types: [0, 1, 2, 3, 5, 6, 100, 200],
+      valid_instance_classes: [0, 1, 2, 3, 4, 5, 6, 100, 101, 200, 201, 300, 301],
       valid_cpu_cores: [1, 2, 4, 8, 16, 32, 64],
       valid_memory_size: [1, 2, 4, 6, 8, 12, 16, 24, 32, 40, 64, 80, 128, 160, 320].map(
         (size) => size * 1024,

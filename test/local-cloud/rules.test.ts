@@ -124,7 +124,20 @@ test("DHCP and DNS are changed for a vxnet that is named", async () => {
   }
   const range = { dyn_ip_start: "192.168.1.9", dyn_ip_end: "192.168.1.20" };
   await client.ok("ModifyRouterAttributes", { router, vxnet, features: "1", ...range });
-  expect(await client.one("DescribeRouterVxnets", "router_vxnet_set", { router })).toMatchObject(range);
+  const now = () => client.one("DescribeRouterVxnets", "router_vxnet_set", { router });
+  expect(await now()).toMatchObject({ ...range, features: 1 });
+  for (const [features, after] of [
+    ["2", 3],
+    ["0", 2],
+    ["1", 3],
+  ] as const) {
+    await client.ok("ModifyRouterAttributes", { router, vxnet, features });
+    expect(await now()).toMatchObject({ ...range, features: after });
+  }
+  expect(await client.call("ModifyRouterAttributes", { router, vxnet, features: "4" })).toEqual({
+    ret_code: 1101,
+    message: "InvalidParameterValue, parameter [features] is [4], allowed: 3 or less",
+  });
 });
 
 test("DescribeVxnetInstances tells the shape and the DHCP options that the router has for an instance", async () => {
