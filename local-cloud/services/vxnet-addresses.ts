@@ -71,24 +71,37 @@ function checkFixed(
 
 /** The lowest free address, as the router's DHCP gives it; `""` in a vxnet without a router. */
 export function freeAddress(state: ZoneState, vxnet: Vxnet, reserved: ReadonlySet<string>): string {
-  const base = zoneOf(state.zone).basePrefix;
-  const [from, to] =
-    vxnet.vxnetType === 2 ? [`${base}.2`, `${base}.254`] : [vxnet.join?.dynIpStart, vxnet.join?.dynIpEnd];
-  if (from === undefined || to === undefined) return "";
-  const used = takenAddresses(state, vxnet.id);
-  for (let value = parseAddress(from) ?? 0; value <= (parseAddress(to) ?? -1); value += 1) {
-    const address = formatAddress(value);
-    const isFree =
-      !used.has(address) && !reserved.has(`${vxnet.id}|${address}`) && address !== vxnet.join?.managerIp;
-    if (isFree) return address;
-  }
+  const range = dhcpRange(state, vxnet);
+  if (range === undefined) return "";
+  for (const address of freeAddresses(state, vxnet, range, reserved)) return address;
+  const [from, to] = range.map(formatAddress);
   throw insufficientResources(`vxnet [${vxnet.id}] has no free address from ${from} to ${to}`);
 }
 
 /** How many addresses DHCP can still give. */
 export function availableCount(state: ZoneState, vxnet: Vxnet): number {
-  if (vxnet.join === undefined) return 0;
-  const first = parseAddress(vxnet.join.dynIpStart) ?? 0;
-  const last = parseAddress(vxnet.join.dynIpEnd) ?? 0;
-  return last - first + 1 - takenAddresses(state, vxnet.id).size;
+  const range = dhcpRange(state, vxnet);
+  return range === undefined ? 0 : [...freeAddresses(state, vxnet, range, new Set())].length;
+}
+
+/** First and last address that DHCP gives by itself, of the zone's own in the base network. */
+function dhcpRange(state: ZoneState, { vxnetType, join }: Vxnet): readonly [number, number] | undefined {
+  const base = zoneOf(state.zone).basePrefix;
+  const ends = vxnetType === 2 ? [`${base}.2`, `${base}.254`] : [join?.dynIpStart, join?.dynIpEnd];
+  const [first, last] = ends.map((address) => parseAddress(address ?? ""));
+  return first === undefined || last === undefined ? undefined : [first, last];
+}
+
+function* freeAddresses(
+  state: ZoneState,
+  vxnet: Vxnet,
+  [first, last]: readonly [number, number],
+  reserved: ReadonlySet<string>,
+): Generator<string> {
+  const used = takenAddresses(state, vxnet.id);
+  for (let value = first; value <= last; value += 1) {
+    const address = formatAddress(value);
+    const isTaken = used.has(address) || reserved.has(`${vxnet.id}|${address}`);
+    if (!isTaken && address !== vxnet.join?.managerIp) yield address;
+  }
 }

@@ -89,3 +89,14 @@ test("options are key=value pairs, and names are names", async () => {
   }
   expect(await add(8, "db.example.com", "192.168.1.2;192.168.1.3")).toMatchObject({ ret_code: 0 });
 });
+
+test("a vxnet tells how many addresses its DHCP can still give, the base network too", async () => {
+  const available = async (vxnet: string) =>
+    (await client.one("DescribeVxnets", "vxnet_set", { "vxnets.1": vxnet })).available_ip_count;
+  const before = Number(await available(network.vxnet));
+  const instance = await makeInstance();
+  expect(await available(network.vxnet)).toBe(before - 1);
+  expect(await available("vxnet-0")).toBe(253);
+  await client.done("JoinVxnet", { vxnet: "vxnet-0", "instances.1": instance });
+  expect(await available("vxnet-0")).toBe(252);
+});
