@@ -70,7 +70,7 @@ export class NodeVolumes {
   }
 
   async #attach(picture: VolumePicture): Promise<Plugged> {
-    const plugged = { ...picture, loop: await this.#volumes.attach(picture.id, picture.size) };
+    const plugged = { ...picture, loop: await this.#volumes.attach(picture) };
     this.#plugged.set(picture.id, plugged);
     return plugged;
   }

@@ -9,6 +9,7 @@ import { metadataAddress, metadataName } from "./addressing.ts";
 import type { ImageContents, Images } from "./images.ts";
 import { configure, createNamespaces, deleteNamespaces } from "./namespaces.ts";
 import { type ClientOrder, type ConnectionOf, Nics, type NodePort } from "./nics.ts";
+import { copyDisk } from "./node-disk.ts";
 import { NodeVolumes } from "./node-volumes.ts";
 import type { DiskUse, NodePicture, UserdataPicture } from "./picture.ts";
 import { environment, namespacePath, run } from "./shell.ts";
@@ -124,6 +125,7 @@ export class Node {
     this.#volumes = new NodeVolumes(volumes, node.image);
     const volumesScript = await this.#volumes.bootScript(node.volumes);
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (node.copyOf !== undefined) await copyDisk(join(directory, "..", node.copyOf), directory);
     const consoleFile = join(directory, "console.log");
     const output = openSync(consoleFile, "w", 0o600);
     const own = [

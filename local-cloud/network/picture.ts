@@ -168,6 +168,8 @@ export interface VolumePicture {
   readonly device: string;
   /** GB. */
   readonly size: number;
+  /** Id of the volume that it is a copy of when it is first on a node. */
+  readonly copyOf?: string;
 }
 
 /** What an instance's owner brings onto its disk; written at the disk's first boot. */
@@ -199,6 +201,8 @@ export interface NodePicture {
   readonly boot: number;
   /** Grows each time the OS disk is made anew from the image, which takes a boot; absent while it is the first. */
   readonly disk?: number;
+  /** Id of the node whose disk the first one is a copy of, instead of the image's. */
+  readonly copyOf?: string;
   /** In the order of eth0, eth1, … at its boot; one that comes later takes the lowest free number. */
   readonly nics: readonly NicPicture[];
   /** Translated to the node's address in the base network, or where it is not in that, in the vxnet of a router. */

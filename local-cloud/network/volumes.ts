@@ -1,15 +1,16 @@
 /** Volumes on this machine: a sparse file each, and a loop device while a node that runs has it. */
 
 import { constants, existsSync } from "node:fs";
-import { mkdir, open, readdir, readFile, realpath, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { DiskUse } from "./picture.ts";
+import type { DiskUse, VolumePicture } from "./picture.ts";
 import { run, until } from "./shell.ts";
 
 const folderName = "volumes";
 const bytesOfGb = 2 ** 30;
 /** The kernel lets go of a file system a moment after the last process that saw it. */
 const detachMs = 5_000;
+const copyMs = 300_000;
 
 export interface LoopDevice {
   readonly path: string;
@@ -37,10 +38,11 @@ export class Volumes {
     return new Volumes(folder);
   }
 
-  /** Makes a device of a volume, at its first time of its file; GB are 2^30 bytes. */
-  async attach(id: string, size: number): Promise<LoopDevice> {
+  /** Makes a device of a volume, at its first time of its file, or of a copy of another; GB are 2^30 bytes. */
+  async attach({ id, size, copyOf }: VolumePicture): Promise<LoopDevice> {
     if (this.#attached.has(id)) throw new Error(`volume ${id} is still attached to another node`);
     const path = this.#fileOf(id);
+    if (copyOf !== undefined && !existsSync(path)) await this.#copy(copyOf, path);
     const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
       const { size: before } = await file.stat();
@@ -85,6 +87,15 @@ export class Volumes {
   async forget(ids: readonly string[]): Promise<void> {
     const gone = ids.filter((id) => !this.#attached.has(id));
     await Promise.all(gone.map((id) => rm(this.#fileOf(id), { force: true })));
+  }
+
+  /** What a running node has written is in the file only after a sync. */
+  async #copy(source: string, path: string): Promise<void> {
+    if (!existsSync(this.#fileOf(source))) return;
+    if (this.#attached.has(source)) await run("sync", [], { timeoutMs: copyMs });
+    const copy = ["--sparse=always", "--reflink=auto", this.#fileOf(source), `${path}.new`];
+    await run("cp", copy, { timeoutMs: copyMs });
+    await rename(`${path}.new`, path);
   }
 
   #fileOf(id: string): string {

@@ -84,12 +84,13 @@ function clone(context: Context, source: Instance, places: readonly Place[], res
     hostname: source.hostname === source.id ? id : source.hostname,
     nics: places.map(({ reference, parameter }) => newNic(context, reference, parameter, reserved)),
     boot: 1,
+    clonedFrom: source.id,
   };
   const attached = context.store
     .list("volume", context.zone)
     .filter(({ attachment }) => attachment?.instanceId === source.id);
   const volumes = attached.map(({ attachment: _, ...volume }) => {
-    return [volume.id, { ...volume, ...made, ...creating, id: newId("vol") }] as const;
+    return [volume.id, { ...volume, ...made, ...creating, id: newId("vol"), clonedFrom: volume.id }] as const;
   });
   return { source, instance, volumes: new Map(volumes) };
 }

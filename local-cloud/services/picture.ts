@@ -121,17 +121,24 @@ function nodePicture(store: Store, instance: Instance, volumes: readonly Volume[
     hostname,
     image: needImage(instance.imageId).contents,
     boot,
-    ...(disk === undefined ? {} : { disk }),
+    ...(disk === undefined ? copyOf(instance) : { disk }),
     ...eipPicture(store, zone, instance.eipId),
     nics: instance.nics.map((nic) => nicPicture(store, instance, nic)),
-    volumes: volumes.flatMap(({ id: volume, size, attachment }) =>
-      attachment === undefined ? [] : [{ id: volume, device: attachment.device, size }],
-    ),
+    volumes: volumes.flatMap((volume) => {
+      const { size, attachment } = volume;
+      return attachment === undefined
+        ? []
+        : [{ id: volume.id, device: attachment.device, size, ...copyOf(volume) }];
+    }),
     authorizedKeys: keys,
     ...(instance.passwordHash === undefined ? {} : { passwordHash: instance.passwordHash }),
     ...(userdata === undefined ? {} : { userdata }),
     metadata: metadataOf(store, instance),
   };
+}
+
+function copyOf({ clonedFrom }: Instance | Volume): { readonly copyOf?: string } {
+  return clonedFrom === undefined ? {} : { copyOf: clonedFrom };
 }
 
 function nicPicture(store: Store, instance: Instance, { vxnetId, address, mac }: Nic): NicPicture {

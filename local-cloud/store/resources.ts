@@ -187,6 +187,8 @@ export interface Instance extends Living, InstanceLogin {
   readonly boot: number;
   /** Grows each time the OS disk is made anew; absent while it is the first. */
   readonly disk?: number;
+  /** Its first disk began as a copy of this instance's. */
+  readonly clonedFrom?: string;
 }
 
 /** An archive for the disks of instances. */
@@ -201,6 +203,8 @@ export interface Volume extends Living {
   /** GB. */
   readonly size: number;
   readonly volumeType: number;
+  /** It began as a copy of this volume. */
+  readonly clonedFrom?: string;
   /** While it is in use. */
   readonly attachment?: { readonly instanceId: string; readonly device: string };
 }

@@ -12,7 +12,7 @@ import {
   type TestCloud,
 } from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
-import { keyPair, sshRun, temporaryFolder } from "./support.ts";
+import { inView, keyPair, sshRun, temporaryFolder } from "./support.ts";
 
 const home = temporaryFolder();
 const password = "Zhu88!jie-Pass";
@@ -120,6 +120,22 @@ test("stop, resize, start and restart keep the disk and the volume", async () =>
   expect(await ssh("root", "cat /srv/note /data/note; findmnt -rno SOURCE /data")).toBe(
     "on disk\non volume\n/dev/sdc\n",
   );
+});
+
+test("a clone begins with copies of the disk and the volume, which are its own from then on", async () => {
+  await ssh("root", "rm -f /srv/gone; echo hidden > /srv/.x; ln -s note /srv/link");
+  const cloned = await client.done("CloneInstances", { "instances.1": instance });
+  const clone = firstId(cloned.instances);
+  const on = (command: string) => inView({ observe: () => cloud.status() }, clone, command);
+  expect(
+    await on("cat /srv/link /srv/.x /data/note; hostname; ls /home/ubuntu/test/pytorch | wc -l"),
+  ).toMatch(new RegExp(`^on disk\nhidden\non volume\n${clone}\n\\d+\n$`));
+  expect(await on("grep -c '^root:[$]6[$]' /etc/shadow")).toBe("1\n");
+  await on("echo changed | tee /srv/note > /data/note");
+  expect(await ssh("root", "cat /srv/note /data/note")).toBe("on disk\non volume\n");
+  await client.done("RestartInstances", { "instances.1": clone });
+  expect(await on("cat /srv/note /data/note")).toBe("changed\nchanged\n");
+  await client.done("TerminateInstances", { "instances.1": clone, direct_cease: "1" });
 });
 
 test("a reset makes the disk anew, with the login that it asks for; the volume stays", async () => {
