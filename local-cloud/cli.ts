@@ -1,11 +1,13 @@
 /** The options of the local cloud's commands. */
-import { Command, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { logs, reset, start, status, stop } from "./commands.ts";
-import { Failure } from "./failure.ts";
+import { Failure, refusal } from "./failure.ts";
 import { addFault, clearFaults, listFaults } from "./fault-commands.ts";
 import { link } from "./link-commands.ts";
 
-const program = new Command("cloud").description("a QingCloud-compatible cloud on this machine");
+const program = new Command("cloud")
+  .description("a QingCloud-compatible cloud on this machine")
+  .exitOverride();
 const home = (): Option =>
   new Option("--home <dir>", "where its state, keys and logs are").default(".local-cloud");
 const json = (): Option => new Option("--json", "print JSON");
@@ -133,10 +135,16 @@ fault
   .addOption(json())
   .action(clearFaults);
 
+/** 0: done. 1: failed. 2: the user can mend it. 3: `status` found none that runs. */
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof Failure)) throw error;
-  process.stderr.write(`cloud: ${error.message}\n`);
-  process.exitCode = 2;
+  // Commander has said what is wrong, or printed the help that was asked for.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    const message = error instanceof Failure ? error.message : refusal(error);
+    if (message === undefined) throw error;
+    process.stderr.write(`cloud: ${message}\n`);
+    process.exitCode = 2;
+  }
 }

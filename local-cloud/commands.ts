@@ -48,7 +48,7 @@ export async function start(options: StartOptions): Promise<void> {
 
 /** Tells the cloud to end and waits until it is gone. */
 export async function stop(options: HomeOptions): Promise<void> {
-  const home = new Home(options.home);
+  const home = Home.use(options.home);
   const running = readRunning(home.pid);
   if (running !== undefined) {
     process.kill(running.pid, "SIGTERM");
@@ -68,8 +68,10 @@ export async function stop(options: HomeOptions): Promise<void> {
 
 /** Prints what the cloud has and whether it runs. */
 export async function status(options: HomeOptions): Promise<void> {
-  const found = (await runningStatus(options.home)) ?? (await readStopped(new Home(options.home)));
+  const home = Home.use(options.home);
+  const found = (await runningStatus(options.home)) ?? (await readStopped(home));
   print(options, found, describeStatus(found));
+  if (!found.running) process.exitCode = 3;
 }
 
 /** What the cloud of a home says of itself; undefined where none runs. */
@@ -80,7 +82,7 @@ export async function runningStatus(home: string): Promise<CloudStatus | undefin
 
 /** Removes all resources, of a running cloud or of a stopped one. */
 export async function reset(options: HomeOptions): Promise<void> {
-  const home = new Home(options.home);
+  const home = Home.use(options.home);
   const running = readRunning(home.pid);
   if (running !== undefined) await ask(running, "POST", "reset");
   else if (existsSync(home.state)) await resetStopped(home);
@@ -89,7 +91,8 @@ export async function reset(options: HomeOptions): Promise<void> {
 
 /** Prints the log, and what is added to it with `--follow`. */
 export async function logs(options: HomeOptions & { readonly follow?: boolean }): Promise<void> {
-  const { log } = new Home(options.home);
+  const home = Home.use(options.home);
+  const { log } = home;
   if (!existsSync(log)) throw new Failure(`${log} does not exist: start the local cloud first`);
   for (let position = 0; ; await sleep(200)) {
     const { size } = statSync(log);
@@ -244,9 +247,20 @@ async function readStopped(home: Home): Promise<CloudStatus> {
   const { zoneStatuses } = await import("./status.ts");
   const store = new Store(existsSync(home.state) ? home.state : ":memory:");
   const zones = zoneStatuses(store);
+  const { Faults } = await import("./services/faults/faults.ts");
+  const faults = new Faults(store, () => undefined).list();
   store.close();
   const dataPlane = home.readSettings()?.dataPlane ?? "none";
-  return { running: false, home: home.path, config: home.config, dataPlane, zones, routers: [], nodes: [] };
+  return {
+    running: false,
+    home: home.path,
+    config: home.config,
+    dataPlane,
+    zones,
+    routers: [],
+    nodes: [],
+    faults,
+  };
 }
 
 async function resetStopped(home: Home): Promise<void> {

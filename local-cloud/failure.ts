@@ -2,3 +2,21 @@
 export class Failure extends Error {
   override readonly name = "Failure";
 }
+
+/** What the operating system refuses, in words that say what to do; undefined for any other error. */
+export function refusal(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const code = "code" in error ? error.code : undefined;
+  if (code === "ENOSPC" || code === "EDQUOT" || isFull(error)) {
+    return `the disk is full (${error.message}): make room and try again`;
+  }
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+    return `${error.message}: run this as the user that the home belongs to, or give another one with --home`;
+  }
+  return undefined;
+}
+
+/** SQLITE_FULL. */
+function isFull(error: Error): boolean {
+  return "errcode" in error && error.errcode === 13;
+}

@@ -1,8 +1,19 @@
 /** The home directory of a local cloud: what is in it and who may read it. */
 import { createHash, randomInt } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Credentials } from "./api/authentication.ts";
 import { Failure } from "./failure.ts";
 import type { Quotas } from "./services/quotas.ts";
@@ -45,15 +56,51 @@ export class Home {
     this.pid = join(this.path, "cloud.json");
   }
 
+  /** A home that this user may use, if it is there. @throws Failure */
+  static use(directory: string): Home {
+    const home = new Home(directory);
+    home.check();
+    return home;
+  }
+
   /** Starts the names of everything that its data plane makes on this machine. */
   get prefix(): string {
     return `cz${createHash("sha256").update(this.path).digest("hex").slice(0, 8)}`;
   }
 
-  /** Makes the directory, closed to everyone else. */
+  /** Makes the directory, closed to everyone else. @throws Failure */
   create(): void {
-    mkdirSync(this.path, { recursive: true, mode: 0o700 });
-    chmodSync(this.path, 0o700);
+    this.check();
+    try {
+      makeFolder(this.path);
+      chmodSync(this.path, 0o700);
+    } catch (error) {
+      throw new Failure(
+        `${this.path} can not be made (${(error as Error).message}): give a folder that you may write to with --home`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** @throws Failure where it is another user's, or no folder */
+  private check(): void {
+    let found: Stats | undefined;
+    try {
+      found = statSync(this.path, { throwIfNoEntry: false });
+      if (found?.isDirectory()) accessSync(this.path, constants.R_OK | constants.W_OK | constants.X_OK);
+    } catch (error) {
+      const owner =
+        found === undefined
+          ? "is in a folder"
+          : `belongs to the user with the id ${found.uid} and is a folder`;
+      throw new Failure(
+        `${this.path} ${owner} that you may not use: run this as its user, or give another folder with --home`,
+        { cause: error },
+      );
+    }
+    if (found?.isDirectory() === false) {
+      throw new Failure(`${this.path} is no folder: give another one with --home`);
+    }
   }
 
   readSettings(): Settings | undefined {
@@ -122,6 +169,13 @@ export class Home {
     }
     return { accessKeyId, secretAccessKey };
   }
+}
+
+/** Folder by folder: Node's own recursive way does not end where the system refuses one below a folder that is there. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 function randomText(alphabet: string, length: number): string {

@@ -3,6 +3,7 @@ import { ask, type HomeOptions, print } from "./commands.ts";
 import { Failure } from "./failure.ts";
 import { needRunning } from "./running.ts";
 import type { ShownLink } from "./services/links.ts";
+import { table } from "./table.ts";
 
 interface LinkOptions extends HomeOptions {
   readonly rtt?: string;
@@ -23,7 +24,7 @@ export async function link(zones: readonly string[], options: LinkOptions): Prom
     throw new Failure("link: name the two zones, e.g. link gpu1a gpu2a --rtt 30");
   if (changed) {
     const found = await ask<{ readonly link: ShownLink }>(running, "POST", "links", { zones, ...changes });
-    print(options, found.link, table([found.link]));
+    print(options, found.link, describe([found.link]));
     return;
   }
   const { links } = await ask<{ readonly links: readonly ShownLink[] }>(running, "GET", "links");
@@ -33,20 +34,11 @@ export async function link(zones: readonly string[], options: LinkOptions): Prom
     const known = links.map((each) => each.zones.join(" ")).join(", ");
     throw new Failure(`link ${zones.join(" ")}: must be one of ${known}`);
   }
-  print(options, { links: shown }, table(shown));
+  print(options, { links: shown }, describe(shown));
 }
 
-function table(links: readonly ShownLink[]): string {
-  const rows = [["zones", "added RTT", "MTU", "loss", "state", "packets"], ...links.map(row)];
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
-  return rows
-    .map((cells) =>
-      cells
-        .map((cell, column) => cell.padEnd(widths?.[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+function describe(links: readonly ShownLink[]): string {
+  return table([["zones", "added RTT", "MTU", "loss", "state", "packets"], ...links.map(row)]);
 }
 
 function row({

@@ -20,7 +20,7 @@ import { defaultQuotas, readQuotas } from "./services/quotas.ts";
 import { Sampler } from "./services/sampler.ts";
 import { seed } from "./services/seed.ts";
 import { zones } from "./services/zones.ts";
-import { type CloudStatus, zoneStatuses } from "./status.ts";
+import { type CloudStatus, withDetails, zoneStatuses } from "./status.ts";
 import { Measurements } from "./store/measurements.ts";
 import { Store } from "./store/store.ts";
 
@@ -184,6 +184,8 @@ function createCommands(
         ...(dataPlane.internetUrl === undefined ? {} : { internetUrl: dataPlane.internetUrl }),
         zones: zoneStatuses(store),
         ...observation,
+        ...withDetails(store, observation),
+        faults: faults.list(),
       };
     },
     async reset(): Promise<void> {
@@ -235,7 +237,7 @@ export async function loadLinuxDataPlane(
   if (lacking.length > 0) {
     throw new Failure(
       `--data-plane linux can not run here: ${lacking.join("; ")}. ` +
-        "Provide it, or use --data-plane none for the API alone",
+        "Provide it (npm start installs the packages), or use --data-plane none for the API alone",
     );
   }
   try {

@@ -1,6 +1,8 @@
 /** The state of a local cloud as `status --json` prints it. */
 import type { DataPlane, Observation } from "./network/picture.ts";
 import { isGone } from "./services/context.ts";
+import type { ShownFault } from "./services/faults/faults.ts";
+import { pictureOf } from "./services/picture.ts";
 import { zones } from "./services/zones.ts";
 import type { Kind } from "./store/resources.ts";
 import type { Store } from "./store/store.ts";
@@ -24,8 +26,62 @@ export interface CloudStatus {
   readonly bastion?: DataPlane["bastion"];
   readonly internetUrl?: string;
   readonly zones: readonly ZoneStatus[];
-  readonly routers: Observation["routers"];
-  readonly nodes: Observation["nodes"];
+  /** What the data plane shows of them. */
+  readonly routers: readonly RouterStatus[];
+  readonly nodes: readonly NodeStatus[];
+  readonly faults: readonly ShownFault[];
+}
+
+type SeenRouter = Observation["routers"][number];
+
+export interface RouterStatus extends SeenRouter {
+  readonly zone: string;
+  readonly name: string;
+  readonly eip?: { readonly address: string; readonly bandwidthMbps: number };
+  readonly tunnels: readonly (SeenRouter["tunnels"][number] & {
+    /** The address that the tunnel leads to. */
+    readonly peer: string;
+  })[];
+}
+
+export interface NodeStatus extends Pick<Observation["nodes"][number], "id" | "namespace" | "pid"> {
+  readonly zone: string;
+  readonly name: string;
+  readonly image: string;
+  readonly addresses: readonly string[];
+}
+
+/** What is seen of the data plane, with what the state knows of it. */
+export function withDetails(store: Store, seen: Observation): Pick<CloudStatus, "routers" | "nodes"> {
+  const picture = pictureOf(store);
+  return {
+    routers: seen.routers.map((router) => {
+      const wanted = picture.routers.find(({ id }) => id === router.id);
+      const tunnels = [...(wanted?.ipsecTunnels ?? []), ...(wanted?.greTunnels ?? [])];
+      const zone = wanted?.zone ?? "";
+      const eip = wanted?.eip;
+      return {
+        ...router,
+        zone,
+        name: store.get("router", zone, router.id)?.name ?? "",
+        ...(eip === undefined ? {} : { eip: { address: eip.address, bandwidthMbps: eip.bandwidthMbps } }),
+        tunnels: router.tunnels.map((tunnel) => ({
+          ...tunnel,
+          peer: tunnels.find(({ id }) => id === tunnel.id)?.remoteAddress ?? "",
+        })),
+      };
+    }),
+    nodes: seen.nodes.map((node) => {
+      const instance = store.list("instance").find(({ id }) => id === node.id);
+      return {
+        ...node,
+        zone: instance?.zone ?? "",
+        name: instance?.name ?? "",
+        image: instance?.imageId ?? "",
+        addresses: instance?.nics.map(({ address }) => address).filter((address) => address !== "") ?? [],
+      };
+    }),
+  };
 }
 
 const kinds = [

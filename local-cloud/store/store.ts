@@ -4,7 +4,7 @@
  */
 import { statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { Failure } from "../failure.ts";
+import { Failure, refusal } from "../failure.ts";
 import { migrateFile, schemaVersion } from "./migrations.ts";
 import type { Kind, Resource, ResourceOfKind } from "./resources.ts";
 import { Table } from "./table.ts";
@@ -160,11 +160,14 @@ function emptyTables(): Tables {
 function openDatabase(file: string): DatabaseSync {
   // An empty file is one that a kill left before its first transaction.
   const isNew = file === ":memory:" || (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
-  const unreadable = (error: unknown): StateFileError =>
-    new StateFileError(
+  const unreadable = (error: unknown): Error => {
+    const refused = refusal(error);
+    if (refused !== undefined) return new Failure(`${file}: ${refused}`, { cause: error });
+    return new StateFileError(
       `${file} can not be read as a state file (${(error as Error).message}): move it away and start again`,
       { cause: error },
     );
+  };
   let database: DatabaseSync;
   try {
     database = new DatabaseSync(file);
@@ -191,7 +194,7 @@ function openDatabase(file: string): DatabaseSync {
     return database;
   } catch (error) {
     database.close();
-    throw error instanceof StateFileError ? error : unreadable(error);
+    throw error instanceof Failure ? error : unreadable(error);
   }
 }
 

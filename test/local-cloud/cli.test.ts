@@ -1,6 +1,15 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,14 +39,20 @@ interface Outcome {
   readonly stderr: string;
 }
 
-async function cloud(command: string, ...options: string[]): Promise<Outcome> {
-  const argv = ["--disable-warning=ExperimentalWarning", main, command, "--home", home, ...options];
+function argvOf(command: string, ...options: string[]): string[] {
+  return ["--disable-warning=ExperimentalWarning", main, command, ...options, "--home", home];
+}
+
+async function execute(program: string, argv: readonly string[]): Promise<Outcome> {
   try {
-    return { code: 0, ...(await promisify(execFile)(process.execPath, argv)) };
+    return { code: 0, ...(await promisify(execFile)(program, argv)) };
   } catch (error) {
     return error as Outcome;
   }
 }
+
+const cloud = (command: string, ...options: string[]): Promise<Outcome> =>
+  execute(process.execPath, argvOf(command, ...options));
 
 const start = (...options: string[]) => cloud("start", "--data-plane", "none", "--port", "0", ...options);
 const status = async (): Promise<CloudStatus> =>
@@ -140,6 +155,93 @@ test("what was answered survives kill -9, and a stale process record is recognis
       eip_name: `round-${round}`,
     });
   }
+});
+
+test("status: 3 where none runs; 2 for what the user can mend; help is 0", async () => {
+  expect((await cloud("status")).code).toBe(3);
+  await start();
+  expect((await cloud("status")).code).toBe(0);
+  expect(await cloud("fly")).toMatchObject({ code: 2, stderr: "error: unknown command 'fly'\n" });
+  expect(await start("--colour")).toMatchObject({ code: 2, stderr: "error: unknown option '--colour'\n" });
+  expect((await cloud("start", "--help")).code).toBe(0);
+});
+
+test("status shows the faults that are there, also of a stopped cloud", async () => {
+  await start();
+  const { stdout } = await cloud("fault", "add", "--kind", "exhaust", "--of", "gpu");
+  expect((await cloud("status")).stdout).toMatch(`\n\nFAULTS\n${stdout}`);
+  await cloud("stop");
+  expect((await cloud("status")).stdout).toMatch(`\n\nFAULTS\n${stdout}`);
+});
+
+test("without root the API runs with data plane none, and data plane linux says what it needs", async () => {
+  // Another user, with its own home: no rights but to its files.
+  const user = ["--user", "--map-user=1000", "--map-group=1000", process.execPath];
+  const asUser = async (command: string, ...options: string[]): Promise<Outcome> =>
+    await execute("unshare", [...user, ...argvOf(command, ...options)]);
+  const refused = await asUser("start");
+  expect(refused).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(
+      /^cloud: --data-plane linux can not run here: the data plane needs root: run it as root or through sudo.* or use --data-plane none for the API alone\n$/,
+    ),
+  });
+  expect(await asUser("start", "--data-plane", "none", "--port", "0")).toMatchObject({ code: 0, stderr: "" });
+  const { pid } = await status();
+  expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^CapEff:\s+0+$/m);
+  await TestClient.ofHome(home).done("CreateVolumes", { size: "10" });
+  expect((await asUser("reset")).code).toBe(0);
+  expect(await asUser("stop")).toMatchObject({ code: 0, stdout: "The local cloud has stopped.\n" });
+});
+
+test("a home of another user, one that can not be made and one that is a file say so", async () => {
+  const program = `
+    const { Home } = await import(${JSON.stringify(join(import.meta.dirname, "..", "..", "local-cloud", "home.ts"))});
+    process.setgroups([]); process.setgid(65534); process.setuid(65534);
+    for (const folder of JSON.parse(process.argv[1])) {
+      try { new Home(folder).create(); } catch (error) { console.log(error.message); }
+    }`;
+  mkdirSync(home, { mode: 0o700 });
+  chmodSync(join(home, ".."), 0o755);
+  const folders = [home, join(home, "deeper"), "/proc/nowhere/home"];
+  const flags = ["--disable-warning=ExperimentalWarning", "--input-type=module", "-e", program];
+  const { stdout } = await execute(process.execPath, [...flags, JSON.stringify(folders)]);
+  expect(stdout.trimEnd().split("\n")).toEqual([
+    `${home} belongs to the user with the id 0 and is a folder that you may not use: run this as its user, or give another folder with --home`,
+    `${home}/deeper is in a folder that you may not use: run this as its user, or give another folder with --home`,
+    expect.stringMatching(
+      /^\/proc\/nowhere\/home can not be made \(ENOENT.*: give a folder that you may write to with --home$/,
+    ),
+  ]);
+  const file = join(home, "file");
+  writeFileSync(file, "");
+  expect(await execute(process.execPath, [...argvOf("stop"), "--home", file])).toMatchObject({
+    code: 2,
+    stderr: `cloud: ${file} is no folder: give another one with --home\n`,
+  });
+});
+
+test("several clouds run side by side, each with its home, port and keys", async () => {
+  await start();
+  const other = join(home, "..", "other");
+  try {
+    const second = await execute(process.execPath, [
+      ...argvOf("start", "--data-plane", "none", "--port", "0"),
+      ...["--home", other],
+    ]);
+    expect(second.code).toBe(0);
+    const [one, two] = [TestClient.ofHome(home), TestClient.ofHome(other)];
+    expect(one.keys.port).not.toBe(two.keys.port);
+    expect(one.keys.qy_access_key_id).not.toBe(two.keys.qy_access_key_id);
+    await one.ok("AllocateEips", { bandwidth: "1" });
+    expect(await two.ok("DescribeEips")).toMatchObject({ total_count: 0 });
+    expect(await new TestClient({ ...one.keys, port: two.keys.port }).call("DescribeEips")).toMatchObject({
+      ret_code: 1200,
+    });
+  } finally {
+    await execute(process.execPath, [...argvOf("stop"), "--home", other]);
+  }
+  expect((await cloud("status")).code).toBe(0);
 });
 
 test("reset of a stopped cloud leaves nothing", async () => {
