@@ -44,6 +44,8 @@ export class Home {
   readonly measurements: string;
   readonly settings: string;
   readonly pid: string;
+  /** The header that opens `/_cloud/`, for curl. */
+  readonly adminHeader: string;
 
   constructor(directory: string) {
     this.path = existsSync(directory) ? realpathSync(directory) : resolve(directory);
@@ -54,6 +56,7 @@ export class Home {
     this.measurements = join(this.path, "monitor.db");
     this.settings = join(this.path, "settings.json");
     this.pid = join(this.path, "cloud.json");
+    this.adminHeader = join(this.path, "admin-header");
   }
 
   /** A home that this user may use, if it is there. @throws Failure */

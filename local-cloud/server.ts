@@ -1,5 +1,6 @@
 /** A local cloud in this process: state, data plane, jobs and API, started and stopped in order. */
 import { randomBytes } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { CallLog } from "./api/call-log.ts";
 import { type Commands, createControl } from "./api/control.ts";
@@ -91,7 +92,11 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
   });
   const token = randomBytes(24).toString("hex");
   register(home.pid, { port: settings.apiPort, token });
-  const undo: (() => void | Promise<void>)[] = [() => unregister(home.pid)];
+  writeFileSync(home.adminHeader, `Authorization: Bearer ${token}\n`, { mode: 0o600 });
+  const undo: (() => void | Promise<void>)[] = [
+    () => unregister(home.pid),
+    () => rmSync(home.adminHeader, { force: true }),
+  ];
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step();
   };

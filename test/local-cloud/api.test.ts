@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { CallLog } from "../../local-cloud/api/call-log.ts";
@@ -84,6 +84,32 @@ test("the local cloud's own commands need the token", async () => {
   expect(await response.json()).toEqual({
     message: "the token in the home directory of the local cloud is needed",
   });
+});
+
+test("the file admin-header opens them to curl: status, faults, reset; what can not be is a 4xx", async () => {
+  const file = join(cloud.home, "admin-header");
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const [name = "", value = ""] = readFileSync(file, "utf8").trim().split(": ");
+  const ask = async (method: string, command: string, body?: object) => {
+    const response = await fetch(`http://127.0.0.1:${client.keys.port}/_cloud/${command}`, {
+      ...{ method, headers: { [name]: value } },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return [response.status, await response.json()];
+  };
+  expect(await ask("GET", "status")).toMatchObject([200, { running: true, home: cloud.home }]);
+  expect(await ask("POST", "faults", { kind: "exhaust", of: "air" })).toEqual([
+    400,
+    { message: "--of air: must be one of eip, instance, gpu, router, vxnet, volume" },
+  ]);
+  const added = await ask("POST", "faults", { kind: "exhaust", of: "gpu", zone: "gpu1a" });
+  expect(added).toMatchObject([200, { fault: { kind: "exhaust", of: "gpu", zone: "gpu1a" } }]);
+  expect(await ask("DELETE", "faults")).toEqual([200, { faults: [] }]);
+  expect(await ask("DELETE", "faults/flt-nothing")).toEqual([
+    400,
+    { message: "there is no fault flt-nothing: there are none" },
+  ]);
+  expect(await ask("PUT", "status")).toEqual([404, { message: "no such command: PUT status" }]);
 });
 
 test("1200 for an unknown key and for a wrong secret", async () => {
