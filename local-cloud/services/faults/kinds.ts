@@ -91,7 +91,7 @@ export const kinds: { readonly [K in FaultKind]: Kind<K> } = {
     settings: [...forStates, "zone", "of"],
     read: ({ of }) => ({ of: oneOf("of", of, Object.keys(creators) as Exhaustible[]) }),
     describe: ({ of, zone }) =>
-      `${zone ?? "every zone"} has no ${of} left, creating one is refused with 5200`,
+      `${zone === undefined ? "every zone" : `zone ${zone}`} has no ${of} left, creating one is refused with 5200`,
   },
   "crash-node": {
     met: "state",
