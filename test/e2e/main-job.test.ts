@@ -256,7 +256,7 @@ test("destroy and stop leave nothing on this machine", async () => {
   const { routers, nodes, pid } = await place.status();
   const prefix = `${routers[0]?.namespace.split("-")[0]}-`;
   const names = namespacesOf(prefix);
-  expect(names.length).toBe(6);
+  expect(names.length).toBe(7);
   const numbers = namespaceNumbers(names);
   expect(processesOf(numbers, place.directory).map(({ pid: found }) => found)).toEqual(
     expect.arrayContaining([pid, ...nodes.map((node) => node.pid)]),
