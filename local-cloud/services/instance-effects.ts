@@ -103,7 +103,15 @@ export const instanceEffects: Effects<
   },
   ResizeInstances: {
     complete(work, state) {
-      for (const { id, shape, osDiskSize } of work.resized) change(state, [id], { ...shape, osDiskSize });
+      for (const { id, shape, osDiskSize, cpuModel, cpuTopology } of work.resized) {
+        change(state, [id], (before) => ({
+          ...shape,
+          osDiskSize,
+          ...(cpuModel === undefined ? {} : { cpuModel }),
+          // That of another number of CPUs is none any more.
+          cpuTopology: cpuTopology ?? (shape.cpu === before.cpu ? (before.cpuTopology ?? "") : ""),
+        }));
+      }
     },
     fail: () => undefined,
   },

@@ -78,6 +78,15 @@ function readSizes(request: Wanted, cpu: number, memory: number): Shape {
   return { instanceType: named?.instanceType ?? `c${cpu}m${memory / gib}`, cpu, memory, gpu, gpuClass };
 }
 
+/** Refuses a topology that is not of these CPUs. */
+export function checkTopology(topology: string | undefined, cpus: number): void {
+  if (topology === undefined) return;
+  const parts = /^([1-9]\d?),([1-9]\d?),([1-9]\d?)$/.exec(topology)?.slice(1).map(Number) ?? [0];
+  if (parts.reduce((product, part) => product * part, 1) !== cpus) {
+    throw badValue("cpu_topology", topology, `sockets,cores,threads with the product ${cpus}, the CPUs`);
+  }
+}
+
 /** Refuses what the zone's hosts can not give. */
 export function needCapacity(state: ZoneState, shape: Shape, count: number): void {
   if (shape.gpu === 0) return;

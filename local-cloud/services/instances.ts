@@ -16,7 +16,7 @@ import {
 } from "./context.ts";
 import { badValue, denied, notFound } from "./errors.ts";
 import { describeImage } from "./images.ts";
-import { needCapacity, readShape } from "./instance-shapes.ts";
+import { checkTopology, needCapacity, readShape } from "./instance-shapes.ts";
 import { filter, page } from "./listing.ts";
 import { needQuota } from "./quotas.ts";
 import { tagsOf } from "./tags.ts";
@@ -58,11 +58,13 @@ const describeInstances: Handler<typeof actions.DescribeInstances> = (request, c
       eip: describeEip(context, item),
       extra: {
         os_disk_size: item.osDiskSize,
+        cpu_model: item.cpuModel ?? "",
         hypervisor: "kvm",
         nic_mqueue: item.nicMqueue,
         cpu_max: 0,
         mem_max: 0,
       },
+      cpu_topology: item.cpuTopology ?? "",
       tags: tagsOf(context, item),
       dns_aliases: [],
       ...(request.verbose > 0 ? describeAttached(context, item) : {}),
@@ -177,7 +179,14 @@ const resizeInstances: Handler<typeof actions.ResizeInstances> = (request, conte
       gpu_class: instance.gpuClass,
     });
     checkDisk(request.os_disk_size, instance.osDiskSize);
-    return { id: instance.id, shape, osDiskSize: request.os_disk_size ?? instance.osDiskSize };
+    checkTopology(request.cpu_topology, shape.cpu);
+    return {
+      id: instance.id,
+      shape,
+      osDiskSize: request.os_disk_size ?? instance.osDiskSize,
+      ...(request.cpu_model === undefined ? {} : { cpuModel: request.cpu_model }),
+      ...(request.cpu_topology === undefined ? {} : { cpuTopology: request.cpu_topology }),
+    };
   });
   const growth = (size: (of: Pick<Instance, "cpu" | "memory" | "gpu">) => number): number =>
     resized.reduce((sum, { shape }) => sum + size(shape), 0) -

@@ -6,7 +6,7 @@ import { type Context, distinct, type Handler, type Handlers, need, newId } from
 import { badValue, denied } from "./errors.ts";
 import { needImage } from "./images.ts";
 import { readLogin } from "./instance-login.ts";
-import { needCapacity, readShape } from "./instance-shapes.ts";
+import { checkTopology, needCapacity, readShape } from "./instance-shapes.ts";
 import { checkDisk } from "./instances.ts";
 import { needQuota, needRoom } from "./quotas.ts";
 import { defaultSecurityGroup } from "./security-groups.ts";
@@ -61,6 +61,8 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
       ...shape,
       instanceClass: request.instance_class ?? (shape.gpu > 0 ? 201 : 101),
       osDiskSize: request.os_disk_size ?? leastDisk,
+      ...(request.cpu_model === undefined ? {} : { cpuModel: request.cpu_model }),
+      ...(request.cpu_topology === undefined ? {} : { cpuTopology: request.cpu_topology }),
       hostname: request.hostname ?? id,
       nicMqueue: request.nic_mqueue ?? 0,
       securityGroupId,
@@ -76,14 +78,6 @@ const runInstances: Handler<typeof actions.RunInstances> = (request, context) =>
   const work = { action: "RunInstances", instances: ids, volumes: volumes.map(({ id }) => id) } as const;
   return { instances: ids, job_id: context.startJob(work, [...ids, ...work.volumes]) };
 };
-
-function checkTopology(topology: string | undefined, cpus: number): void {
-  if (topology === undefined) return;
-  const parts = /^([1-9]\d?),([1-9]\d?),([1-9]\d?)$/.exec(topology)?.slice(1).map(Number) ?? [0];
-  if (parts.reduce((product, part) => product * part, 1) !== cpus) {
-    throw badValue("cpu_topology", topology, `sockets,cores,threads with the product ${cpus}, the CPUs`);
-  }
-}
 
 /** Each vxnet once, at most one managed one, and a fixed address for one instance only. */
 export function checkVxnets(context: Context, vxnets: readonly string[], count: number): void {

@@ -167,6 +167,8 @@ export interface Instance extends Living, InstanceLogin {
   readonly gpu: number;
   readonly gpuClass: number;
   readonly osDiskSize: number;
+  readonly cpuModel?: string;
+  readonly cpuTopology?: string;
   readonly hostname: string;
   readonly nicMqueue: number;
   readonly securityGroupId: string;
@@ -286,6 +288,8 @@ export type JobWork =
         readonly id: string;
         readonly shape: Pick<Instance, "cpu" | "memory" | "gpu" | "gpuClass" | "instanceType">;
         readonly osDiskSize: number;
+        readonly cpuModel?: string;
+        readonly cpuTopology?: string;
       }[];
     };
 

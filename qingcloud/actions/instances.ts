@@ -7,6 +7,8 @@ export const loginMode = z.enum(["keypair", "passwd"]);
 /** 0 performance, 1 ultra-performance, 101 basic, 201 enterprise; the others are those of the official Go SDK. */
 export const instanceClass = z.literal([0, 1, 2, 3, 4, 5, 6, 100, 101, 200, 201, 300, 301]);
 
+export const cpuModel = z.enum(["Westmere", "SandyBridge", "IvyBridge", "Haswell", "Broadwell"]);
+
 /** Either `instance_type`, or `cpu` and `memory`: where both are given the API lets cpu and memory win. */
 export const RunInstances = action(
   "RunInstances",
@@ -39,7 +41,8 @@ export const RunInstances = action(
     userdata_value: text.optional(),
     userdata_path: text.optional(),
     userdata_file: text.optional(),
-    cpu_model: text.optional(),
+    cpu_model: cpuModel.optional(),
+    /** `sockets,cores,threads`. */
     cpu_topology: text.optional(),
     nic_mqueue: flag.optional(),
     target_user: text.optional(),
@@ -159,7 +162,7 @@ export const ResizeInstances = action(
     memory: int.optional(),
     gpu: int.optional(),
     os_disk_size: int.optional(),
-    cpu_model: text.optional(),
+    cpu_model: cpuModel.optional(),
     cpu_topology: text.optional(),
   },
   { ...job },

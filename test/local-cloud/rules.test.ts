@@ -191,7 +191,7 @@ test("an instance that is being resized does not start, nor is it resized again"
   });
 });
 
-test("an instance is in a vxnet once, of a documented class, and its topology is of its CPUs", async () => {
+test("an instance is in a vxnet once, of a documented class and model, and its topology is of its CPUs", async () => {
   const { vxnet } = await makeNetwork(client);
   for (const [more, ret_code, message] of [
     [
@@ -203,6 +203,11 @@ test("an instance is in a vxnet once, of a documented class, and its topology is
       { instance_class: "7" },
       1101,
       "InvalidParameterValue, parameter [instance_class] is [7], allowed: 0, 1, 2, 3, 4, 5, 6, 100, 101, 200, 201, 300, 301",
+    ],
+    [
+      { cpu_model: "Z80" },
+      1101,
+      "InvalidParameterValue, parameter [cpu_model] is [Z80], allowed: Westmere, SandyBridge, IvyBridge, Haswell, Broadwell",
     ],
     [
       { cpu_topology: "1,4,1" },
@@ -217,7 +222,15 @@ test("an instance is in a vxnet once, of a documented class, and its topology is
   ] as const) {
     expect(await client.call("RunInstances", bareInstance(keypair, more))).toEqual({ ret_code, message });
   }
-  await runInstance(client, keypair, { cpu_topology: "1,2,1", instance_class: "201" });
+  const id = await runInstance(client, keypair, { cpu_topology: "1,2,1", cpu_model: "Haswell" });
+  const now = () => client.one("DescribeInstances", "instance_set", { "instances.1": id });
+  expect(await now()).toMatchObject({ cpu_topology: "1,2,1", extra: { cpu_model: "Haswell" } });
+  await client.done("StopInstances", { "instances.1": id });
+  await client.done("ResizeInstances", { "instances.1": id, cpu: "4", memory: "4096" });
+  expect(await now()).toMatchObject({ cpu_topology: "", extra: { cpu_model: "Haswell" } });
+  const other = { cpu: "4", memory: "4096", cpu_topology: "2,2,1", cpu_model: "Broadwell" };
+  await client.done("ResizeInstances", { "instances.1": id, ...other });
+  expect(await now()).toMatchObject({ cpu_topology: "2,2,1", extra: { cpu_model: "Broadwell" } });
 });
 
 test.each([
