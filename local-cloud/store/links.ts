@@ -1,19 +1,8 @@
 /** How the internet between two zones is, or inside one, where it is not perfect. */
 
-export interface LinkSettings {
-  /** Milliseconds added to every round trip. */
-  readonly rttMs: number;
-  /** Bytes of the largest packet that passes whole. */
-  readonly mtu: number;
-  /** Whether senders of larger packets are not told. */
-  readonly mtuBlackhole: boolean;
-  /** Chance of every packet to be lost, in percent. */
-  readonly lossPercent: number;
-  /** Decides which packets are lost; absent for chance. */
-  readonly seed?: number;
-  /** Nothing passes. */
-  readonly cut: boolean;
-}
+import type { LinkPicture } from "../network/picture.ts";
+
+export type LinkSettings = Omit<LinkPicture, "id" | "networks">;
 
 export interface LinkRecord extends LinkSettings {
   readonly kind: "link";

@@ -9,7 +9,18 @@ import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import type { Picture } from "../../local-cloud/network/picture.ts";
 import { processesIn, until } from "../../local-cloud/network/shell.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
-import { keyPair, node, output, ownPrefix, router, runs, sshRun, temporaryFolder } from "./support.ts";
+import {
+  greTunnel,
+  keyPair,
+  link,
+  node,
+  output,
+  ownPrefix,
+  router,
+  runs,
+  sshRun,
+  temporaryFolder,
+} from "./support.ts";
 
 const key = keyPair();
 const ssh = { address: "203.0.113.10", port: 2201, user: "ubuntu", privateKey: key.private };
@@ -25,9 +36,10 @@ describe("a cloud that was killed", { timeout: 30_000 }, () => {
       webRoot: temporaryFolder(),
     };
     const small: Picture = {
-      routers: [router(1)],
+      routers: [router(1, { greTunnels: [greTunnel(1)] })],
       nodes: [node(1, [key.public])],
       bastionKeys: [key.public],
+      links: [link({ rttMs: 1 })],
     };
     const victimProgram = join(import.meta.dirname, "victim.ts");
     const victim = spawn(process.execPath, [victimProgram, JSON.stringify(options), JSON.stringify(small)]);
@@ -40,6 +52,9 @@ describe("a cloud that was killed", { timeout: 30_000 }, () => {
       `${options.prefix}-i-00000001`,
     ]);
     expect(stale.length).toBeGreaterThan(4);
+    // Tunnels and links go on without their cloud.
+    const programs = stale.map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8")).join();
+    for (const name of ["charon", "gre-daemon.py", "link-daemon.py"]) expect(programs).toContain(name);
     const hostKey = readFileSync(join(options.home, "bastion", "host_key.pub"), "utf8").trim();
 
     const plane = await createLinuxDataPlane({ ...options, log: () => {} });

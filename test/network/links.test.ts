@@ -6,7 +6,7 @@ import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import type { DataPlane, LinkPicture, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
 import { processesIn, until } from "../../local-cloud/network/shell.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
-import { eips, output, ownPrefix, router, temporaryFolder } from "./support.ts";
+import { eips, link, output, ownPrefix, router, temporaryFolder } from "./support.ts";
 
 const home = temporaryFolder();
 const prefix = ownPrefix("l");
@@ -31,19 +31,6 @@ const fast = (zone: 1 | 2) => ({
 function scene(...links: LinkPicture[]): Picture {
   const routers = [router(1, { ...plain, eip: fast(1) }), router(2, { ...plain, eip: fast(2) }), third];
   return { routers, nodes: [], bastionKeys: [], links };
-}
-
-function link(changes: Partial<LinkPicture> = {}): LinkPicture {
-  return {
-    id: "gpu1a-gpu2a",
-    networks: ["203.0.113.0/24", "198.51.100.0/24"],
-    rttMs: 0,
-    mtu: 1500,
-    mtuBlackhole: false,
-    lossPercent: 0,
-    cut: false,
-    ...changes,
-  };
 }
 
 /** Round trips that ping measured, in ms. */

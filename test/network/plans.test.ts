@@ -5,9 +5,8 @@ import { cutStatements } from "../../local-cloud/network/cuts.ts";
 import { firewall } from "../../local-cloud/network/firewall.ts";
 import { greDeviceLines, grePlans, greRoutes, greServedLines } from "../../local-cloud/network/gre.ts";
 import { daemonSettings, isLed, linkDevice, ruleLines, silence } from "../../local-cloud/network/links.ts";
-import type { LinkPicture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
-import { greTunnel, output, router, tunnel } from "./support.ts";
+import { greTunnel, link, output, router, tunnel } from "./support.ts";
 
 const intranet = { address: "100.64.0.10", network: "100.64.0.0/16" };
 
@@ -80,17 +79,6 @@ describe("statements of cut tunnels", () => {
 });
 
 describe("plan of links", () => {
-  const link = (changes: Partial<LinkPicture>): LinkPicture => ({
-    id: "gpu1a-gpu2a",
-    networks: ["203.0.113.0/24", "198.51.100.0/24"],
-    rttMs: 0,
-    mtu: 1500,
-    mtuBlackhole: false,
-    lossPercent: 0,
-    cut: false,
-    ...changes,
-  });
-
   test("only what is long, narrow or lossy is led through the daemon, with half the delay each way", () => {
     expect(
       [{}, { cut: true, rttMs: 9 }, { mtuBlackhole: true, seed: 3 }].map((changes) => isLed(link(changes))),

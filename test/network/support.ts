@@ -12,6 +12,7 @@ import type {
   DataPlane,
   GreTunnelPicture,
   IpsecTunnelPicture,
+  LinkPicture,
   NodePicture,
   Observation,
   RouterPicture,
@@ -85,6 +86,20 @@ export function router(zone: 1 | 2, changes: Partial<RouterPicture> = {}): Route
     greTunnels: [],
     inbound: openRules,
     outbound: [],
+    ...changes,
+  };
+}
+
+/** The link between the zones, perfect but for the changes. */
+export function link(changes: Partial<LinkPicture> = {}): LinkPicture {
+  return {
+    id: "gpu1a-gpu2a",
+    networks: ["203.0.113.0/24", "198.51.100.0/24"],
+    rttMs: 0,
+    mtu: 1500,
+    mtuBlackhole: false,
+    lossPercent: 0,
+    cut: false,
     ...changes,
   };
 }
