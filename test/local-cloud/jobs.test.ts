@@ -13,6 +13,7 @@ import { defaultQuotas } from "../../local-cloud/services/quotas.ts";
 import { seed } from "../../local-cloud/services/seed.ts";
 import { Measurements } from "../../local-cloud/store/measurements.ts";
 import { Store } from "../../local-cloud/store/store.ts";
+import { actionsByName } from "../../qingcloud/actions.ts";
 import { firstId, publicKey, startTestCloud } from "./support.ts";
 
 test("while a job is at work its resource says so and refuses other changes", async () => {
@@ -61,6 +62,21 @@ test("a job that was at work when the cloud stopped ends after its restart", asy
   expect(router).toMatchObject({ status: "active" });
   await second.stop();
   rmSync(home, { recursive: true });
+});
+
+test("realistic jobs take the seconds of their table, the others one; instant ones none", () => {
+  const table: Record<string, number> = {
+    ...{ CreateRouters: 15, JoinRouter: 5, UpdateRouters: 5, RunInstances: 30, ApplySecurityGroup: 3 },
+    ...{ ChangeEipsBandwidth: 2, StopInstances: 15, StartInstances: 15, TerminateInstances: 10 },
+    ...{ LeaveRouter: 5, DeleteRouters: 10, ReleaseEips: 2 },
+  };
+  const realistic = readDurations("realistic");
+  const jobs = [...actionsByName.values()].filter(({ response }) => "job_id" in response.shape);
+  expect(jobs.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(table)));
+  for (const { name } of jobs) expect([name, realistic.of(name)]).toEqual([name, table[name] ?? 1]);
+  expect(realistic.lease).toBe(5);
+  const instant = readDurations("instant");
+  expect([instant.of("RunInstances"), instant.lease]).toEqual([0, 0]);
 });
 
 test.each([
