@@ -37,7 +37,16 @@ const place = fc
   )
   .map(([id, suffix]) => (typeof id === "string" ? id : { ...id, suffix }));
 
+const tagPair = (type: string, prefix: string): Readonly<Record<string, Arbitrary<Value>>> => ({
+  "resource_tag_pairs.1.tag_id": idOf("tag"),
+  "resource_tag_pairs.1.resource_type": only(type),
+  "resource_tag_pairs.1.resource_id": idOf(prefix),
+});
+
 export const coherent: Arbitrary<Coherent> = fc.oneof(
+  request("AttachTags", tagPair("eip", "eip")),
+  request("AttachTags", tagPair("instance", "i")),
+  request("DetachTags", tagPair("eip", "eip")),
   aStatic({ static_type: only("1"), val1: port, val2: address, val3: port }),
   aStatic({ static_type: only("6"), val1: gre, val2: network }),
   aStatic({ static_type: only("7"), val1: tunnel, val2: network, val3: network }),

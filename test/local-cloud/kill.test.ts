@@ -6,9 +6,12 @@ import { randomInt } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { Home } from "../../local-cloud/home.ts";
 import { until } from "../../local-cloud/network/shell.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
+import { Store } from "../../local-cloud/store/store.ts";
 import { Cloud } from "../integration/cloud.ts";
+import { brokenInvariants } from "./invariants.ts";
 import { firstId, type Reply, type TestClient } from "./support.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -197,5 +200,8 @@ test(`what was answered survives ${kills} kills under load (KILL_SEED=${seed})`,
       { timeout: 10_000, interval: 50 },
     );
     await check(cloud.client, known);
+    const store = new Store(new Home(cloud.home).state);
+    expect(brokenInvariants(store)).toEqual([]);
+    store.close();
   }
 });

@@ -9,6 +9,7 @@ import { Home } from "../../local-cloud/home.ts";
 import { fine, Measurements } from "../../local-cloud/store/measurements.ts";
 import { actionsByName } from "../../qingcloud/actions.ts";
 import { cacheDirectory } from "../../scripts/dev/workspace.ts";
+import { callsOf } from "../integration/cloud.ts";
 import { firstId, type TestCloud } from "./support.ts";
 
 export const python = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
@@ -58,8 +59,7 @@ export class Report {
 
   /** The actions that both the client and the cloud know and that no scenario has called. */
   uncalled(cloud: TestCloud): string[] {
-    const calls = readFileSync(new Home(cloud.home).calls, "utf8").trimEnd().split("\n");
-    const called = new Set(calls.map((line) => (JSON.parse(line) as { action: string }).action));
+    const called = new Set(callsOf(cloud.home).map(({ action }) => action));
     return [...actionsByName.keys()].filter(
       (name) => this.actions.has(name.toLowerCase()) && !called.has(name),
     );
