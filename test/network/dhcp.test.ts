@@ -100,6 +100,20 @@ describe("DHCP and DNS of a router", { timeout: 30_000 }, () => {
     expect(log).toContain("DHCPACK(vxnet-00000001) 192.168.1.2 52:54:00:00:00:01");
   });
 
+  test("a lease that goes on leaves alone what the node's owner has changed", async () => {
+    const log = join(home, "logs", "dnsmasq-rtr-00000001.log");
+    const acks = () =>
+      readFileSync(log, "utf8").match(/DHCPACK\(vxnet-00000001\) 192\.168\.1\.2 /g)?.length ?? 0;
+    await onNode("sh", "-c", "echo nameserver 9.9.9.9 > /etc/resolv.conf");
+    // The client has dealt with one answer when it asks the next time.
+    for (const _ of [1, 2]) {
+      const before = acks();
+      await onNode("sh", "-c", "kill -USR1 $(cat /run/node/udhcpc-eth0.pid)");
+      await until("the answer", () => acks() > before, 5000);
+    }
+    expect(await onNode("cat", "/etc/resolv.conf")).toBe("nameserver 9.9.9.9\n");
+  });
+
   test("a server that dies is started again", async () => {
     const [before] = programIn(routerNamespace, "dnsmasq");
     process.kill(Number(before), "SIGKILL");

@@ -7,8 +7,10 @@ from files import write
 CLIENT = """\
 #!/bin/sh
 pid=/run/node/udhcpc-$2.pid
-while [ -s "$pid" ] && kill "$(cat "$pid")"; do sleep 0.01; done 2>/dev/null
-rm -f "$pid"
+if [ -s "$pid" ]; then
+  while [ -s "$pid" ] && kill "$(cat "$pid")"; do sleep 0.01; done 2>/dev/null
+  rm -f "$pid"
+fi
 export METRIC="$3" interface="$2"
 case $1 in
   start) busybox udhcpc -i "$2" -s /run/node/lease -p "$pid" -b -t 3 -T 1 -A 2 >>/var/log/dhcp.log 2>&1 || : ;;
@@ -21,7 +23,8 @@ esac
 LEASE = """\
 #!/bin/sh
 known=/run/node/lease-$interface
-before=$(cat "$known" 2>/dev/null)
+before=
+[ ! -s "$known" ] || IFS= read -r before <"$known"
 case $1 in
   deconfig) now= ;;
   bound | renew) now="$ip/$mask $router $dns $domain" ;;
@@ -29,21 +32,23 @@ case $1 in
 esac
 [ "$now" != "$before" ] || exit 0
 address=${before%% *}
-[ -z "$address" ] || [ "$address" = "$ip/$mask" ] || ip address del "$address" dev "$interface"
-[ -z "$address" ] || while ip rule del from "${address%/*}" 2>/dev/null; do :; done
-rm -f /run/node/resolver-*-"$interface"
+if [ -n "$address" ]; then
+  [ "$address" = "$ip/$mask" ] || ip address del "$address" dev "$interface"
+  while ip rule del from "${address%/*}" 2>/dev/null; do :; done
+  rm -f /run/node/resolver-*-"$interface"
+fi
 if [ -n "$now" ]; then
-  ip address replace "$ip/$mask" broadcast + dev "$interface"
-  for gateway in $router; do
-    ip route replace default via "$gateway" dev "$interface" metric "$METRIC"
+  gateway=${router%% *}
+  {
+    echo "address replace $ip/$mask broadcast + dev $interface"
+    [ -z "$gateway" ] || echo "route replace default via $gateway dev $interface metric $METRIC"
     # What comes to the base network's interface is answered there, also where another one has the default route.
-    if [ "$METRIC" -ge BASE_METRIC ]; then
-      ip route replace default via "$gateway" dev "$interface" table "$METRIC"
-      ip rule add pref "$((1000 + METRIC))" from "$ip" lookup main suppress_prefixlength 0
-      ip rule add pref "$((2000 + METRIC))" from "$ip" lookup "$METRIC"
+    if [ -n "$gateway" ] && [ "$METRIC" -ge BASE_METRIC ]; then
+      echo "route replace default via $gateway dev $interface table $METRIC"
+      echo "rule add pref $((1000 + METRIC)) from $ip lookup main suppress_prefixlength 0"
+      echo "rule add pref $((2000 + METRIC)) from $ip lookup $METRIC"
     fi
-    break
-  done
+  } | ip -force -batch -
   {
     for server in $dns; do echo "nameserver $server"; done
     [ -z "$domain" ] || echo "search $domain"
