@@ -8,7 +8,7 @@ export function refusal(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = "code" in error ? error.code : undefined;
   if (code === "ENOSPC" || code === "EDQUOT" || isFull(error)) {
-    return `the disk is full (${error.message}): make room and try again`;
+    return `the disk is full or fails (${error.message}): make room and try again`;
   }
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
     return `${error.message}: run this as the user that the home belongs to, or give another one with --home`;
@@ -16,7 +16,8 @@ export function refusal(error: unknown): string | undefined {
   return undefined;
 }
 
-/** SQLITE_FULL. */
+/** SQLITE_FULL, or SQLITE_IOERR, which files that SQLite maps into memory give on a full disk. */
 function isFull(error: Error): boolean {
-  return "errcode" in error && error.errcode === 13;
+  const primary = "errcode" in error && typeof error.errcode === "number" ? error.errcode & 0xff : 0;
+  return primary === 13 || primary === 10;
 }

@@ -221,6 +221,17 @@ test("a home of another user, one that can not be made and one that is a file sa
   });
 });
 
+test("a start on a full disk says so, with exit code 2", async () => {
+  mkdirSync(home, { mode: 0o700 });
+  const onFullDisk = `mount -t tmpfs -o size=40k full "$1"; shift; exec "$@"`;
+  const start = argvOf("start", "--data-plane", "none", "--port", "0");
+  const view = ["--mount", "--propagation", "private", "sh", "-c", onFullDisk, "start", home];
+  expect(await execute("unshare", [...view, process.execPath, ...start])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^cloud: .*the disk is full or fails \(.*\): make room and try again\n$/),
+  });
+});
+
 test("several clouds run side by side, each with its home, port and keys", async () => {
   await start();
   const other = join(home, "..", "other");
