@@ -65,7 +65,10 @@ export function allRouters(picture: Picture): RoutedPicture[] {
 function baseGateways({ baseNetworks = [], nodes }: Picture): RoutedPicture[] {
   return baseNetworks
     .filter(({ id }) => nodes.some(({ nics }) => nics.some(({ vxnet }) => vxnet === id)))
-    .map(({ zone, ...vxnet }) => plainRouter(`base-${zone}`, zone, [vxnet]));
+    .map(({ zone, intranet, ...vxnet }) => ({
+      ...plainRouter(`base-${zone}`, zone, [vxnet]),
+      ...(intranet ? { intranet } : {}),
+    }));
 }
 
 /** The first router that the node has an address of, and that address. */

@@ -106,10 +106,10 @@ function portForwards({ eip, portForwards: forwards, translates }: RoutedPicture
   return forwards.map(statement);
 }
 
-function sourceNat({ zone, eip, intranet }: RouterPicture): string[] {
-  const toMetadata = intranet && `oifname "${intranetName(zone)}" ip daddr ${metadataAddress}`;
+function sourceNat({ zone, eip, intranet, isZones }: RoutedPicture): string[] {
+  const toMetadata = intranet && !isZones && `oifname "${intranetName(zone)}" ip daddr ${metadataAddress}`;
   return [
-    // The metadata server sees the router.
+    // The metadata server sees the router, or the node in the base network.
     ...(toMetadata ? [`${toMetadata} ip saddr ${privateSet} snat to ${intranet.address}`] : []),
     // Traffic of a tunnel keeps its addresses: its destination is private.
     ...(eip

@@ -2,9 +2,10 @@
 
 import { join } from "node:path";
 import { interfaceName, intranetName, intranetServer, metadataAddress, prefixLength } from "./addressing.ts";
+import { allRouters } from "./edges.ts";
 import { configure, createNamespaces, deleteLinks, deleteNamespaces } from "./namespaces.ts";
 import { PacketDaemon } from "./packet-daemon.ts";
-import type { MetadataPicture, Network, Picture } from "./picture.ts";
+import type { Address, Network, Picture } from "./picture.ts";
 
 const program = join(import.meta.dirname, "metadata-server.py");
 
@@ -15,12 +16,19 @@ export interface MetadataOptions {
   readonly log: (line: string) => void;
 }
 
+interface Place {
+  /** The zone's intranet. */
+  readonly network: Network;
+  /** Networks behind gateways in it that keep the addresses of what they pass on. */
+  readonly routes: readonly { readonly network: Network; readonly via: Address }[];
+}
+
 export class MetadataServer {
   readonly #options: MetadataOptions;
   readonly #daemon: PacketDaemon;
   #exists = false;
-  /** Zones whose intranet it is plugged into, with the intranet's network. */
-  #zones = new Map<string, Network>();
+  /** By zone: where it is plugged in. */
+  readonly #places = new Map<string, Place>();
   #orders = "";
 
   constructor(options: MetadataOptions) {
@@ -30,16 +38,16 @@ export class MetadataServer {
 
   /** Serves the nodes of zones that have an intranet; the switch has its bridges. */
   async apply(picture: Picture): Promise<void> {
-    const zones = intranetsOf(picture);
-    if (zones.size === 0) return await this.remove();
+    const places = placesOf(picture);
+    if (places.size === 0) return await this.remove();
     if (!this.#exists) {
       await createNamespaces([this.#options.namespace]);
       this.#exists = true;
       const ip = ["link set lo up", `addr add ${metadataAddress}/32 dev lo`];
       await configure(this.#options.namespace, { ip });
     }
-    await this.#plug(zones);
-    const instances = instancesByNetwork(picture, zones);
+    await this.#plug(places);
+    const instances = instancesByNetwork(picture, places);
     const orders = JSON.stringify(instances);
     if (orders === this.#orders && this.#daemon.obeys) return;
     await this.#daemon.order({ instances });
@@ -49,27 +57,31 @@ export class MetadataServer {
   async remove(): Promise<void> {
     await this.#daemon.stop();
     if (!this.#exists) return;
-    await this.#unplug([...this.#zones.keys()]);
+    await this.#unplug([...this.#places.keys()]);
     await deleteNamespaces([this.#options.namespace]);
     this.#exists = false;
     this.#orders = "";
   }
 
-  async #plug(zones: ReadonlyMap<string, Network>): Promise<void> {
-    await this.#unplug([...this.#zones.keys()].filter((zone) => !zones.has(zone)));
-    for (const [zone, network] of zones) {
-      if (this.#zones.has(zone)) continue;
+  async #plug(places: ReadonlyMap<string, Place>): Promise<void> {
+    const stays = ([zone, place]: [string, Place]) =>
+      JSON.stringify(places.get(zone)) === JSON.stringify(place);
+    await this.#unplug([...this.#places].filter((entry) => !stays(entry)).map(([zone]) => zone));
+    for (const [zone, place] of places) {
+      if (this.#places.has(zone)) continue;
       const device = intranetName(zone);
       const far = `peer name ${device} netns ${this.#options.namespace}`;
       const port = portOf(zone);
       await configure(this.#options.switch, {
         ip: [`link add ${port} type veth ${far}`, `link set ${port} master ${device} up`],
       });
-      this.#zones.set(zone, network);
+      this.#places.set(zone, place);
+      const { network, routes } = place;
       await configure(this.#options.namespace, {
         ip: [
           `addr add ${intranetServer(network)}/${prefixLength(network)} dev ${device}`,
           `link set ${device} up`,
+          ...routes.map((route) => `route add ${route.network} via ${route.via}`),
         ],
       });
     }
@@ -77,7 +89,7 @@ export class MetadataServer {
 
   async #unplug(zones: readonly string[]): Promise<void> {
     await deleteLinks(this.#options.switch, zones.map(portOf));
-    for (const zone of zones) this.#zones.delete(zone);
+    for (const zone of zones) this.#places.delete(zone);
   }
 }
 
@@ -85,15 +97,24 @@ function portOf(zone: string): string {
   return interfaceName("metadata", zone);
 }
 
-function intranetsOf({ routers }: Picture): Map<string, Network> {
-  return new Map(
-    routers.flatMap(({ zone, intranet }) => (intranet ? [[zone, intranet.network] as const] : [])),
-  );
+/** The zones that have an intranet, each with the networks that requests come from. */
+function placesOf(picture: Picture): Map<string, Place> {
+  const places = new Map<string, Place>();
+  for (const { zone, intranet, isZones, vxnets } of allRouters(picture)) {
+    if (!intranet) continue;
+    const routes = isZones ? vxnets.map(({ network }) => ({ network, via: intranet.address })) : [];
+    const known = places.get(zone)?.routes ?? [];
+    places.set(zone, { network: intranet.network, routes: [...known, ...routes] });
+  }
+  return places;
 }
 
-function instancesByNetwork({ nodes }: Picture, zones: ReadonlyMap<string, Network>) {
-  const ofZone = (zone: string) => nodes.filter((node) => node.zone === zone);
-  const known = (zone: string): [string, MetadataPicture][] =>
-    ofZone(zone).map(({ id, metadata }) => [id, metadata]);
-  return Object.fromEntries([...zones].map(([zone, network]) => [network, Object.fromEntries(known(zone))]));
+function instancesByNetwork({ nodes }: Picture, places: ReadonlyMap<string, Place>) {
+  return Object.fromEntries(
+    [...places].flatMap(([zone, { network, routes }]) => {
+      const ofZone = nodes.filter((node) => node.zone === zone);
+      const known = Object.fromEntries(ofZone.map(({ id, metadata }) => [id, metadata]));
+      return [network, ...routes.map((route) => route.network)].map((source) => [source, known]);
+    }),
+  );
 }

@@ -14,11 +14,17 @@ export interface Picture {
   readonly routers: readonly RouterPicture[];
   readonly nodes: readonly NodePicture[];
   /** The base network of each zone where nodes are in it: DHCP serves it, nothing leads out of it but nodes' EIPs. */
-  readonly baseNetworks?: readonly (VxnetPicture & { readonly zone: string })[];
+  readonly baseNetworks?: readonly BaseNetworkPicture[];
   /** OpenSSH public keys that may log in to the bastion (the key pairs registered in any zone). */
   readonly bastionKeys: readonly string[];
   /** The links of the internet that are not perfect. */
   readonly links?: readonly LinkPicture[];
+}
+
+export interface BaseNetworkPicture extends VxnetPicture {
+  readonly zone: string;
+  /** Where its gateway is in the zone's intranet. */
+  readonly intranet?: RouterPicture["intranet"];
 }
 
 /** What the internet does to packets between the EIPs of two zones, or of one, in both directions. */

@@ -174,8 +174,9 @@ function baseNetworksOf(store: Store): Pick<Picture, "baseNetworks"> {
       .list("instance", id)
       .some(({ status, nics }) => status === "running" && nics.some(({ vxnetId }) => vxnetId === "vxnet-0")),
   );
-  const baseNetworks = used.map(({ id: zone, basePrefix }) => ({
+  const baseNetworks = used.map(({ id: zone, basePrefix, intranetPrefix }) => ({
     zone,
+    intranet: { address: `${intranetPrefix}.0.3`, network: `${intranetPrefix}.0.0/16` },
     id: networkId(zone, "vxnet-0"),
     managerAddress: `${basePrefix}.1`,
     network: `${basePrefix}.0/24`,

@@ -131,6 +131,28 @@ print(*(f"{count}*{status}" for status, count in sorted(collections.Counter(seen
     expect(await inView(plane, first.id, beyond)).not.toContain("open");
   });
 
+  test("nodes in the base network reach it too, by their own addresses", async () => {
+    const zone = "gpu1a";
+    const id = `vxnet-0-${zone}`;
+    const network = { managerAddress: "10.131.1.1", network: "10.131.1.0/24", dhcp: true, dns: false };
+    const intranet = { address: "100.64.0.3", network: "100.64.0.0/16" };
+    const nics = [{ vxnet: id, address: "10.131.1.2", mac: "52:54:00:00:02:02" }];
+    const inBase = { ...other, boot: 2, nics };
+    const baseNetworks = [{ zone, id, intranet, ...network }];
+    await plane.converge({ routers: [withIntranet(2)], baseNetworks, nodes: [inBase, far], bastionKeys: [] });
+    expect(await get(inBase, "/i-00000003/")).toMatchObject({
+      status: "200",
+      body: { instance_id: "i-00000003" },
+    });
+    expect(await get(inBase, "/i-00000002/")).toMatchObject({ status: "404" });
+    const flood =
+      "for i in $(seq 101); do curl -s -o /dev/null -w '%{http_code} ' http://metadata.ks.qingcloud.com/; done";
+    expect(await inView(plane, inBase.id, flood)).toMatch(/ 429 $/);
+    expect(await get(inBase, "/")).toMatchObject({
+      body: { message: expect.stringContaining("10.131.1.2") },
+    });
+  });
+
   test("with the last router it goes", async () => {
     await plane.converge({ routers: [], nodes: [first], bastionKeys: [] });
     expect(await output("ip", "netns", "list")).not.toContain(`${prefix}-metadata`);
