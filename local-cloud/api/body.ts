@@ -23,6 +23,7 @@ export async function readBody(request: IncomingMessage): Promise<string> {
       chunks.push(chunk);
     }
   } catch (error) {
+    if (error instanceof HttpError) throw error;
     // Its sender is gone before its end.
     if (request.errored !== null && !request.complete) throw new HttpError(400, "the body is not complete");
     throw error;
