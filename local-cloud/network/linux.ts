@@ -57,6 +57,7 @@ export async function createLinuxDataPlane(options: LinuxDataPlaneOptions): Prom
     );
   }
   await clearLeftovers(options.prefix, options.home);
+  await rm(join(options.home, "dnsmasq"), { recursive: true, force: true });
   const folders = { bastion: join(options.home, "bastion"), logs: join(options.home, "logs") };
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
   await writeFile(join(options.home, "strongswan.conf"), strongswanConfiguration);
