@@ -169,6 +169,7 @@ function createCommands(
   dataPlane: DataPlane,
   endpoint: string,
 ): Commands {
+  const { log } = options;
   return {
     faults,
     links: new Links(
@@ -176,6 +177,7 @@ function createCommands(
       () => dataPlane.observe(),
       () => runner.untilShown(),
     ),
+    inEffect: () => runner.untilShown().catch((error: Error) => log(`faults: ${error.message}`)),
     async status(): Promise<CloudStatus> {
       const observation = await dataPlane.observe();
       return {

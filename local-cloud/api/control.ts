@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { isSameSignature } from "../../qingcloud/signature.ts";
 import type { Faults } from "../services/faults/faults.ts";
+import { isState } from "../services/faults/kinds.ts";
 import { FaultError } from "../services/faults/settings.ts";
 import type { Links } from "../services/links.ts";
 import type { CloudStatus } from "../status.ts";
@@ -17,6 +18,8 @@ export interface Commands {
   reset(): Promise<void>;
   readonly faults: Faults;
   readonly links: Links;
+  /** Waits until the data plane shows the state, or has tried. */
+  inEffect(): Promise<void>;
 }
 
 /** @param token what `Authorization: Bearer …` must hold */
@@ -39,11 +42,13 @@ export function createControl(token: string, commands: Commands): Control {
           return { faults: commands.faults.list() };
         case "POST faults": {
           const asked = readObject(await readBody(request));
-          return { fault: checked(() => commands.faults.add(asked)) };
+          const fault = checked(() => commands.faults.add(asked));
+          if (isState(asked.kind)) await commands.inEffect();
+          return { fault };
         }
         case "DELETE faults":
         case "DELETE faults/ID":
-          checked(() => commands.faults.clear(id));
+          if (checked(() => commands.faults.clear(id))) await commands.inEffect();
           return { faults: commands.faults.list() };
         case "GET links":
           return { links: await commands.links.list() };

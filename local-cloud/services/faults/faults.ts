@@ -10,7 +10,7 @@ import type { Job } from "../../store/resources.ts";
 import type { Store } from "../../store/store.ts";
 import { newId } from "../context.ts";
 import { ApiError } from "../errors.ts";
-import { kinds } from "./kinds.ts";
+import { isState, kinds } from "./kinds.ts";
 import { describeFault, readFault } from "./reading.ts";
 import { FaultError, type FaultRequest } from "./settings.ts";
 
@@ -60,8 +60,8 @@ export class Faults {
     return this.store.list("fault").map((record) => this.show(record));
   }
 
-  /** Takes one back, or all. @throws FaultError where there is none of this id */
-  clear(id?: string): void {
+  /** Takes one back, or all. Answers whether one of them held by itself. @throws FaultError where there is none of this id */
+  clear(id?: string): boolean {
     const all = this.store.list("fault");
     const chosen = id === undefined ? all : all.filter((record) => record.id === id);
     if (id !== undefined && chosen.length === 0) {
@@ -72,6 +72,7 @@ export class Faults {
       for (const record of chosen) this.store.remove(record);
     });
     this.changed();
+    return chosen.some(({ fault }) => isState(fault.kind));
   }
 
   /**

@@ -197,6 +197,11 @@ function readRefusal({ code = retCodes.internal, message }: FaultRequest): { cod
   };
 }
 
+/** Whether faults of a kind hold by themselves. */
+export function isState(kind: unknown): boolean {
+  return Object.entries(kinds).some(([name, { met }]) => name === kind && met === "state");
+}
+
 /** The actions that a kind can be for. */
 export function actionsFor(kind: FaultKind): string[] {
   return [...actionsByName.values()]
