@@ -1,6 +1,6 @@
 /** What is on the disk of a node of each image, and how long it stays there. */
 
-import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
@@ -94,12 +94,28 @@ describe("images", { timeout: 60_000 }, () => {
     expect(await on(learning, look)).toBe("mine\n0\n");
   });
 
+  test("a disk that was never whole is made anew; one from before disks had numbers is kept", async () => {
+    const directory = join(home, "nodes", bare.id);
+    await on(bare, "echo early > /etc/early");
+    rmSync(join(directory, "generation"));
+    mkdirSync(join(directory, "upper/usr/local/lib/node"), { recursive: true });
+    writeFileSync(join(directory, "upper/usr/local/lib/node/init"), "");
+    await show(learning, { ...bare, boot: 2 });
+    expect(await on(bare, "cat /etc/early")).toBe("early\n");
+    for (const path of ["generation", "upper/usr/local/lib/node/init"])
+      rmSync(join(directory, path), { force: true });
+    await show(learning, { ...bare, boot: 3 });
+    expect(await on(bare, "cat /etc/early; id -un")).toBe(
+      "cat: /etc/early: No such file or directory\nroot\n",
+    );
+  });
+
   test("a bare node stays bare after a boot, and what was installed on it stays installed", async () => {
     await on(
       bare,
       "mkdir -p /usr/lib/python3/dist-packages/numpy; echo 'x = 7' > /usr/lib/python3/dist-packages/numpy/__init__.py",
     );
-    await show({ ...learning, boot: 3, disk: 2 }, { ...bare, boot: 2 });
+    await show({ ...learning, boot: 3, disk: 2 }, { ...bare, boot: 4 });
     expect(await on(bare, "python3 -c 'import numpy; print(numpy.x)'; python3 -c 'import torch'")).toMatch(
       /^7\n[\s\S]*No module named 'torch'/,
     );
