@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   firstId,
+  makeKeyPair,
   makeNetwork,
-  publicKey,
+  runInstance,
   startTestCloud,
   type TestClient,
   type TestCloud,
@@ -18,21 +19,11 @@ beforeAll(async () => {
   cloud = await startTestCloud();
   client = cloud.client;
   network = await makeNetwork(client);
-  keypair = String((await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
+  keypair = await makeKeyPair(client);
 });
 afterAll(() => cloud.stop());
 
-async function makeInstance(): Promise<string> {
-  const reply = await client.done("RunInstances", {
-    image_id: "img-bare",
-    cpu: "1",
-    memory: "1024",
-    login_mode: "keypair",
-    login_keypair: keypair,
-    "vxnets.1": network.vxnet,
-  });
-  return firstId(reply.instances);
-}
+const makeInstance = () => runInstance(client, keypair, { "vxnets.1": network.vxnet });
 
 const add = (type: number, val1: string, val2: string) =>
   client.call("AddRouterStatics", {

@@ -1,9 +1,9 @@
 /** Which security group an instance has, by the networks that it is in. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
-  firstId,
+  makeKeyPair,
   makeNetwork,
-  publicKey,
+  runInstance,
   startTestCloud,
   type TestClient,
   type TestCloud,
@@ -19,16 +19,13 @@ beforeAll(async () => {
   cloud = await startTestCloud();
   client = cloud.client;
   ({ vxnet } = await makeNetwork(client));
-  keypair = String((await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
+  keypair = await makeKeyPair(client);
   group = String((await client.ok("CreateSecurityGroup", {})).security_group_id);
 });
 afterAll(() => cloud.stop());
 
-async function makeInstance(parameters: Readonly<Record<string, string>>): Promise<string> {
-  const shape = { image_id: "img-bare", cpu: "1", memory: "1024" };
-  const login = { login_mode: "keypair", login_keypair: keypair };
-  return firstId((await client.done("RunInstances", { ...shape, ...login, ...parameters })).instances);
-}
+const makeInstance = (parameters: Readonly<Record<string, string>>) =>
+  runInstance(client, keypair, parameters);
 const groupOf = async (instance: string) =>
   (await client.one("DescribeInstances", "instance_set", { "instances.1": instance, verbose: "1" }))
     .security_group;

@@ -1,6 +1,13 @@
 /** Instances on their networks, in a whole cloud: what its API is told is what packets meet. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { firstId, makeNetwork, publicKey, startTestCloud, type TestCloud } from "../local-cloud/support.ts";
+import {
+  firstId,
+  makeKeyPair,
+  makeNetwork,
+  runInstance,
+  startTestCloud,
+  type TestCloud,
+} from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { output } from "./support.ts";
 
@@ -36,10 +43,7 @@ describe("an instance on its networks", { timeout: 60_000 }, () => {
     cloud = await startTestCloud({ dataPlane: "linux" });
     const { client } = cloud;
     ({ vxnet } = await makeNetwork(client));
-    const { keypair_id } = await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey });
-    const wanted = { image_id: "img-bare", cpu: "1", memory: "1024", "vxnets.1": "vxnet-0" };
-    const login = { login_mode: "keypair", login_keypair: String(keypair_id) };
-    instance = firstId((await ask("RunInstances", { ...wanted, ...login })).instances);
+    instance = await runInstance(client, await makeKeyPair(client), { "vxnets.1": "vxnet-0" });
     const id = firstId((await client.ok("AllocateEips", { bandwidth: "10" })).eips);
     const { eip_addr } = await client.one("DescribeEips", "eip_set", { "eips.1": id });
     eip = { id, address: String(eip_addr) };
@@ -81,7 +85,7 @@ describe("an instance on its networks", { timeout: 60_000 }, () => {
     expect(await inNode("ip", "address", "show", "eth1")).toContain("inet 192.168.1.7/24 ");
     await ask("StopInstances", { "instances.1": instance });
     await ask("LeaveVxnet", { vxnet: "vxnet-0", "instances.1": instance });
-    await ask("ResizeInstances", { "instances.1": instance, cpu: "2", memory: "2048" });
+    await ask("ResizeInstances", { "instances.1": instance, cpu: "4", memory: "4096" });
     await ask("StartInstances", { "instances.1": instance });
     expect(await inNode("ip", "address", "show", "eth0")).toContain("inet 192.168.1.7/24 ");
     expect(await inNode("ip", "link", "show", "eth1")).toContain("does not exist");
