@@ -3,42 +3,12 @@ import type { DhcpOptionsPicture, HostPicture } from "../network/picture.ts";
 import type { Router, RouterStatic, StaticValues } from "../store/resources.ts";
 import { isInside, parseAddress, parseNetwork } from "./addresses.ts";
 import type { ZoneState } from "./context.ts";
+import { namePattern, parseDhcp } from "./dhcp-options.ts";
 import { alreadyExists, badValue, secret } from "./errors.ts";
 import { takenAddresses } from "./vxnet-addresses.ts";
 
 const optionsFormat =
   "key=value pairs joined by ; such as domain-name-servers=8.8.8.8,8.8.4.4;fixed-address=192.168.1.2";
-const namePattern =
-  /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*$/;
-
-interface DhcpStatic {
-  readonly fixedAddress?: string;
-  readonly options: DhcpOptionsPicture;
-}
-
-/** Type 3, val2; undefined where it is malformed. What has an effect is read, other keys are passed over. */
-function parseDhcp(text: string): DhcpStatic | undefined {
-  const pairs = new Map<string, string>();
-  for (const part of text.split(";").filter((each) => each.trim() !== "")) {
-    const [, key, value] = /^\s*([a-z0-9-]+)=([^\s]+)\s*$/.exec(part) ?? [];
-    if (key === undefined || value === undefined) return undefined;
-    pairs.set(key, value);
-  }
-  const fixedAddress = pairs.get("fixed-address");
-  const servers = pairs.get("domain-name-servers")?.split(",");
-  const domainName = pairs.get("domain-name");
-  const addresses = [...(servers ?? []), ...(fixedAddress === undefined ? [] : [fixedAddress])];
-  if (pairs.size === 0 || addresses.some((address) => parseAddress(address) === undefined)) return undefined;
-  if (domainName !== undefined && !namePattern.test(domainName)) return undefined;
-  return {
-    ...(fixedAddress === undefined ? {} : { fixedAddress }),
-    options: {
-      ...(servers === undefined ? {} : { domainNameServers: servers }),
-      ...(domainName === undefined ? {} : { domainName }),
-    },
-  };
-}
-
 /** Type 8: val1 a name, val2 addresses joined by `;`. */
 function parseHost({ val1 = "", val2 = "" }: StaticValues): HostPicture | undefined {
   const addresses = val2.split(";");

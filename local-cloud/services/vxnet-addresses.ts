@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Nic, Vxnet } from "../store/resources.ts";
 import { formatAddress, isInside, parseAddress, parseNetwork } from "./addresses.ts";
 import { need, unfinishedWork, type ZoneState } from "./context.ts";
+import { parseDhcp } from "./dhcp-options.ts";
 import { alreadyExists, badValue, denied, insufficientResources } from "./errors.ts";
 import { zoneOf } from "./zones.ts";
 
@@ -99,9 +100,18 @@ function* freeAddresses(
   reserved: ReadonlySet<string>,
 ): Generator<string> {
   const used = takenAddresses(state, vxnet.id);
+  const fixed = fixedAddresses(state, vxnet);
   for (let value = first; value <= last; value += 1) {
     const address = formatAddress(value);
-    const isTaken = used.has(address) || reserved.has(`${vxnet.id}|${address}`);
+    const isTaken = used.has(address) || fixed.has(address) || reserved.has(`${vxnet.id}|${address}`);
     if (!isTaken && address !== vxnet.join?.managerIp) yield address;
   }
+}
+
+/** Addresses that statics of the vxnet's router fix, applied or not: DHCP does not give them by itself. */
+function fixedAddresses(state: ZoneState, { join }: Vxnet): Set<string> {
+  const statics = state.store
+    .list("router_static", state.zone)
+    .filter(({ staticType, routerId }) => staticType === 3 && routerId === join?.routerId);
+  return new Set(statics.flatMap(({ values }) => parseDhcp(values.val2 ?? "")?.fixedAddress ?? []));
 }

@@ -49,6 +49,17 @@ test("a fixed address is the instance's from UpdateRouters on, also after a stop
   expect(await inVxnet(instance)).toMatchObject(fixed);
 });
 
+test("an address that a static fixes is given to no other by DHCP, also before UpdateRouters", async () => {
+  const first = await makeInstance();
+  const { private_ip: last } = await inVxnet(first);
+  const next = String(last).replace(/\d+$/, (place) => String(Number(place) + 1));
+  const after = String(last).replace(/\d+$/, (place) => String(Number(place) + 2));
+  await add(3, first, `fixed-address=${next}`);
+  expect(await inVxnet(await makeInstance())).toMatchObject({ private_ip: after });
+  await client.done("UpdateRouters", { "routers.1": network.router });
+  expect(await inVxnet(first)).toMatchObject({ private_ip: next });
+});
+
 test("an address that another has, or that is in no vxnet of the router, can not be fixed", async () => {
   const [first, second] = [await makeInstance(), await makeInstance()];
   const { private_ip: taken } = await inVxnet(second);
