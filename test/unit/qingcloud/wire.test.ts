@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import fc, { type Arbitrary } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -10,13 +11,14 @@ import {
 } from "../../../qingcloud/actions.ts";
 import { fromParameters, toParameters } from "../../../qingcloud/wire.ts";
 
-/** Values of a schema, as a program passes them; an empty text and an empty list mean "absent" on the wire. */
+/** Values of a schema, as a program passes them; an empty text, list or item means "absent" on the wire. */
 function valuesOf(type: z.ZodType): Arbitrary<unknown> {
   if (type instanceof z.ZodOptional || type instanceof z.ZodDefault) {
     return fc.option(valuesOf(type.unwrap() as z.ZodType), { nil: undefined });
   }
   if (type instanceof z.ZodArray) {
-    return fc.array(valuesOf(type.element as z.ZodType), { minLength: 1, maxLength: 12 });
+    const item = valuesOf(type.element as z.ZodType).filter((value) => !isDeepStrictEqual(value, {}));
+    return fc.array(item, { minLength: 1, maxLength: 12 });
   }
   if (type instanceof z.ZodObject) return requestsOf(type);
   if (type instanceof z.ZodUnion) return fc.oneof(...type.options.map((each) => valuesOf(each as z.ZodType)));
