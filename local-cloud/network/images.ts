@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { contentsOf } from "./dpkg.ts";
 import type { Image } from "./picture.ts";
 
-/** What a stock image lacks: scientific packages with all that needs them, and GPU drivers. */
-const notStock = /^(?:python3-(?:numpy|torch)|libtorch|libcuda|libnvidia|nvidia-|cuda-)/;
+/** What a stock image lacks: scientific packages with all that needs them, GPU drivers, a container runtime. */
+const notStock = /^(?:crun$|python3-(?:numpy|torch)|libtorch|libcuda|libnvidia|nvidia-|cuda-)/;
 /** Drivers that were installed without a package. */
 const driverFile = /^(?:nvidia-|lib(?:cuda|nvidia|nvcuvid|nvoptix)[-.])/;
 const programFolders = ["/usr/bin", "/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];

@@ -22,6 +22,7 @@ const contents: Readonly<Record<string, readonly string[]>> = {
   // Its udhcpc is the nodes' DHCP client.
   busybox: ["busybox"],
   python3: ["/usr/bin/python3"],
+  crun: ["/usr/bin/crun"],
   tini: ["/usr/bin/tini"],
   sudo: ["/usr/bin/sudo"],
   "iputils-ping": ["ping"],

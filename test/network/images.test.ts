@@ -80,6 +80,27 @@ describe("images", { timeout: 60_000 }, () => {
     expect(results[0].parametersSha256).toBe(results[1].parametersSha256);
   });
 
+  test("a container of the deep learning image trains with the guide's words, on the node's network", async () => {
+    const inContainer = (command: string) =>
+      on(learning, `su ubuntu -c 'deeplearning-container sh -c "${command}"; echo "ended with $?"'`);
+    const told = await inContainer("cd /root/test/pytorch && python mnist.py --epochs 1");
+    expect(told).toMatch(/Accuracy: \d+\/359 .*[\s\S]*ended with 0\n$/);
+    expect(await inContainer("exit 7")).toBe("ended with 7\n");
+    const addresses = "ip -4 -o addr show eth0 | grep -o 192.168.1.2/24";
+    expect(await inContainer(addresses)).toBe("192.168.1.2/24\nended with 0\n");
+    const own = "ps -e | grep -c sshd; touch /usr/note 2>&1; echo kept > /root/note; cat /root/note";
+    expect(await inContainer(own)).toBe(
+      "0\ntouch: cannot touch '/usr/note': Read-only file system\nkept\nended with 0\n",
+    );
+    expect(await on(learning, "cat /root/note; ls /run | grep -c deeplearning-")).toBe(
+      "cat: /root/note: No such file or directory\n0\n",
+    );
+    expect(await on(learning, "deeplearning-container -e A=one sh -c 'echo $A $HOME'")).toBe("one /root\n");
+    expect(await on(bare, "deeplearning-container true; crun --version")).toMatch(
+      /deeplearning-container: (?:command )?not found[\s\S]*crun: (?:command )?not found/,
+    );
+  });
+
   test("a boot keeps the disk; another disk number makes it anew from the image", async () => {
     const writeNote = "echo mine > /etc/note; rm /home/ubuntu/test/pytorch/mnist.py";
     const look = "cat /etc/note; ls /home/ubuntu/test/pytorch | grep -c '^mnist.py'";

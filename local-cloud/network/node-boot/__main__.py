@@ -9,6 +9,7 @@ import json
 import os
 import sys
 
+from container import install_container
 from devices import mount_devices, mount_kernel_folders
 from disk import Disk
 from files import SYSTEM_PATH
@@ -41,6 +42,8 @@ def main():
     pivot_root_here()
     if disk.is_new:
         install(spec["contents"]["withoutPackages"], spec["passwordHash"])
+        if spec["contents"]["guide"]:
+            install_container()
         bring(spec["userdata"])
         disk.mark_whole()
     configure(spec)
