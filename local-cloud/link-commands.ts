@@ -2,7 +2,7 @@
 import { ask, type HomeOptions, print } from "./commands.ts";
 import { Failure } from "./failure.ts";
 import { needRunning } from "./running.ts";
-import type { ShownLink } from "./services/links.ts";
+import type { ShownLink } from "./services/links/links.ts";
 import { table } from "./table.ts";
 
 interface LinkOptions extends HomeOptions {

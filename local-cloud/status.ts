@@ -3,7 +3,7 @@ import type { DataPlane, Observation } from "./network/picture.ts";
 import { isGone } from "./services/context.ts";
 import type { ShownFault } from "./services/faults/faults.ts";
 import { pictureOf } from "./services/picture.ts";
-import { zones } from "./services/zones.ts";
+import { zones } from "./services/zones/zones.ts";
 import type { Kind } from "./store/resources.ts";
 import type { Store } from "./store/store.ts";
 

@@ -1,5 +1,5 @@
 /** A test that cannot run on a machine fails with the reason: it is never skipped. */
-import { checkPrerequisites } from "../local-cloud/network/prerequisites.ts";
+import { checkPrerequisites } from "../local-cloud/network/machine/prerequisites.ts";
 
 /** @throws Error that lists what the machine lacks for network namespaces and the data plane */
 export function requireDataPlane(): void {

@@ -4,7 +4,7 @@ import { isSameSignature } from "../../qingcloud/signature.ts";
 import type { Faults } from "../services/faults/faults.ts";
 import { isState } from "../services/faults/kinds.ts";
 import { FaultError } from "../services/faults/settings.ts";
-import type { Links } from "../services/links.ts";
+import type { Links } from "../services/links/links.ts";
 import type { CloudStatus } from "../status.ts";
 import { HttpError, readBody } from "./body.ts";
 

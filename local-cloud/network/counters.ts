@@ -1,10 +1,10 @@
 /** Counters of traffic, processor time and memory, for monitoring: two programs and one look through /proc a reading. */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import type { Node } from "./node.ts";
+import type { Node } from "./nodes/node.ts";
 import { type LinkStatistics, linkStatistics } from "./observation.ts";
 import type { Counters, Traffic } from "./picture.ts";
-import type { Router } from "./router.ts";
+import type { Router } from "./routers/router.ts";
 
 /** Of the times in `/proc/PID/stat`, on every Linux. */
 const ticksPerSecond = 100;

@@ -1,7 +1,7 @@
 /** What a killed cloud leaves: its namespaces with the processes in them, and the devices of its volumes. */
 
-import { deleteNamespaces, listNamespaces } from "./namespaces.ts";
-import { detachDevices } from "./volumes.ts";
+import { deleteNamespaces, listNamespaces } from "./machine/namespaces.ts";
+import { detachDevices } from "./volumes/volumes.ts";
 
 /** Ends and removes all of it; answers how many namespaces there were. @param home folder of the cloud */
 export async function clearLeftovers(prefix: string, home: string): Promise<number> {

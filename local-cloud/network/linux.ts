@@ -4,24 +4,24 @@ import { createHash } from "node:crypto";
 import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { intranetName, webServerAddress } from "./addressing.ts";
-import { Bastion, bastionUser } from "./bastion.ts";
 import { count } from "./counters.ts";
-import { allRouters, type RoutedPicture } from "./edges.ts";
-import { Guards } from "./guards.ts";
-import { Images } from "./images.ts";
-import { Internet } from "./internet.ts";
-import { strongswanConfiguration } from "./ipsec.ts";
+import { Bastion, bastionUser } from "./internet/bastion.ts";
+import { Internet } from "./internet/internet.ts";
 import { clearLeftovers } from "./leftovers.ts";
-import { MetadataServer } from "./metadata.ts";
-import type { VxnetConnection } from "./nics.ts";
-import { Node } from "./node.ts";
+import { checkPrerequisites } from "./machine/prerequisites.ts";
+import { MetadataServer } from "./metadata/metadata.ts";
+import { Guards } from "./nodes/guards.ts";
+import { Images } from "./nodes/images.ts";
+import type { VxnetConnection } from "./nodes/nics.ts";
+import { Node } from "./nodes/node.ts";
 import { observe } from "./observation.ts";
 import type { Counters, DataPlane, NodePicture, Observation, Picture, UserdataPicture } from "./picture.ts";
-import { checkPrerequisites } from "./prerequisites.ts";
-import { Router } from "./router.ts";
-import { Volumes } from "./volumes.ts";
+import { allRouters, type RoutedPicture } from "./routers/edges.ts";
+import { Router } from "./routers/router.ts";
+import { strongswanConfiguration } from "./tunnels/ipsec.ts";
+import { Volumes } from "./volumes/volumes.ts";
 
-export { checkPrerequisites, debianPackages } from "./prerequisites.ts";
+export { checkPrerequisites, debianPackages } from "./machine/prerequisites.ts";
 
 export interface LinuxDataPlaneOptions {
   /** Absolute folder of this cloud: disks, logs, the bastion's host key. */

@@ -1,9 +1,9 @@
 /** What is seen of routers and nodes: bytes at the EIPs, tunnels that are up, processes. */
 
-import type { Node } from "./node.ts";
+import { run } from "./machine/shell.ts";
+import type { Node } from "./nodes/node.ts";
 import type { Observation } from "./picture.ts";
-import type { Router } from "./router.ts";
-import { run } from "./shell.ts";
+import type { Router } from "./routers/router.ts";
 
 export interface LinkStatistics {
   readonly ifindex: number;

@@ -6,8 +6,8 @@ import type * as actions from "../../qingcloud/actions.ts";
 import type { Measurements } from "../store/measurements.ts";
 import type { JobAction, JobWork, Kind, ResourceOfKind } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
+import type { Quotas } from "./account/quotas.ts";
 import { denied, notFound } from "./errors.ts";
-import type { Quotas } from "./quotas.ts";
 
 /** What every part of a service sees of one zone. */
 export interface ZoneState {

@@ -1,14 +1,14 @@
 /** What every asynchronous action does when its job ends. */
 import type { Effects } from "./context.ts";
-import { eipAssociationEffects } from "./eip-association.ts";
-import { eipEffects } from "./eips.ts";
-import { instanceEffects } from "./instance-effects.ts";
-import { keypairEffects } from "./keypairs.ts";
-import { routerEffects } from "./router-effects.ts";
-import { routerVxnetEffects } from "./router-vxnets.ts";
-import { securityGroupEffects } from "./security-groups.ts";
-import { volumeEffects } from "./volume-effects.ts";
-import { vxnetEffects } from "./vxnets.ts";
+import { eipAssociationEffects } from "./eips/association.ts";
+import { eipEffects } from "./eips/eips.ts";
+import { instanceEffects } from "./instances/effects.ts";
+import { keypairEffects } from "./keypairs/keypairs.ts";
+import { routerEffects } from "./routers/effects.ts";
+import { routerVxnetEffects } from "./routers/vxnets.ts";
+import { securityGroupEffects } from "./security-groups/security-groups.ts";
+import { volumeEffects } from "./volumes/effects.ts";
+import { vxnetEffects } from "./vxnets/vxnets.ts";
 
 export const effects: Effects = {
   ...eipEffects,

@@ -9,7 +9,7 @@ import type {
   Volume,
   Vxnet,
 } from "../store/resources.ts";
-import { accountId } from "./account.ts";
+import { accountId } from "./account/account.ts";
 import { isGone } from "./context.ts";
 
 /** The system never answers more than this in one page. */

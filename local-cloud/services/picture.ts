@@ -12,15 +12,15 @@ import type {
 } from "../network/picture.ts";
 import type { Instance, Nic, Router, RouterStatic, Volume } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
-import { dhcpOptionsOf, hostsOf } from "./address-statics.ts";
 import { isCrashed, isCut } from "./faults/states.ts";
-import { needImage } from "./images.ts";
-import { intranetOf } from "./intranet.ts";
-import { linkPictures } from "./links.ts";
-import { toRulePicture } from "./security-group-values.ts";
-import { readGre, readIpsec, readPortForward } from "./static-values.ts";
-import { metadataOf, userdataPicture } from "./userdata.ts";
-import { zones } from "./zones.ts";
+import { needImage } from "./images/images.ts";
+import { metadataOf, userdataPicture } from "./instances/userdata.ts";
+import { linkPictures } from "./links/links.ts";
+import { readGre, readIpsec, readPortForward } from "./routers/statics/values.ts";
+import { toRulePicture } from "./security-groups/rules.ts";
+import { dhcpOptionsOf, hostsOf } from "./vxnets/dhcp-and-dns.ts";
+import { intranetOf } from "./zones/intranet.ts";
+import { zones } from "./zones/zones.ts";
 
 export function pictureOf(store: Store): Picture {
   const routers = store

@@ -3,11 +3,11 @@
 import { bandwidth } from "../../qingcloud/actions/eips.ts";
 import { instanceClass } from "../../qingcloud/actions/instances.ts";
 import type * as actions from "../../qingcloud/actions.ts";
+import { limits } from "./account/quotas.ts";
 import type { Handler, Handlers } from "./context.ts";
-import { cpus, memories } from "./instance-shapes.ts";
-import { limits } from "./quotas.ts";
-import { readVolumeType, sizeStep, volumeTypes } from "./volume-types.ts";
-import { zoneOf, zones } from "./zones.ts";
+import { cpus, memories } from "./instances/shapes.ts";
+import { readVolumeType, sizeStep, volumeTypes } from "./volumes/types.ts";
+import { zoneOf, zones } from "./zones/zones.ts";
 
 const getResourceLimit: Handler<typeof actions.GetResourceLimit> = (request, context) => {
   const { quotas } = context;

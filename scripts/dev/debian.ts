@@ -1,6 +1,6 @@
 /** Debian packages of the data plane and the nodes. Nothing that they bring is started on this machine. */
 import { chmodSync, existsSync, rmSync, writeFileSync } from "node:fs";
-import { debianPackages } from "../../local-cloud/network/prerequisites.ts";
+import { debianPackages } from "../../local-cloud/network/machine/prerequisites.ts";
 import { capture, succeed } from "./process.ts";
 import type { Step } from "./steps.ts";
 

@@ -1,6 +1,6 @@
 /** `npm start`: from a fresh clone to a model trained across two zones. */
 import { join } from "node:path";
-import { checkPrerequisites } from "../../local-cloud/network/prerequisites.ts";
+import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
 import { setUp } from "./setup.ts";
 import {

@@ -1,7 +1,7 @@
 /** Fifty nodes behind a router, with a data plane: how soon all take logins, what they hold, how soon they are gone. */
 import { readFileSync } from "node:fs";
-import { checkPrerequisites } from "../../local-cloud/network/prerequisites.ts";
-import { processesIn } from "../../local-cloud/network/shell.ts";
+import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
+import { processesIn } from "../../local-cloud/network/machine/shell.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { Cloud } from "../integration/cloud.ts";
 import { makeNetwork, publicKey } from "../local-cloud/support.ts";

@@ -1,5 +1,5 @@
 /** The shortest time that a stack can take: its longest chain of jobs. */
-import type { Durations } from "../../local-cloud/services/jobs.ts";
+import type { Durations } from "../../local-cloud/services/jobs/jobs.ts";
 import type { Stored } from "../integration/stack.ts";
 
 /**

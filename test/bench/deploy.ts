@@ -2,7 +2,7 @@
  * The stack `dev` without training and tunnel check: two zones, one node each, IPSec, two port forwards.
  * Commands are measured as `npm run pulumi` runs them, behind npm: from the start of scripts/dev/pulumi.ts to its exit.
  */
-import { readDurations } from "../../local-cloud/services/jobs.ts";
+import { readDurations } from "../../local-cloud/services/jobs/jobs.ts";
 import type { Call } from "../integration/cloud.ts";
 import { Stack, up } from "../integration/stack.ts";
 import { criticalPath } from "./critical-path.ts";

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { checkPrerequisites } from "../../local-cloud/network/prerequisites.ts";
+import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 
 export const root = join(import.meta.dirname, "..", "..");

@@ -1,6 +1,6 @@
 /** What holds for every action, and for every Describe action: handlers, paging, filters. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { accountId } from "../../local-cloud/services/account.ts";
+import { accountId } from "../../local-cloud/services/account/account.ts";
 import { handlers } from "../../local-cloud/services/handlers.ts";
 import { actionsByName } from "../../qingcloud/actions.ts";
 import {

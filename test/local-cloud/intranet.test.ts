@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { seed } from "../../local-cloud/services/seed.ts";
+import { seed } from "../../local-cloud/services/zones/seed.ts";
 import { Store } from "../../local-cloud/store/store.ts";
 import { startTestCloud, type TestClient } from "./support.ts";
 

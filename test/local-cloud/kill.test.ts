@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { Home } from "../../local-cloud/home.ts";
-import { until } from "../../local-cloud/network/shell.ts";
+import { until } from "../../local-cloud/network/machine/shell.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { Store } from "../../local-cloud/store/store.ts";
 import { Cloud } from "../integration/cloud.ts";

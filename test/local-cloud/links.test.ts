@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ask } from "../../local-cloud/commands.ts";
 import { needRunning } from "../../local-cloud/running.ts";
-import { linkPictures, parseLink, type ShownLink } from "../../local-cloud/services/links.ts";
+import { linkPictures, parseLink, type ShownLink } from "../../local-cloud/services/links/links.ts";
 import { Store } from "../../local-cloud/store/store.ts";
 import { startTestCloud, type TestCloud } from "./support.ts";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { compress } from "../../local-cloud/services/monitor.ts";
+import { compress } from "../../local-cloud/services/monitoring/monitor.ts";
 import { iso, Monitored, mac, midnight, resources } from "./monitored.ts";
 import { firstId, makeNetwork, startTestCloud, type TestCloud } from "./support.ts";
 

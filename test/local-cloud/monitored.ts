@@ -1,10 +1,10 @@
 /** A state that is monitored by a clock and by counters that the test sets. */
 import { readRequest } from "../../local-cloud/api/validation.ts";
 import type { Counters } from "../../local-cloud/network/picture.ts";
+import { defaultQuotas } from "../../local-cloud/services/account/quotas.ts";
 import { ApiError } from "../../local-cloud/services/errors.ts";
-import { monitorHandlers } from "../../local-cloud/services/monitor.ts";
-import { defaultQuotas } from "../../local-cloud/services/quotas.ts";
-import { Sampler } from "../../local-cloud/services/sampler.ts";
+import { monitorHandlers } from "../../local-cloud/services/monitoring/monitor.ts";
+import { Sampler } from "../../local-cloud/services/monitoring/sampler.ts";
 import { Measurements } from "../../local-cloud/store/measurements.ts";
 import { Store } from "../../local-cloud/store/store.ts";
 import { GetMonitor } from "../../qingcloud/actions.ts";

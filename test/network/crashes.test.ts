@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { until } from "../../local-cloud/network/shell.ts";
+import { until } from "../../local-cloud/network/machine/shell.ts";
 import { firstId, makeNetwork, publicKey, startTestCloud, type TestCloud } from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { output, runs } from "./support.ts";

@@ -3,14 +3,14 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { until } from "../../local-cloud/network/machine/shell.ts";
+import type { DataPlane, NicPicture, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
 import {
   dhcpConfiguration,
   dnsConfiguration,
   namesFile,
-} from "../../local-cloud/network/dnsmasq-configuration.ts";
-import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
-import type { DataPlane, NicPicture, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
-import { until } from "../../local-cloud/network/shell.ts";
+} from "../../local-cloud/network/routers/dnsmasq-configuration.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { node, output, ownPrefix, programIn, router, temporaryFolder } from "./support.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { firewall } from "../../local-cloud/network/firewall.ts";
 import type { RulePicture } from "../../local-cloud/network/picture.ts";
+import { firewall } from "../../local-cloud/network/routers/firewall.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { output, router } from "./support.ts";
 

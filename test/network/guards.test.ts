@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { allRouters } from "../../local-cloud/network/edges.ts";
-import { guards } from "../../local-cloud/network/guards.ts";
+import { guards } from "../../local-cloud/network/nodes/guards.ts";
+import { allRouters } from "../../local-cloud/network/routers/edges.ts";
 import { node, router } from "./support.ts";
 
 const [nic] = node(1, []).nics;

@@ -4,8 +4,8 @@ import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { run } from "../../local-cloud/network/machine/shell.ts";
 import type { DataPlane, NodePicture } from "../../local-cloud/network/picture.ts";
-import { run } from "../../local-cloud/network/shell.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { inView, node, ownPrefix, router, temporaryFolder } from "./support.ts";
 

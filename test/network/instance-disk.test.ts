@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { until } from "../../local-cloud/network/shell.ts";
+import { until } from "../../local-cloud/network/machine/shell.ts";
 import {
   firstId,
   makeNetwork,

@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { anchorAddresses, connection, sharedKey, tunnelPlans } from "../../local-cloud/network/ipsec.ts";
 import type { IpsecTunnelPicture, RouterPicture } from "../../local-cloud/network/picture.ts";
+import {
+  anchorAddresses,
+  connection,
+  sharedKey,
+  tunnelPlans,
+} from "../../local-cloud/network/tunnels/ipsec.ts";
 import { router, tunnel } from "./support.ts";
 
 const pictureOf = (...routers: RouterPicture[]) => ({ routers, nodes: [], bastionKeys: [] });

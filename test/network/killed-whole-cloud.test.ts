@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { listNamespaces } from "../../local-cloud/network/namespaces.ts";
-import { processesIn, until } from "../../local-cloud/network/shell.ts";
+import { listNamespaces } from "../../local-cloud/network/machine/namespaces.ts";
+import { processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { Cloud } from "../integration/cloud.ts";
 import { firstId, makeNetwork, publicKey } from "../local-cloud/support.ts";

@@ -4,9 +4,9 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
-import { listNamespaces } from "../../local-cloud/network/namespaces.ts";
+import { listNamespaces } from "../../local-cloud/network/machine/namespaces.ts";
+import { processesIn } from "../../local-cloud/network/machine/shell.ts";
 import type { DataPlane, NodePicture } from "../../local-cloud/network/picture.ts";
-import { processesIn } from "../../local-cloud/network/shell.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { node, output, ownPrefix, router, runs, temporaryFolder } from "./support.ts";
 

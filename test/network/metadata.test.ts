@@ -3,8 +3,8 @@
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type { DataPlane, NodePicture, RouterPicture } from "../../local-cloud/network/picture.ts";
-import { processesIn, until } from "../../local-cloud/network/shell.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { inView, node, output, ownPrefix, router, temporaryFolder } from "./support.ts";
 

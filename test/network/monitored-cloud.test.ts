@@ -1,7 +1,7 @@
 /** Monitoring in a whole cloud with its data plane: what GetMonitor answers of real traffic and a busy node. */
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { until } from "../../local-cloud/network/shell.ts";
+import { until } from "../../local-cloud/network/machine/shell.ts";
 import { firstId, makeNetwork, publicKey, startTestCloud, type TestCloud } from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { output, temporaryFolder } from "./support.ts";

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../../local-cloud/commands.ts";
-import { until } from "../../local-cloud/network/shell.ts";
+import { until } from "../../local-cloud/network/machine/shell.ts";
 import { needRunning } from "../../local-cloud/running.ts";
 import { startTestCloud, type TestCloud } from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";

@@ -1,7 +1,7 @@
 /** Faults of the network that are added to a running cloud: links and tunnels that are cut, lossy or slow. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { until } from "../../local-cloud/network/shell.ts";
+import { until } from "../../local-cloud/network/machine/shell.ts";
 import { startTestCloud, type TestCloud } from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { gre, ipsec, type Site, Sites } from "./sites.ts";

@@ -1,10 +1,21 @@
 /** What the picture of tunnels and links becomes, line by line. */
 
 import { describe, expect, test } from "vitest";
-import { cutStatements } from "../../local-cloud/network/cuts.ts";
-import { firewall } from "../../local-cloud/network/firewall.ts";
-import { greDeviceLines, grePlans, greRoutes, greServedLines } from "../../local-cloud/network/gre.ts";
-import { daemonSettings, isLed, linkDevice, ruleLines, silence } from "../../local-cloud/network/links.ts";
+import {
+  daemonSettings,
+  isLed,
+  linkDevice,
+  ruleLines,
+  silence,
+} from "../../local-cloud/network/internet/links.ts";
+import { cutStatements } from "../../local-cloud/network/routers/cuts.ts";
+import { firewall } from "../../local-cloud/network/routers/firewall.ts";
+import {
+  greDeviceLines,
+  grePlans,
+  greRoutes,
+  greServedLines,
+} from "../../local-cloud/network/tunnels/gre.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { greTunnel, link, output, router, tunnel } from "./support.ts";
 

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { until } from "../../local-cloud/network/shell.ts";
+import { until } from "../../local-cloud/network/machine/shell.ts";
 import { firstId, type TestCloud } from "../local-cloud/support.ts";
 import { output } from "./support.ts";
 

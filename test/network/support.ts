@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Client, type ConnectConfig, utils } from "ssh2";
+import { environment, processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type {
   DataPlane,
   GreTunnelPicture,
@@ -18,7 +19,6 @@ import type {
   RouterPicture,
   RulePicture,
 } from "../../local-cloud/network/picture.ts";
-import { environment, processesIn, until } from "../../local-cloud/network/shell.ts";
 
 export const eips = ["203.0.113.10", "198.51.100.20"] as const;
 

@@ -6,8 +6,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type { DataPlane, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
-import { processesIn, until } from "../../local-cloud/network/shell.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import {
   keyPair,

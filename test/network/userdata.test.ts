@@ -5,8 +5,8 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { until } from "../../local-cloud/network/machine/shell.ts";
 import type { DataPlane, NodePicture, UserdataPicture } from "../../local-cloud/network/picture.ts";
-import { until } from "../../local-cloud/network/shell.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { inView, node, ownPrefix, temporaryFolder } from "./support.ts";
 

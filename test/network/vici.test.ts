@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decodeMessage, encodeMessage, type ViciMessage } from "../../local-cloud/network/vici.ts";
+import { decodeMessage, encodeMessage, type ViciMessage } from "../../local-cloud/network/tunnels/vici.ts";
 
 test("a message has the bytes that strongSwan's description gives", () => {
   const message = {

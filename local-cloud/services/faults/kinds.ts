@@ -6,9 +6,9 @@ import { actionsByName } from "../../../qingcloud/actions.ts";
 import { retCodeMeanings, retCodes } from "../../../qingcloud/errors.ts";
 import type { Exhaustible, Fault, FaultKind, FaultOfKind, StateFault } from "../../store/faults.ts";
 import type { Store } from "../../store/store.ts";
-import { readZonePair, type ZonePair } from "../zone-pairs.ts";
 import { type FaultRequest, isWhole, oneOf, readNumber, readResource, wrong } from "./settings.ts";
 import { creators, isCrashed, isTunnel } from "./states.ts";
+import { readZonePair, type ZonePair } from "./zone-pairs.ts";
 
 /** What all faults of a sort take. */
 const forCalls = ["action", "zone", "resource", "times", "nth"] as const;

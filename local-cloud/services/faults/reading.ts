@@ -1,7 +1,7 @@
 /** A fault from what was asked for, checked against the table of kinds; and a fault in words. */
 import type { Fault, FaultKind } from "../../store/faults.ts";
 import type { Store } from "../../store/store.ts";
-import { zones } from "../zones.ts";
+import { zones } from "../zones/zones.ts";
 import { actionsFor, type Kind, kinds } from "./kinds.ts";
 import { FaultError, type FaultRequest, isWhole, oneOf, readNumber, readResource } from "./settings.ts";
 

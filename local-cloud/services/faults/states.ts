@@ -4,7 +4,7 @@ import type { Exhaustible, Fault } from "../../store/faults.ts";
 import type { Instance, Router } from "../../store/resources.ts";
 import type { Store } from "../../store/store.ts";
 import { insufficientResources } from "../errors.ts";
-import type { ZonePair } from "../zone-pairs.ts";
+import type { ZonePair } from "./zone-pairs.ts";
 
 /** The action that creates what a zone can run out of; a GPU comes with an instance. */
 export const creators: Readonly<Record<Exhaustible, string>> = {

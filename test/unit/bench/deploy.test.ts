@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readDurations } from "../../../local-cloud/services/jobs.ts";
+import { readDurations } from "../../../local-cloud/services/jobs/jobs.ts";
 import { criticalPath } from "../../bench/critical-path.ts";
 import { countCalls } from "../../bench/deploy.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { pathsOnlyOf, readPackages, withDependents } from "../../../local-cloud/network/dpkg.ts";
+import { pathsOnlyOf, readPackages, withDependents } from "../../../local-cloud/network/nodes/dpkg.ts";
 
 const status = `Package: python3-numpy
 Status: install ok installed

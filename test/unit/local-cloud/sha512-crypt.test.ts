@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { hashPassword, sha512Crypt } from "../../../local-cloud/services/sha512-crypt.ts";
+import { hashPassword, sha512Crypt } from "../../../local-cloud/services/instances/sha512-crypt.ts";
 
 test("the specification's own vector", () => {
   expect(sha512Crypt("Hello world!", "saltstring")).toBe(
