@@ -1,7 +1,7 @@
 /** What an instance's owner brings onto its disk, and what is written beside it, at the first boot and later. */
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
@@ -12,6 +12,7 @@ import { inView, node, ownPrefix, temporaryFolder } from "./support.ts";
 
 const home = temporaryFolder();
 const files = temporaryFolder();
+const outside = temporaryFolder();
 const folder = "/etc/qingcloud/userdata";
 const metadata = {
   instance_id: "i-00000001",
@@ -67,7 +68,7 @@ describe("user data", { timeout: 60_000 }, () => {
 
   afterAll(async () => {
     await plane?.stop();
-    for (const one of [home, files]) rmSync(one, { recursive: true, force: true });
+    for (const one of [home, files, outside]) rmSync(one, { recursive: true, force: true });
   });
 
   test("a text lies in userdata.string, with the metadata for people and for the shell beside it", async () => {
@@ -137,6 +138,33 @@ with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as archive:
     );
     expect(await on("cat /srv/tool")).toBe("changed\n");
   }
+
+  /** Where links of a node could lead, out of what the boot program has open, if that is a folder of the machine. */
+  const wayOut = (number: number) => `/proc/self/fd/${number}${"/..".repeat(12)}${outside}`;
+
+  test("an archive's links lead nowhere on this machine", async () => {
+    const program = `import io, sys, tarfile
+with tarfile.open(sys.argv[2], "w") as archive:
+    link = tarfile.TarInfo("srv/way")
+    link.type, link.linkname = tarfile.SYMTYPE, sys.argv[1]
+    archive.addfile(link)
+    archive.addfile(tarfile.TarInfo("srv/way/left"), io.BytesIO())`;
+    for (const number of [3, 4, 5, 6]) {
+      await make({
+        folder,
+        archive: archive(`l${number}.tar`, "/usr/bin/python3", "-c", program, wayOut(number)),
+      });
+    }
+    expect(readdirSync(outside)).toEqual([]);
+  });
+
+  test("links that a node's owner makes lead nowhere on this machine at the next boot", async () => {
+    await make({ folder, text: bytes("a") });
+    await on(`mkdir -p ${outside}; mv /etc /etc.own; cp -a /etc.own/. ${outside}; ln -s ${outside} /etc
+      rm -r /home/ubuntu/.ssh; ln -s ${wayOut(3)} /home/ubuntu/.ssh; id`);
+    await reboot({ folder, text: bytes("a") }).catch(() => {});
+    expect(readdirSync(outside)).toEqual([]);
+  });
 
   test("an archive that is broken is told in the log, and the node boots", async () => {
     const whole = Buffer.from(archive("b.tgz", "tar", "-czf").base64, "base64");

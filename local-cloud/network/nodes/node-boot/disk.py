@@ -15,6 +15,8 @@ PRIVATE_FOLDERS = (
 ).split()
 PRIVATE_FILES = "/etc/gshadow /etc/passwd- /etc/shadow- /etc/group- /etc/gshadow- /etc/rc.local".split()
 
+# Says which generation the disk is, once it is whole.
+MARK = "generation"
 # Of disks that were made before they had numbers.
 EARLY_MARK = "upper/usr/local/lib/node/init"
 GUIDE_FOLDER = "home/ubuntu/test/pytorch"
@@ -24,11 +26,12 @@ class Disk:
     """The disk in a folder of the machine, made anew unless it is whole and of this generation."""
 
     def __init__(self, directory, generation):
-        self._directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         os.chdir(directory)
         self._generation = generation
         self.is_new = self._found() != generation
         if self.is_new:
+            # The file, not its folder: from that, links in the node's /proc would lead out to the machine.
+            self._mark = os.open(MARK, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             for name in ("upper", "work"):
                 if os.path.lexists(name):
                     shutil.rmtree(name)
@@ -37,10 +40,12 @@ class Disk:
 
     def _found(self):
         try:
-            with open("generation") as file:
+            with open(MARK) as file:
                 return int(file.read())
         except FileNotFoundError:
             return 1 if os.path.lexists(EARLY_MARK) else None
+        except ValueError:
+            return None
 
     def prepare(self, folders, contents):
         """Hides what is the machine's own or not in the image, at every boot: the machine may have got more meanwhile."""
@@ -62,8 +67,8 @@ class Disk:
 
     def mark_whole(self):
         """Called inside the node, where the machine's folders are out of sight."""
-        number = os.open("generation", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=self._directory)
-        with open(number, "w") as file:
+        with open(self._mark, "w") as file:
+            file.truncate(0)
             file.write(str(self._generation))
 
 
@@ -78,21 +83,39 @@ def copy_guide(source, target):
 
 def hide(upper, path):
     """Makes a folder of the machine start out empty on the node; what the node writes there stays on its disk."""
+    folder = seen_folder(upper, path)
+    if folder is not None:
+        os.setxattr(folder, "trusted.overlay.opaque", b"y")
+
+
+def whiteout(upper, path):
+    """Takes a file or folder of the machine out of the node's sight."""
+    folder = seen_folder(upper, os.path.dirname(path)) if os.path.lexists(path) else None
+    below = folder and os.path.join(folder, os.path.basename(path))
+    if below and not os.path.lexists(below):
+        os.mknod(below, stat.S_IFCHR, os.makedev(0, 0))
+
+
+def seen_folder(upper, path):
+    """What the node's disk has over a folder of the machine, made if need be; None where the node does not see that.
+
+    The disk is its owner's: a link in it is not followed, it would lead to the machine's own files.
+    """
     below = upper
     lower = "/"
-    for name in path.strip("/").split("/"):
+    for name in path.strip("/").split("/") if path != "/" else ():
         below, lower = os.path.join(below, name), os.path.join(lower, name)
         if os.path.islink(lower) or not os.path.isdir(lower):
-            return
+            return None
         if os.path.lexists(below):
             if os.path.islink(below) or not os.path.isdir(below) or is_opaque(below):
-                return
+                return None
             continue
         os.mkdir(below)
         shutil.copystat(lower, below)
         status = os.stat(lower)
         os.chown(below, status.st_uid, status.st_gid)
-    os.setxattr(below, "trusted.overlay.opaque", b"y")
+    return below
 
 
 def is_opaque(path):
@@ -100,10 +123,3 @@ def is_opaque(path):
         return os.getxattr(path, "trusted.overlay.opaque") == b"y"
     except OSError:
         return False
-
-
-def whiteout(upper, path):
-    below = os.path.join(upper, path.lstrip("/"))
-    if os.path.lexists(path) and not os.path.lexists(below):
-        os.makedirs(os.path.dirname(below), exist_ok=True)
-        os.mknod(below, stat.S_IFCHR, os.makedev(0, 0))
