@@ -4,6 +4,7 @@ import {
   AttachKeyPairs,
   AttachVolumes,
   DescribeInstances,
+  DescribeJobs,
   DetachKeyPairs,
   DetachVolumes,
   JoinVxnet,
@@ -207,9 +208,22 @@ export class InstanceChanges {
       async (): Promise<Seen> => {
         const found = await this.#look();
         if (found === undefined) return "idle";
-        return found.transition_status !== "" ? "busy" : isDone(found) ? "done" : "idle";
+        if (found.transition_status !== "") return "busy";
+        if (isDone(found)) return "done";
+        return (await this.#isInJob()) ? "busy" : "idle";
       },
     );
+  }
+
+  /** Not every job shows in the instance's transition status: while it is given another size there is none. */
+  async #isInJob(): Promise<boolean> {
+    const { job_set } = await this.#context.session.call(
+      DescribeJobs,
+      this.#zone,
+      { status: ["pending", "working"], limit: 100 },
+      this.#context,
+    );
+    return job_set.some(({ resource_ids }) => resource_ids.split(" ").includes(this.#id));
   }
 
   async #untilStatus(status: FoundInstance["status"]): Promise<void> {

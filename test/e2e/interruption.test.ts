@@ -62,6 +62,7 @@ test("the next start finishes, and no resource is there twice", async () => {
     instance: 1,
     volume: 0,
     tag: 0,
+    userdata_attachment: 0,
   };
   const { zones, routers, nodes } = await place.status();
   expect(zones).toEqual([

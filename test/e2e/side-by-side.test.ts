@@ -33,7 +33,7 @@ test("two clouds that start at once have ports, keys and namespaces of their own
   expect(one?.pid).not.toBe(other?.pid);
 
   const names = settings.map(({ prefix }) => namespacesOf(`${prefix}-`));
-  expect(names.map((each) => each.length)).toEqual([3, 3]);
+  expect(names.map((each) => each.length)).toEqual([4, 4]);
   await places[0]?.cloudOk("reset");
   await places[0]?.cloudOk("stop");
   expect(settings.map(({ prefix }) => namespacesOf(`${prefix}-`))).toEqual([[], names[1]]);

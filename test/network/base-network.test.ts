@@ -107,7 +107,11 @@ describe("nodes in the base network", { timeout: 30_000 }, () => {
     listener.stdout.on("data", (bytes: Buffer) => {
       seen += bytes.toString();
     });
-    await until("the listener", async () => (await inside("i-00000004", "ss", "-0")).includes("p_raw"), 5000);
+    let said = "";
+    listener.stderr.on("data", (bytes: Buffer) => {
+      said += bytes.toString();
+    });
+    await until("the listener", () => said.includes("listening on"), 5000);
     expect(await ping("i-00000003", "203.0.113.44")).toBe(true);
     await until("the packet", () => seen.includes("ICMP"), 5000);
     expect(seen).toContain("203.0.113.33 > 10.131.1.4: ICMP echo request");
