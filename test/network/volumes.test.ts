@@ -107,6 +107,20 @@ describe("volumes", { timeout: 60_000 }, () => {
     expect(await onBare("ls /dev/sd* /mnt 2>&1")).toContain("cannot access '/dev/sd*'");
   });
 
+  test("a volume that a process has open as a disk stays as it was, and so does its name", async () => {
+    const busy = learning([second], { boot: 2, disk: 2 });
+    await show(busy, bare([{ ...first, device: "/dev/sdc" }]));
+    await onBare("sleep 600 < /dev/sdc > /dev/null 2>&1 & echo $! > /run/sleeper");
+    await expect(show(busy, bare([]))).rejects.toThrow(
+      /volume vol-00000001 is in use on the node, .*\/dev\/sdc/,
+    );
+    expect(await onBare("mount /dev/sdc /mnt && cat /mnt/weights; umount /mnt")).toBe("model\n");
+    await onBare("kill $(cat /run/sleeper)");
+    await show(busy, bare([]));
+    expect(await onBare("ls /dev/sd* 2>&1")).toContain("cannot access '/dev/sd*'");
+    expect(loops()).toHaveLength(1);
+  });
+
   test("a volume that grew is larger at its next plug, with what was on it", async () => {
     await show(learning([{ ...first, size: 20 }, second], { boot: 2, disk: 2 }), bare([]));
     expect(await onLearning("blockdev --getsize64 /dev/sdc; cat /data/weights")).toBe(

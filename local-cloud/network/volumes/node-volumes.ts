@@ -44,14 +44,23 @@ export class NodeVolumes {
 
   /** Unplugs what is not in the picture any more from the running node, where nothing uses it. */
   async unplug(pictures: readonly VolumePicture[], pid: number): Promise<void> {
-    for (const { id, device } of [...this.#plugged.values()]) {
+    for (const plugged of [...this.#plugged.values()]) {
+      const { id, device } = plugged;
       if (pictures.some((picture) => picture.id === id && picture.device === device)) continue;
+      await this.#volumes.untilClosed(id).catch((error) => {
+        throw new Error(
+          `volume ${id} is in use on the node, end what has ${device} open there first: ${error.message}`,
+        );
+      });
       await inNode(pid, unplugScript(device)).catch((error) => {
         throw new Error(
           `volume ${id} is in use on the node, unmount ${device} there first: ${error.message}`,
         );
       });
-      await this.#detach(id);
+      await this.#detach(id).catch(async (error) => {
+        await inNode(pid, deviceScript(plugged));
+        throw error;
+      });
     }
   }
 
@@ -85,8 +94,13 @@ async function inNode(pid: number, script: string): Promise<void> {
   await run("nsenter", [`--target=${pid}`, "--all", "--", "sh", "-e", "-c", script]);
 }
 
-function plugScript({ device, loop }: Plugged, image: Image): string {
-  const node = `rm -f ${device}; mknod -m 660 ${device} b ${loop.major} ${loop.minor}; chgrp disk ${device}\n`;
+function deviceScript({ device, loop }: Plugged): string {
+  return `rm -f ${device}; mknod -m 660 ${device} b ${loop.major} ${loop.minor}; chgrp disk ${device}\n`;
+}
+
+function plugScript(plugged: Plugged, image: Image): string {
+  const { device, loop } = plugged;
+  const node = deviceScript(plugged);
   if (device !== dataDevice || image !== "deep-learning") return node;
   // Without lazy initialization by the kernel, which would fill the sparse file.
   const options = `lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=${dataOwner}:${dataOwner}`;

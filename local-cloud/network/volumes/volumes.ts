@@ -1,6 +1,6 @@
 /** Volumes on this machine: a sparse file each, and a loop device while a node that runs has it. */
 
-import { constants, existsSync } from "node:fs";
+import { constants, existsSync, readdirSync, statSync } from "node:fs";
 import { mkdir, open, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { run, until } from "../machine/shell.ts";
@@ -10,6 +10,7 @@ const folderName = "volumes";
 const bytesOfGb = 2 ** 30;
 /** The kernel lets go of a file system a moment after the last process that saw it. */
 const detachMs = 5_000;
+const closeMs = 1_000;
 const copyMs = 300_000;
 
 export interface LoopDevice {
@@ -35,7 +36,7 @@ export class Volumes {
   static async open(home: string): Promise<Volumes> {
     const folder = join(home, folderName);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    return new Volumes(folder);
+    return new Volumes(await realpath(folder));
   }
 
   /** Makes a device of a volume, at its first time of its file, or of a copy of another; GB are 2^30 bytes. */
@@ -75,11 +76,19 @@ export class Volumes {
     };
   }
 
+  /** Returns when no process has the volume's device open; throws where one keeps it. One that is mounted only is not open. */
+  async untilClosed(id: string): Promise<void> {
+    const loop = this.#attached.get(id);
+    if (!loop) return;
+    const { rdev } = await stat(loop.path);
+    await until(`the end of the last process that has ${loop.path} open`, () => !isOpen(rdev), closeMs);
+  }
+
   /** Takes the device away; throws while something uses it. */
   async detach(id: string): Promise<void> {
     const loop = this.#attached.get(id);
     if (!loop) return;
-    await detach(loop.path);
+    await detach(loop.path, this.#fileOf(id));
     this.#attached.delete(id);
   }
 
@@ -106,14 +115,12 @@ export class Volumes {
 /** Detaches the devices of a home's volumes that a killed cloud has left. */
 export async function detachDevices(home: string): Promise<void> {
   const own = await realpath(home).catch(() => home);
-  for (const device of await devicesOf(join(own, folderName))) await detach(device);
-}
-
-/** The loop devices whose files are in a folder. */
-async function devicesOf(folder: string): Promise<string[]> {
   const names = (await readdir("/sys/block").catch(() => [])).filter((name) => name.startsWith("loop"));
   const files = await Promise.all(names.map(backingFile));
-  return names.filter((_, index) => files[index]?.startsWith(`${folder}/`)).map((name) => `/dev/${name}`);
+  for (const [index, name] of names.entries()) {
+    const file = files[index];
+    if (file?.startsWith(`${join(own, folderName)}/`)) await detach(`/dev/${name}`, file);
+  }
 }
 
 /** Whatever the device's blocks are, its statistics are in sectors of 512 bytes. */
@@ -140,11 +147,30 @@ async function makeDevice(file: string): Promise<string> {
   return (await run("losetup", ["--find", "--show", file])).trim();
 }
 
-async function detach(device: string): Promise<void> {
+/** A device that is not the file's any more is left alone: it went with its last user, its number may be another's. */
+async function detach(device: string, file: string): Promise<void> {
+  const isGone = async () => (await backingFile(device.slice("/dev/".length))) !== file;
+  if (await isGone()) return;
   await until(`the last user of ${device} to let go of it`, () => isFree(device), detachMs);
   await run("losetup", ["--detach", device]);
-  const name = device.slice("/dev/".length);
-  await until(`the end of ${device}`, async () => (await backingFile(name)) === undefined, detachMs);
+  await until(`the end of ${device}`, isGone, detachMs);
+}
+
+/** Whether a process has the block device open, by whatever name. */
+function isOpen(rdev: number): boolean {
+  const opens = (path: string) => {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found?.isBlockDevice() === true && found.rdev === rdev;
+  };
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.some((pid) => {
+    const folder = `/proc/${pid}/fd`;
+    try {
+      return readdirSync(folder).some((name) => opens(`${folder}/${name}`));
+    } catch {
+      return false; // it has ended meanwhile
+    }
+  });
 }
 
 /** Whether no mount, in any namespace, and no other device holds it. */
