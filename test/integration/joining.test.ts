@@ -1,19 +1,18 @@
 /** What the provider adds to a router that is not its own. */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { firstId, makeNetwork, startTestCloud, type TestCloud } from "../local-cloud/support.ts";
+import { firstId, makeNetwork } from "../local-cloud/support.ts";
+import { useTestCloud } from "../local-cloud/use-test-cloud.ts";
 import { callsOf, changesAmong } from "./cloud.ts";
 import { Plugin, type Resource, urnOf } from "./plugin.ts";
 
 const zone = "gpu1a";
-let cloud: TestCloud;
+const cloud = useTestCloud();
 let network: Awaited<ReturnType<typeof makeNetwork>>;
 
 beforeAll(async () => {
-  cloud = await startTestCloud();
   network = await makeNetwork(cloud.client);
 });
-afterAll(() => cloud?.stop());
 
 describe("an EIP on a router that exists", () => {
   const urn = urnOf("cloud:VpcEip", "beijing-router");

@@ -1,27 +1,15 @@
 /** Router statics of types 3 and 8 in the API: what they may say, and the addresses that they fix. */
-import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  firstId,
-  makeKeyPair,
-  makeNetwork,
-  runInstance,
-  startTestCloud,
-  type TestClient,
-  type TestCloud,
-} from "./support.ts";
+import { beforeAll, expect, test } from "vitest";
+import { firstId, makeKeyPair, makeNetwork, runInstance } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
+const { client } = useTestCloud();
 let network: Awaited<ReturnType<typeof makeNetwork>>;
 let keypair: string;
-
 beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
   network = await makeNetwork(client);
   keypair = await makeKeyPair(client);
 });
-afterAll(() => cloud.stop());
 
 const makeInstance = () => runInstance(client, keypair, { "vxnets.1": network.vxnet });
 

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { CallLog } from "../../local-cloud/api/call-log.ts";
 import { answer } from "../../local-cloud/api/dispatch.ts";
 import { RateLimit } from "../../local-cloud/api/rate-limit.ts";
@@ -12,15 +12,11 @@ import { JobRunner } from "../../local-cloud/services/jobs/runner.ts";
 import { Measurements } from "../../local-cloud/store/measurements.ts";
 import { Store } from "../../local-cloud/store/store.ts";
 import { actionsByName } from "../../qingcloud/actions.ts";
-import { makeNetwork, publicKey, startTestCloud, TestClient, type TestCloud } from "./support.ts";
+import { makeKeyPair, makeNetwork, startTestCloud, TestClient } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
-beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
-});
-afterAll(() => cloud.stop());
+const cloud = useTestCloud();
+const { client } = cloud;
 
 const stamp = (milliseconds: number): string =>
   new Date(milliseconds).toISOString().replace(/\.\d{3}Z$/, "Z");
@@ -215,7 +211,7 @@ test("takes lists from 0 and from 1, and what official clients send besides", as
 
 test("calls.jsonl has every call and no secret", async () => {
   const { router } = await makeNetwork(client);
-  const { keypair_id } = await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey });
+  const keypair = await makeKeyPair(client);
   await client.ok("AddRouterStatics", {
     router,
     "statics.1.static_type": "7",
@@ -228,7 +224,7 @@ test("calls.jsonl has every call and no secret", async () => {
     cpu: "1",
     memory: "1024",
     login_mode: "keypair",
-    login_keypair: String(keypair_id),
+    login_keypair: keypair,
     need_userdata: "1",
     userdata_type: "exec",
     userdata_value: "dXNlcmRhdGE=",

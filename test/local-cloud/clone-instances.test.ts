@@ -1,23 +1,12 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  firstId,
-  makeKeyPair,
-  makeNetwork,
-  runInstance,
-  startTestCloud,
-  type TestClient,
-  type TestCloud,
-} from "./support.ts";
+import { beforeAll, expect, test } from "vitest";
+import { firstId, makeKeyPair, makeNetwork, runInstance } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
+const { client } = useTestCloud();
 let keypair: string;
 beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
   keypair = await makeKeyPair(client);
 });
-afterAll(() => cloud.stop());
 
 const run = (more: Readonly<Record<string, string>> = {}) =>
   runInstance(client, keypair, { instance_name: "source", ...more });

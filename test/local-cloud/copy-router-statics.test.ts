@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { firstId, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
+import { expect, test } from "vitest";
+import { firstId } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
-beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
-});
-afterAll(() => cloud.stop());
+const { client } = useTestCloud();
 
 const router = async (vpc_network: string, zone = "gpu1a"): Promise<string> =>
   firstId((await client.done("CreateRouters", { vpc_network, zone })).routers);

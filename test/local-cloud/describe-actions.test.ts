@@ -1,16 +1,10 @@
 /** What holds for every action, and for every Describe action: handlers, paging, filters. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { accountId } from "../../local-cloud/services/account/account.ts";
 import { handlers } from "../../local-cloud/services/handlers.ts";
 import { actionsByName } from "../../qingcloud/actions.ts";
-import {
-  firstId,
-  publicKey,
-  type Reply,
-  startTestCloud,
-  type TestClient,
-  type TestCloud,
-} from "./support.ts";
+import { firstId, publicKey, type Reply } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
 test("every action of the API has a handler, and every handler is of an action", () => {
   expect(Object.keys(handlers).sort()).toEqual([...actionsByName.keys()].sort());
@@ -101,15 +95,11 @@ const numbered = (name: string, count: number, of: (index: number) => Record<str
   );
 
 describe("with 101 resources of every kind", () => {
-  let cloud: TestCloud;
-  let client: TestClient;
+  const quota = "instance=200,eip=200,router=200,vxnet=300,volume=200,security_group=200,tag=200";
+  const { client } = useTestCloud({ quota });
   beforeAll(async () => {
-    const quota = "instance=200,eip=200,router=200,vxnet=300,volume=200,security_group=200,tag=200";
-    cloud = await startTestCloud({ quota });
-    client = cloud.client;
     await makeAll();
   }, 120_000);
-  afterAll(() => cloud.stop());
 
   async function makeAll(): Promise<void> {
     const both = async (action: string, parameters: Record<string, string>) => {

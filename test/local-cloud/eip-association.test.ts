@@ -1,24 +1,12 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  firstId,
-  makeKeyPair,
-  makeNetwork,
-  runInstance,
-  startTestCloud,
-  type TestClient,
-  type TestCloud,
-  withEndless,
-} from "./support.ts";
+import { beforeAll, expect, test } from "vitest";
+import { firstId, makeKeyPair, makeNetwork, runInstance, withEndless } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
+const { client } = useTestCloud();
 let keypair: string;
 beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
   keypair = await makeKeyPair(client);
 });
-afterAll(() => cloud.stop());
 
 const run = () => runInstance(client, keypair);
 const allocate = async (more: Readonly<Record<string, string>> = {}, at = client): Promise<string> =>

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { firstId, makeNetwork, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
+import { expect, test } from "vitest";
+import { firstId, makeNetwork, startTestCloud } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
-beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
-});
-afterAll(() => cloud.stop());
+const { client } = useTestCloud();
 
 test("an EIP has every field that the unmodified clients read", async () => {
   const id = firstId((await client.ok("AllocateEips", { bandwidth: "5", eip_name: "first" })).eips);

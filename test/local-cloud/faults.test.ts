@@ -3,19 +3,15 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import type { FaultRequest } from "../../local-cloud/services/faults/settings.ts";
 import { AllocateEips, DescribeEips } from "../../qingcloud/actions.ts";
 import { QingCloudClient } from "../../qingcloud/client.ts";
-import { firstId, publicKey, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
+import { firstId, makeKeyPair, startTestCloud } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
-beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
-});
-afterAll(() => cloud.stop());
+const cloud = useTestCloud();
+const { client } = cloud;
 beforeEach(() => cloud.clearFaults());
 
 const main = join(import.meta.dirname, "..", "..", "local-cloud", "main.ts");
@@ -115,13 +111,13 @@ test("delay does the call at once and answers after its seconds", async () => {
 test("fail-job lets the job of the call end failed, and nothing of it stays", async () => {
   await cloud.fault({ action: "RunInstances", kind: "fail-job", code: 5200, message: "no host" });
   const volume = firstId((await client.done("CreateVolumes", { size: "10" })).volumes);
-  const { keypair_id } = await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey });
+  const keypair = await makeKeyPair(client);
   const wanted = {
     image_id: "img-bare",
     cpu: "1",
     memory: "1024",
     login_mode: "keypair",
-    login_keypair: String(keypair_id),
+    login_keypair: keypair,
     "volumes.1": volume,
   };
   expect(await client.call("RunInstances", { ...wanted, cpu: "3" })).toMatchObject({ ret_code: 1101 });
@@ -325,8 +321,8 @@ test("exhaust refuses with 5200 what would otherwise be made, until it is cleare
 });
 
 test("exhaust of gpu refuses instances with GPUs only, and is over after its --seconds", async () => {
-  const { keypair_id } = await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey });
-  const login = { image_id: "img-bare", login_mode: "keypair", login_keypair: String(keypair_id) };
+  const keypair = await makeKeyPair(client);
+  const login = { image_id: "img-bare", login_mode: "keypair", login_keypair: keypair };
   const gpu = { ...login, instance_type: "g2ntp100.4xlarge.r4" };
   await cloud.fault({ kind: "exhaust", of: "gpu", seconds: 1.5 });
   expect(await client.call("RunInstances", gpu)).toEqual({
@@ -368,8 +364,8 @@ test("clock: time stamps, times in answers and leases follow the server's clock;
 });
 
 test("crash-node: the instance shows as running; a restart, a stop, its time or clearing ends it", async () => {
-  const { keypair_id } = await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey });
-  const login = { image_id: "img-bare", login_mode: "keypair", login_keypair: String(keypair_id) };
+  const keypair = await makeKeyPair(client);
+  const login = { image_id: "img-bare", login_mode: "keypair", login_keypair: keypair };
   const { instances } = await client.done("RunInstances", { ...login, cpu: "1", memory: "1024" });
   const resource = firstId(instances);
   const named = { "instances.1": resource };

@@ -1,28 +1,17 @@
 /** Which security group an instance has, by the networks that it is in. */
-import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  makeKeyPair,
-  makeNetwork,
-  runInstance,
-  startTestCloud,
-  type TestClient,
-  type TestCloud,
-} from "./support.ts";
+import { beforeAll, expect, test } from "vitest";
+import { makeKeyPair, makeNetwork, runInstance } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
+const { client } = useTestCloud();
 let vxnet: string;
 let keypair: string;
 let group: string;
-
 beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
   ({ vxnet } = await makeNetwork(client));
   keypair = await makeKeyPair(client);
   group = String((await client.ok("CreateSecurityGroup", {})).security_group_id);
 });
-afterAll(() => cloud.stop());
 
 const makeInstance = (parameters: Readonly<Record<string, string>>) =>
   runInstance(client, keypair, parameters);

@@ -2,26 +2,15 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  firstId,
-  makeNetwork,
-  publicKey,
-  publicKeyBody,
-  startTestCloud,
-  type TestClient,
-  type TestCloud,
-} from "./support.ts";
+import { beforeAll, expect, test } from "vitest";
+import { firstId, makeKeyPair, makeNetwork, publicKey, publicKeyBody } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
+const { client } = useTestCloud();
 let keypair: string;
 beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
-  keypair = String((await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
+  keypair = await makeKeyPair(client);
 });
-afterAll(() => cloud.stop());
 
 const wanted = (more: Readonly<Record<string, string>> = {}) => ({
   image_id: "img-deeplearning",
@@ -116,9 +105,7 @@ test("a reset makes the OS disk anew with another login; volumes and the state i
   const id = await run();
   const volume = firstId((await client.done("CreateVolumes", { size: "10" })).volumes);
   await client.done("AttachVolumes", { "volumes.1": volume, instance: id });
-  const other = String(
-    (await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id,
-  );
+  const other = await makeKeyPair(client);
   const reset = { "instances.1": id, login_mode: "keypair", login_keypair: other };
   expect(await client.call("ResetInstances", { "instances.1": id, login_mode: "keypair" })).toEqual({
     ret_code: 1100,
@@ -235,13 +222,13 @@ test.each([
 
 test("GPUs: known shapes, a capacity for each zone, 5200 beyond it and for what the zone has not", async () => {
   const zone = { zone: "gpu2a" };
-  const { keypair_id } = await client.ok("CreateKeyPair", { ...zone, mode: "user", public_key: publicKey });
+  const zoneKey = await makeKeyPair(client, zone.zone);
   const gpu = (type: string, count = "1") =>
     client.call("RunInstances", {
       ...zone,
       image_id: "img-deeplearning",
       login_mode: "keypair",
-      login_keypair: String(keypair_id),
+      login_keypair: zoneKey,
       instance_type: type,
       count,
     });
@@ -313,9 +300,7 @@ test.each(["ssh-rsa", "ecdsa-sha2-nistp521", "ssh-ed25519"])(
 
 test("key pairs are attached once and detached", async () => {
   const id = await run();
-  const other = String(
-    (await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id,
-  );
+  const other = await makeKeyPair(client);
   const both = { "keypairs.1": other, "instances.1": id };
   expect(await client.call("DetachKeyPairs", both)).toEqual({
     ret_code: 1400,

@@ -3,18 +3,17 @@ import { Home } from "../../local-cloud/home.ts";
 import type { Resource } from "../../local-cloud/store/resources.ts";
 import { Store } from "../../local-cloud/store/store.ts";
 import { brokenInvariants } from "./invariants.ts";
-import { firstId, makeNetwork, publicKey, startTestCloud, type TestCloud } from "./support.ts";
+import { firstId, makeKeyPair, makeNetwork } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
+const cloud = useTestCloud();
 let store: Store;
 let ids: Record<"router" | "vxnet" | "eip" | "keypair" | "instance" | "volume" | "tag", string>;
 
 beforeAll(async () => {
-  cloud = await startTestCloud();
   const { client } = cloud;
   const net = await makeNetwork(client);
-  const key = { mode: "user", public_key: publicKey };
-  const keypair = String((await client.ok("CreateKeyPair", key)).keypair_id);
+  const keypair = await makeKeyPair(client);
   const run = { image_id: "img-bare", instance_type: "c1m1", login_mode: "keypair", login_keypair: keypair };
   const instance = firstId((await client.done("RunInstances", { ...run, "vxnets.1": net.vxnet })).instances);
   const volume = firstId((await client.done("CreateVolumes", { size: "10" })).volumes);
@@ -30,10 +29,7 @@ beforeAll(async () => {
   store = new Store(new Home(cloud.home).state);
 });
 
-afterAll(async () => {
-  store?.close();
-  await cloud?.stop();
-});
+afterAll(() => store?.close());
 
 type KindOf = "router" | "vxnet" | "eip" | "keypair" | "instance" | "volume" | "tag";
 

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { compress } from "../../local-cloud/services/monitoring/monitor.ts";
 import { iso, Monitored, mac, midnight, resources } from "./monitored.ts";
-import { firstId, makeNetwork, startTestCloud, type TestCloud } from "./support.ts";
+import { firstId, makeNetwork } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
 test("compressed data: epoch first, bare values a step apart, NA where others were measured, lengths of gaps", () => {
   const values = new Map([
@@ -227,11 +228,7 @@ describe("monitoring", () => {
 });
 
 describe("a cloud without a data plane", () => {
-  let cloud: TestCloud;
-  beforeAll(async () => {
-    cloud = await startTestCloud();
-  });
-  afterAll(() => cloud.stop());
+  const cloud = useTestCloud();
 
   test("has no value of any meter", async () => {
     const { eip, router, vxnet } = await makeNetwork(cloud.client);

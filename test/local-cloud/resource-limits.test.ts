@@ -1,16 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { firstId, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
+import { expect, test } from "vitest";
+import { firstId, startTestCloud, type TestCloud } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
-beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
-});
-afterAll(() => cloud.stop());
+const { client } = useTestCloud();
 
 test("GetResourceLimit answers what is enforced, sizes by volume type", async () => {
   expect(await client.ok("GetResourceLimit", { volume_type: "1" })).toEqual({

@@ -1,15 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { firstId, makeNetwork, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
+import { expect, test } from "vitest";
+import { firstId, makeNetwork } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
-beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
-});
-afterAll(() => cloud.stop());
+const cloud = useTestCloud();
+const { client } = cloud;
 
 const makeVxnet = async (type = "1"): Promise<string> =>
   firstId((await client.ok("CreateVxnets", { vxnet_type: type })).vxnets);

@@ -1,26 +1,13 @@
 /** Rules of the documentation that no other test is about. */
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import {
-  bareInstance,
-  firstId,
-  makeKeyPair,
-  makeNetwork,
-  runInstance,
-  startTestCloud,
-  type TestClient,
-  type TestCloud,
-  withEndless,
-} from "./support.ts";
+import { beforeAll, expect, test, vi } from "vitest";
+import { bareInstance, firstId, makeKeyPair, makeNetwork, runInstance, withEndless } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
+const { client } = useTestCloud();
 let keypair: string;
 beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
   keypair = await makeKeyPair(client);
 });
-afterAll(() => cloud.stop());
 
 const denied = (message: string) => ({ ret_code: 1400, message: `PermissionDenied, ${message}` });
 const exceeded = (message: string) => ({ ret_code: 2500, message: `QuotasExceeded, ${message}` });

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { firstId, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
+import { expect, test } from "vitest";
+import { firstId } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
-beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
-});
-afterAll(() => cloud.stop());
+const { client } = useTestCloud();
 
 const makeGroup = async (): Promise<string> =>
   String((await client.ok("CreateSecurityGroup", { security_group_name: "group" })).security_group_id);

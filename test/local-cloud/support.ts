@@ -123,16 +123,16 @@ export interface TestCloud {
   stop(): Promise<void>;
 }
 
-export async function startTestCloud(
-  options: {
-    jobs?: string;
-    rateLimit?: string;
-    home?: string;
-    quota?: string;
-    links?: readonly string[];
-    dataPlane?: "linux";
-  } = {},
-): Promise<TestCloud> {
+export interface TestCloudOptions {
+  readonly jobs?: string;
+  readonly rateLimit?: string;
+  readonly home?: string;
+  readonly quota?: string;
+  readonly links?: readonly string[];
+  readonly dataPlane?: "linux";
+}
+
+export async function startTestCloud(options: TestCloudOptions = {}): Promise<TestCloud> {
   const home = options.home ?? mkdtempSync(join(tmpdir(), "local-cloud-"));
   const logged: string[] = [];
   const cloud = await startCloud({

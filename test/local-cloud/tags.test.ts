@@ -1,24 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { Store } from "../../local-cloud/store/store.ts";
-import {
-  firstId,
-  makeNetwork,
-  publicKey,
-  startTestCloud,
-  type TestClient,
-  type TestCloud,
-} from "./support.ts";
+import { firstId, makeKeyPair, makeNetwork, startTestCloud } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
-beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
-});
-afterAll(() => cloud.stop());
+const { client } = useTestCloud();
 
 const create = async (tag_name: string): Promise<string> =>
   String((await client.ok("CreateTag", { tag_name })).tag_id);
@@ -96,9 +84,7 @@ test("names are unique in a zone and have fewer than 15 characters, colours are 
 
 test("every kind of resource answers its tags and is found by them", async () => {
   const { router, vxnet, eip } = await makeNetwork(client);
-  const keypair = String(
-    (await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id,
-  );
+  const keypair = await makeKeyPair(client);
   const security_group = String((await client.ok("CreateSecurityGroup")).security_group_id);
   const volume = firstId((await client.done("CreateVolumes", { size: "10" })).volumes);
   const launch = {

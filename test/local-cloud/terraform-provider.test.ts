@@ -1,22 +1,10 @@
 /** What QingCloud's Terraform provider, which is not changed for this cloud, needs to find in the answers. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { actionsByName } from "../../qingcloud/actions.ts";
-import {
-  firstId,
-  makeKeyPair,
-  publicKey,
-  startTestCloud,
-  type TestClient,
-  type TestCloud,
-} from "./support.ts";
+import { firstId, makeKeyPair, publicKey } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
-beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
-});
-afterAll(() => cloud.stop());
+const { client } = useTestCloud();
 
 type Item = Readonly<Record<string, unknown>>;
 /** Found by id, as the provider reads: not filtered by a status, with `verbose`. */

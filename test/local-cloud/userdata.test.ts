@@ -2,22 +2,19 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { pictureOf } from "../../local-cloud/services/picture.ts";
 import { Store } from "../../local-cloud/store/store.ts";
 import { UploadUserDataAttachment } from "../../qingcloud/actions.ts";
 import { QingCloudClient } from "../../qingcloud/client.ts";
-import { firstId, publicKey, startTestCloud, type TestCloud } from "./support.ts";
+import { firstId, makeKeyPair } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
+const cloud = useTestCloud();
 let keypair: string;
 beforeAll(async () => {
-  cloud = await startTestCloud();
-  keypair = String(
-    (await cloud.client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id,
-  );
+  keypair = await makeKeyPair(cloud.client);
 });
-afterAll(() => cloud.stop());
 
 const base64 = (text: string | Buffer) => Buffer.from(text).toString("base64");
 const archive = base64(gzipSync("not looked into"));

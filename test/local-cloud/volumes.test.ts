@@ -1,20 +1,16 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { firstId, publicKey, startTestCloud, type TestClient, type TestCloud } from "./support.ts";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { firstId, makeKeyPair, startTestCloud } from "./support.ts";
+import { useTestCloud } from "./use-test-cloud.ts";
 
-let cloud: TestCloud;
-let client: TestClient;
+const cloud = useTestCloud();
+const { client } = cloud;
 let keypair: string;
 beforeAll(async () => {
-  cloud = await startTestCloud();
-  client = cloud.client;
   keypair = await makeKeyPair(client);
 });
-afterAll(() => cloud.stop());
 
-const makeKeyPair = async (of: TestClient): Promise<string> =>
-  String((await of.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
 const create = async (parameters: Readonly<Record<string, string>> = {}): Promise<string> =>
   firstId((await client.done("CreateVolumes", { size: "10", ...parameters })).volumes);
 const wanted = (more: Readonly<Record<string, string>> = {}) => ({

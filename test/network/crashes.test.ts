@@ -4,7 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { until } from "../../local-cloud/network/machine/shell.ts";
-import { firstId, makeNetwork, publicKey, startTestCloud, type TestCloud } from "../local-cloud/support.ts";
+import {
+  firstId,
+  makeKeyPair,
+  makeNetwork,
+  publicKey,
+  startTestCloud,
+  type TestCloud,
+} from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { output, runs } from "./support.ts";
 
@@ -19,7 +26,7 @@ beforeAll(async () => {
   const { client } = cloud;
   const network = await makeNetwork(client);
   router = network.router;
-  const { keypair_id } = await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey });
+  const keypair = await makeKeyPair(client);
   const node = async (address: string): Promise<string> => {
     const wanted = {
       image_id: "img-bare",
@@ -27,7 +34,7 @@ beforeAll(async () => {
       memory: "1024",
       "vxnets.1": `${network.vxnet}|${address}`,
     };
-    const login = { login_mode: "keypair", login_keypair: String(keypair_id) };
+    const login = { login_mode: "keypair", login_keypair: keypair };
     return firstId((await client.done("RunInstances", { ...wanted, ...login })).instances);
   };
   nodes = [await node("192.168.1.2"), await node("192.168.1.3")];

@@ -6,7 +6,7 @@ import { listNamespaces } from "../../local-cloud/network/machine/namespaces.ts"
 import { processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { Cloud } from "../integration/cloud.ts";
-import { firstId, makeNetwork, publicKey } from "../local-cloud/support.ts";
+import { firstId, makeKeyPair, makeNetwork } from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { runs } from "./support.ts";
 
@@ -59,7 +59,7 @@ beforeAll(async () => {
     });
     await client.done("UpdateRouters", { zone, "routers.1": router });
   }
-  keypair = String((await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id);
+  keypair = await makeKeyPair(client);
   await client.done("RunInstances", wanted());
   await until("the tunnel", () => isUp(1), 20_000);
   const [node] = (await status()).nodes;

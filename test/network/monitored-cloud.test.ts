@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../../local-cloud/network/machine/shell.ts";
-import { firstId, makeNetwork, publicKey, startTestCloud, type TestCloud } from "../local-cloud/support.ts";
+import { firstId, makeKeyPair, makeNetwork, startTestCloud, type TestCloud } from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { output, temporaryFolder } from "./support.ts";
 
@@ -73,7 +73,7 @@ test("packets to and from an EIP are in its flow after at most two samples, and 
 
 test("a busy node shows it in its cpu, one that rests does not", async () => {
   const { client } = cloud;
-  const { keypair_id } = await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey });
+  const keypair = await makeKeyPair(client);
   const run = async (script: string): Promise<string> => {
     const reply = await client.done("RunInstances", {
       image_id: "img-bare",
@@ -81,7 +81,7 @@ test("a busy node shows it in its cpu, one that rests does not", async () => {
       memory: "1024",
       "vxnets.1": network.vxnet,
       login_mode: "keypair",
-      login_keypair: String(keypair_id),
+      login_keypair: keypair,
       need_userdata: "1",
       userdata_type: "exec",
       userdata_value: Buffer.from(`#!/bin/sh\n${script}\n`).toString("base64"),

@@ -1,6 +1,6 @@
 /** What an interrupted run left is finished as the program wants it by now, also after a refresh. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { firstId, publicKey } from "../../local-cloud/support.ts";
+import { firstId, makeKeyPair } from "../../local-cloud/support.ts";
 import { type Plugin, type Resource, urnOf } from "../plugin.ts";
 import { Account, changesOf, failureOf, halfMadeOf, own } from "./account.ts";
 import { Grounds } from "./surroundings.ts";
@@ -172,9 +172,7 @@ test("a vxnet that left its router by hand, and an instance that left its vxnet,
   const plugin = await account.plugin();
   const network = { ...own, vpcId: router, ipNetwork: "172.16.7.0/24" };
   const vxnet = await plugin.create(urnOf("cloud:Vxnet", "left"), network);
-  const keypair = String(
-    (await client.ok("CreateKeyPair", { mode: "user", public_key: publicKey })).keypair_id,
-  );
+  const keypair = await makeKeyPair(client);
   const node = { ...nodeInputs(), vxnetId: vxnet.id, privateIp: "172.16.7.5", keypairId: keypair };
   const instance = await plugin.create(urnOf("cloud:Instance", "left"), node);
   await client.done("LeaveVxnet", { vxnet: vxnet.id, "instances.1": instance.id });

@@ -1,5 +1,5 @@
 /** What exists in the cloud beside the resource that a test is about. */
-import { firstId, makeNetwork, publicKey, type TestClient } from "../../local-cloud/support.ts";
+import { firstId, makeKeyPair, makeNetwork, type TestClient } from "../../local-cloud/support.ts";
 import type { Kind, Surroundings } from "./kinds.ts";
 
 type Shared = Omit<Surroundings, "eip" | "otherEip" | "volume" | "otherVolume" | "bareRouter" | "number">;
@@ -17,9 +17,7 @@ export class Grounds {
   static async make(client: TestClient, zone = "gpu1a"): Promise<Grounds> {
     const { router, vxnet } = await makeNetwork(client, zone);
     const group = async () => String((await client.ok("CreateSecurityGroup", { zone })).security_group_id);
-    const keyPair = async () =>
-      String((await client.ok("CreateKeyPair", { zone, mode: "user", public_key: publicKey })).keypair_id);
-    const keyPairs = [await keyPair(), await keyPair()] as const;
+    const keyPairs = [await makeKeyPair(client, zone), await makeKeyPair(client, zone)] as const;
     const instances = await client.done("RunInstances", {
       zone,
       image_id: "img-bare",
