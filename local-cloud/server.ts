@@ -153,6 +153,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
     const inspection = setInterval(() => runner.inspect(), inspectInterval);
     undo.push(() => [pruning, inspection].forEach(clearInterval));
     prune();
+    void runner.forgetGone();
     runner.wake();
     log(`local cloud: the API answers at ${endpoint}, data plane ${options.dataPlane}, jobs ${options.jobs}`);
     return { endpoint, stop };

@@ -1,7 +1,7 @@
 /** The data plane on Linux: routers and nodes as namespaces of this machine, tunnels in user space. */
 
 import { createHash } from "node:crypto";
-import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { intranetName, webServerAddress } from "./addressing.ts";
 import { count } from "./counters.ts";
@@ -145,7 +145,8 @@ class LinuxDataPlane implements DataPlane {
   forget(ids: readonly string[]): Promise<void> {
     return this.#inTurn(async () => {
       await this.#volumes.forget(ids);
-      const gone = ids.filter((id) => !this.#nodes.has(id));
+      const disks = new Set(await readdir(this.#disks).catch(() => []));
+      const gone = ids.filter((id) => disks.has(id) && !this.#nodes.has(id));
       await Promise.all(gone.map((id) => rm(this.#diskOf(id), { recursive: true, force: true })));
     });
   }
@@ -326,8 +327,12 @@ class LinuxDataPlane implements DataPlane {
     return `${this.#options.prefix}-switch`;
   }
 
+  get #disks(): string {
+    return join(this.#options.home, "nodes");
+  }
+
   #diskOf(nodeId: string): string {
-    return join(this.#options.home, "nodes", nodeId);
+    return join(this.#disks, nodeId);
   }
 }
 

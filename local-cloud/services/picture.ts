@@ -133,7 +133,7 @@ function nodePicture(store: Store, instance: Instance, volumes: readonly Volume[
     authorizedKeys: keys,
     ...(instance.passwordHash === undefined ? {} : { passwordHash: instance.passwordHash }),
     ...(userdata === undefined ? {} : { userdata }),
-    metadata: metadataOf(store, instance),
+    metadata: metadataOf(instance, volumes),
   };
 }
 

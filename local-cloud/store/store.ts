@@ -88,9 +88,10 @@ export class Store {
     }
   }
 
+  /** Removes everything but links, which are no resources: the internet stays as it was set. */
   clear(): void {
-    this.database.exec("DELETE FROM resources");
-    this.tables = emptyTables();
+    this.database.exec("DELETE FROM resources WHERE kind <> 'link'");
+    this.tables = { ...emptyTables(), link: this.tables.link };
   }
 
   close(): void {

@@ -194,6 +194,29 @@ test("the disk of an instance is forgotten when it ceases, not when it is termin
   expect(forgotten).toEqual([second, first]);
 });
 
+test("what a reset took from a data plane that can not follow is forgotten too", async () => {
+  const forgotten: string[] = [];
+  let isBroken = false;
+  const { store, runner, call, settle } = services({
+    async converge() {
+      if (isBroken) throw new Error("a router can not be removed");
+    },
+    async forget(ids) {
+      forgotten.push(...ids);
+    },
+  });
+  const { instances } = call("RunInstances", {
+    ...oneInstance,
+    login_mode: "passwd",
+    login_passwd: "Zhu88jie-Pass",
+  });
+  await settle();
+  isBroken = true;
+  await expect(runner.reset()).rejects.toThrow("a router can not be removed");
+  expect(store.list("instance")).toEqual([]);
+  expect(forgotten).toEqual(instances);
+});
+
 test("after two hours in the recycle bin an instance is ceased and lets go of its network", async () => {
   const forgotten: string[] = [];
   const { store, runner, call, settle } = services({

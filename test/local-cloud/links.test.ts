@@ -1,7 +1,9 @@
 /** The links between zones as commands and starts set them. */
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ask } from "../../local-cloud/commands.ts";
 import { needRunning } from "../../local-cloud/running.ts";
@@ -9,6 +11,7 @@ import { linkPictures, parseLink, type ShownLink } from "../../local-cloud/servi
 import { Store } from "../../local-cloud/store/store.ts";
 import { startTestCloud, type TestCloud } from "./support.ts";
 
+const main = join(import.meta.dirname, "../../local-cloud/main.ts");
 const perfect = { rttMs: 0, mtu: 1500, mtuBlackhole: false, lossPercent: 0, cut: false };
 let home: string;
 let cloud: TestCloud;
@@ -69,12 +72,17 @@ test("what is given changes, in either order of the zones, and the rest stays", 
   });
 });
 
-test("links outlive a restart and a reset", async () => {
+test("links outlive a restart and a reset, of a cloud that runs and of one that does not", async () => {
   await set("gpu1a", "gpu2a", { rtt: 30 });
   await cloud.stop();
   cloud = await startTestCloud({ home });
   expect((await links())[1]).toMatchObject({ rttMs: 30 });
   await ask(needRunning({ home }, "the links"), "POST", "reset");
+  expect((await links())[1]).toMatchObject({ rttMs: 30 });
+  await cloud.stop();
+  const argv = ["--disable-warning=ExperimentalWarning", main, "reset", "--home", home];
+  await promisify(execFile)(process.execPath, argv);
+  cloud = await startTestCloud({ home });
   expect((await links())[1]).toMatchObject({ rttMs: 30 });
   await set("gpu1a", "gpu2a", { reset: true });
   await cloud.stop();

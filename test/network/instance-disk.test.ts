@@ -1,6 +1,6 @@
 /** The life of an instance's disk and of its volume, as a client of the API sees it and SSH shows it. */
 
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../../local-cloud/network/machine/shell.ts";
@@ -180,4 +180,28 @@ test("what is deleted is gone from this machine: a volume at once, a disk when i
   expect(existsSync(file)).toBe(true);
   await client.done("DeleteVolumes", { "volumes.1": volume });
   await until("the end of the volume", () => !existsSync(file));
+});
+
+test("what a killed cloud had no time to forget is gone after the next start, what is there stays", async () => {
+  const disk = (id: unknown) => join(home, "nodes", String(id));
+  const file = (id: string) => join(home, "volumes", `${id}.img`);
+  const before = readdirSync(join(home, "volumes"));
+  expect(before).toHaveLength(1); // the clone's
+  const spare = firstId((await client.done("CreateVolumes", { size: "10" })).volumes);
+  const image = { image_id: "img-bare", cpu: "1", memory: "1024" };
+  const login = { login_mode: "keypair", login_keypair: keypair };
+  const { instances } = await client.done("RunInstances", { ...image, ...login, count: "2" });
+  const [kept = "", gone = ""] = instances as string[];
+  await client.done("AttachVolumes", { "volumes.1": spare, instance: gone });
+  await client.done("StopInstances", { "instances.1": kept });
+  await client.done("TerminateInstances", { "instances.1": gone, direct_cease: "1" });
+  await client.done("DeleteVolumes", { "volumes.1": spare });
+  expect([kept, gone].map((id) => existsSync(disk(id)))).toEqual([true, false]);
+  await cloud.stop();
+  mkdirSync(join(disk(gone), "upper"), { recursive: true });
+  for (const name of [file(spare), `${file(spare)}.new`]) writeFileSync(name, "");
+  cloud = await startTestCloud({ home, dataPlane: "linux" });
+  await until("the end of what was left", () => !existsSync(disk(gone)) && !existsSync(file(spare)));
+  expect(existsSync(disk(kept))).toBe(true);
+  expect(readdirSync(join(home, "volumes"))).toEqual(before);
 });

@@ -2,7 +2,7 @@
 
 import { constants, existsSync, readdirSync, statSync } from "node:fs";
 import { mkdir, open, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { run, until } from "../machine/shell.ts";
 import type { DiskUse, VolumePicture } from "../picture.ts";
 
@@ -40,10 +40,10 @@ export class Volumes {
   }
 
   /** Makes a device of a volume, at its first time of its file, or of a copy of another; GB are 2^30 bytes. */
-  async attach({ id, size, copyOf }: VolumePicture): Promise<LoopDevice> {
+  async attach({ id, size, copyOf: source }: VolumePicture): Promise<LoopDevice> {
     if (this.#attached.has(id)) throw new Error(`volume ${id} is still attached to another node`);
     const path = this.#fileOf(id);
-    if (copyOf !== undefined && !existsSync(path)) await this.#copy(copyOf, path);
+    if (source !== undefined && !existsSync(path)) await this.#copy(source, path);
     const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
       const { size: before } = await file.stat();
@@ -94,22 +94,30 @@ export class Volumes {
 
   /** Deletes the volumes among these ids, with all that is on them. */
   async forget(ids: readonly string[]): Promise<void> {
-    const gone = ids.filter((id) => !this.#attached.has(id));
-    await Promise.all(gone.map((id) => rm(this.#fileOf(id), { force: true })));
+    const files = new Set(await readdir(this.#folder));
+    const gone = ids
+      .filter((id) => !this.#attached.has(id))
+      .flatMap((id) => [this.#fileOf(id), copyOf(this.#fileOf(id))]);
+    await Promise.all(gone.filter((file) => files.has(basename(file))).map((file) => rm(file)));
   }
 
   /** What a running node has written is in the file only after a sync. */
   async #copy(source: string, path: string): Promise<void> {
     if (!existsSync(this.#fileOf(source))) return;
     if (this.#attached.has(source)) await run("sync", [], { timeoutMs: copyMs });
-    const copy = ["--sparse=always", "--reflink=auto", this.#fileOf(source), `${path}.new`];
+    const copy = ["--sparse=always", "--reflink=auto", this.#fileOf(source), copyOf(path)];
     await run("cp", copy, { timeoutMs: copyMs });
-    await rename(`${path}.new`, path);
+    await rename(copyOf(path), path);
   }
 
   #fileOf(id: string): string {
     return join(this.#folder, `${id}.img`);
   }
+}
+
+/** Where a file is while it is copied. */
+function copyOf(file: string): string {
+  return `${file}.new`;
 }
 
 /** Detaches the devices of a home's volumes that a killed cloud has left. */

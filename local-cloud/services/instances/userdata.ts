@@ -2,12 +2,11 @@
 import type { ParsedRequestOf } from "../../../qingcloud/action.ts";
 import type * as actions from "../../../qingcloud/actions.ts";
 import type { NodePicture, UserdataPicture } from "../../network/picture.ts";
-import type { Instance } from "../../store/resources.ts";
+import type { Instance, Volume } from "../../store/resources.ts";
 import type { Store } from "../../store/store.ts";
 import { type Context, type Handler, type Handlers, need, newId } from "../context.ts";
 import { badValue, missing, secret } from "../errors.ts";
 import { describeImage } from "../images/images.ts";
-import { describeVolumesOf } from "../volumes/volumes.ts";
 
 /** Bytes after decoding. */
 const maximumText = 4096;
@@ -101,10 +100,9 @@ export function userdataPicture(store: Store, { zone, userdata }: Instance): Use
     : { folder, archive: { id: attachment.id, base64: attachment.base64 } };
 }
 
-/** The documented fields, in their documented order. */
-export function metadataOf(store: Store, instance: Instance): NodePicture["metadata"] {
+/** The documented fields, in their documented order. @param volumes those attached to it */
+export function metadataOf(instance: Instance, volumes: readonly Volume[]): NodePicture["metadata"] {
   const image = describeImage(instance.imageId);
-  const state = { store, zone: instance.zone, now: 0 };
   return {
     instance_id: instance.id,
     instance_name: instance.name,
@@ -114,7 +112,7 @@ export function metadataOf(store: Store, instance: Instance): NodePicture["metad
     image_id: image.image_id,
     platform: image.platform,
     os_family: image.os_family,
-    volume_ids: describeVolumesOf(state, instance.id).volume_ids.join(","),
+    volume_ids: volumes.map(({ id }) => id).join(","),
     vxnets_count: instance.nics.length,
     vxnets: instance.nics.map(({ vxnetId, mac }) => ({ vxnet_id: vxnetId, nic_id: mac })),
   };

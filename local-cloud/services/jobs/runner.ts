@@ -93,16 +93,22 @@ export class JobRunner {
   /** Removes every resource and job, then makes the data plane empty. */
   async reset(): Promise<void> {
     while (this.running !== undefined) await this.running;
-    // Links are no resources: the internet stays as it was set.
-    const links = this.store.list("link");
     const kept = this.keptByDataPlane();
     this.store.clear();
     seed(this.store);
-    this.store.transaction(() => {
-      for (const link of links) this.store.put(link);
-    });
-    await this.show(pictureOf(this.store));
-    await this.dataPlane.forget([...kept]);
+    try {
+      await this.show(pictureOf(this.store));
+    } finally {
+      await this.dataPlane.forget([...kept]);
+    }
+  }
+
+  /** Lets the data plane forget what is gone: a process that was killed may have had no time to. */
+  async forgetGone(): Promise<void> {
+    const instances = this.store.list("instance").filter(({ status }) => status === "ceased");
+    const volumes = this.store.list("volume").filter(({ status }) => status === "deleted");
+    const gone = [...instances, ...volumes].map(({ id }) => id);
+    if (gone.length > 0) await this.forget(gone);
   }
 
   /** Empties the recycle bin and drops records that nobody asks about any more. */
