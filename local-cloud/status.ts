@@ -1,5 +1,5 @@
 /** The state of a local cloud as `status --json` prints it. */
-import type { DataPlane, Observation } from "./network/picture.ts";
+import type { DataPlane, Observation } from "./network/data-plane.ts";
 import { isGone } from "./services/context.ts";
 import type { ShownFault } from "./services/faults/faults.ts";
 import { pictureOf } from "./services/picture.ts";

@@ -1,9 +1,9 @@
 /** Counters of traffic, processor time and memory, for monitoring: two programs and one look through /proc a reading. */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import type { Counters, Traffic } from "./data-plane.ts";
 import type { Node } from "./nodes/node.ts";
 import { type LinkStatistics, linkStatistics } from "./observation.ts";
-import type { Counters, Traffic } from "./picture.ts";
 import type { Router } from "./routers/router.ts";
 
 /** Of the times in `/proc/PID/stat`, on every Linux. */

@@ -1,5 +1,5 @@
 /** The data plane of `--data-plane none`: the API alone, nothing on the machine, no root needed. */
-import type { DataPlane } from "./picture.ts";
+import type { DataPlane } from "./data-plane.ts";
 
 export const noDataPlane: DataPlane = {
   converge: async () => undefined,

@@ -1,8 +1,8 @@
 /** What is seen of routers and nodes: bytes at the EIPs, tunnels that are up, processes. */
 
+import type { Observation } from "./data-plane.ts";
 import { run } from "./machine/shell.ts";
 import type { Node } from "./nodes/node.ts";
-import type { Observation } from "./picture.ts";
 import type { Router } from "./routers/router.ts";
 
 export interface LinkStatistics {

@@ -4,9 +4,10 @@ import { spawn } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import { until } from "../../local-cloud/network/machine/shell.ts";
-import type { DataPlane, NicPicture, NodePicture, Picture } from "../../local-cloud/network/picture.ts";
+import type { NicPicture, NodePicture, Picture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { node, output, ownPrefix, router, temporaryFolder } from "./support.ts";
 

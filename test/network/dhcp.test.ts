@@ -3,9 +3,10 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import { until } from "../../local-cloud/network/machine/shell.ts";
-import type { DataPlane, NicPicture, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
+import type { NicPicture, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
 import {
   dhcpConfiguration,
   dnsConfiguration,

@@ -2,9 +2,10 @@
 
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import { until } from "../../local-cloud/network/machine/shell.ts";
-import type { DataPlane, GreTunnelPicture, Picture } from "../../local-cloud/network/picture.ts";
+import type { GreTunnelPicture, Picture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import {
   greRule,

@@ -3,9 +3,10 @@
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import { run } from "../../local-cloud/network/machine/shell.ts";
-import type { DataPlane, NodePicture } from "../../local-cloud/network/picture.ts";
+import type { NodePicture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { inView, node, ownPrefix, router, temporaryFolder } from "./support.ts";
 

@@ -3,10 +3,11 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import { listNamespaces } from "../../local-cloud/network/machine/namespaces.ts";
 import { processesIn } from "../../local-cloud/network/machine/shell.ts";
-import type { DataPlane, NodePicture } from "../../local-cloud/network/picture.ts";
+import type { NodePicture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { node, output, ownPrefix, router, runs, temporaryFolder } from "./support.ts";
 

@@ -2,9 +2,10 @@
 
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import { processesIn, until } from "../../local-cloud/network/machine/shell.ts";
-import type { DataPlane, NodePicture, RouterPicture } from "../../local-cloud/network/picture.ts";
+import type { NodePicture, RouterPicture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { inView, node, output, ownPrefix, router, temporaryFolder } from "./support.ts";
 

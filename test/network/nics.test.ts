@@ -2,8 +2,9 @@
 
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
-import type { DataPlane, NicPicture, Picture } from "../../local-cloud/network/picture.ts";
+import type { NicPicture, Picture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { node, output, ownPrefix, router, temporaryFolder } from "./support.ts";
 

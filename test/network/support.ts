@@ -8,14 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Client, type ConnectConfig, utils } from "ssh2";
+import type { DataPlane, Observation } from "../../local-cloud/network/data-plane.ts";
 import { environment, processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type {
-  DataPlane,
   GreTunnelPicture,
   IpsecTunnelPicture,
   LinkPicture,
   NodePicture,
-  Observation,
   RouterPicture,
   RulePicture,
 } from "../../local-cloud/network/picture.ts";

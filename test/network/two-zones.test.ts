@@ -5,9 +5,10 @@ import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import { processesIn, until } from "../../local-cloud/network/machine/shell.ts";
-import type { DataPlane, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
+import type { Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import {
   keyPair,

@@ -4,9 +4,10 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import { until } from "../../local-cloud/network/machine/shell.ts";
-import type { DataPlane, NodePicture, UserdataPicture } from "../../local-cloud/network/picture.ts";
+import type { NodePicture, UserdataPicture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { inView, node, ownPrefix, temporaryFolder } from "./support.ts";
 

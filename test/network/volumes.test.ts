@@ -4,8 +4,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
-import type { DataPlane, NodePicture, VolumePicture } from "../../local-cloud/network/picture.ts";
+import type { NodePicture, VolumePicture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { inView, node, ownPrefix, temporaryFolder } from "./support.ts";
 

@@ -1,9 +1,10 @@
 /** The links between zones inside the internet's namespace: what is set for none of them never meets the daemon. */
 
 import { join } from "node:path";
+import type { LinkObservation } from "../data-plane.ts";
 import { configure } from "../machine/namespaces.ts";
 import { PacketDaemon } from "../machine/packet-daemon.ts";
-import type { LinkObservation, LinkPicture } from "../picture.ts";
+import type { LinkPicture } from "../picture.ts";
 import { daemonSettings, deviceLines, isLed, linkDevice, ruleLines, servedLines, silence } from "./links.ts";
 
 const program = join(import.meta.dirname, "link-daemon.py");

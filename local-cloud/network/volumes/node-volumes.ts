@@ -1,7 +1,8 @@
 /** The volumes of one node, as disks in its /dev. */
 
+import type { DiskUse } from "../data-plane.ts";
 import { run } from "../machine/shell.ts";
-import type { DiskUse, Image, VolumePicture } from "../picture.ts";
+import type { Image, VolumePicture } from "../picture.ts";
 import type { LoopDevice, Volumes } from "./volumes.ts";
 
 /** Where the deep learning image has its data disk, the first volume. */

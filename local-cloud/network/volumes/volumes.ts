@@ -3,8 +3,9 @@
 import { constants, existsSync, readdirSync, statSync } from "node:fs";
 import { mkdir, open, readdir, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { DiskUse } from "../data-plane.ts";
 import { run, until } from "../machine/shell.ts";
-import type { DiskUse, VolumePicture } from "../picture.ts";
+import type { VolumePicture } from "../picture.ts";
 
 const folderName = "volumes";
 const bytesOfGb = 2 ** 30;

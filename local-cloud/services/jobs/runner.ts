@@ -3,7 +3,8 @@
  * the effect saved: a process killed in between does them again after its restart.
  */
 import { retCodes } from "../../../qingcloud/errors.ts";
-import type { DataPlane, Picture } from "../../network/picture.ts";
+import type { DataPlane } from "../../network/data-plane.ts";
+import type { Picture } from "../../network/picture.ts";
 import type { Job, JobError, JobWork } from "../../store/resources.ts";
 import type { Store } from "../../store/store.ts";
 import { type Effect, newId, type ZoneState } from "../context.ts";

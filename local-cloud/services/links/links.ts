@@ -1,6 +1,7 @@
 /** The links between zones: what is set for them, kept in the state, and how the picture shows it. */
 import { isDeepStrictEqual } from "node:util";
-import type { LinkPicture, Observation } from "../../network/picture.ts";
+import type { Observation } from "../../network/data-plane.ts";
+import type { LinkPicture } from "../../network/picture.ts";
 import type { LinkRecord, LinkSettings } from "../../store/links.ts";
 import type { Store } from "../../store/store.ts";
 import { isWhole, readNumber, wrong } from "../faults/settings.ts";

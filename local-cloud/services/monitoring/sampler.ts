@@ -1,5 +1,5 @@
 /** Reads the data plane's counters every few seconds and adds what has passed to the measurements. */
-import type { Counters, DataPlane, Traffic } from "../../network/picture.ts";
+import type { Counters, DataPlane, Traffic } from "../../network/data-plane.ts";
 import { fine, type Measurement, type Measurements } from "../../store/measurements.ts";
 import type { Instance } from "../../store/resources.ts";
 
