@@ -1,6 +1,6 @@
 /** The internet between two zones, made worse on request, on the wire. */
 
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
@@ -47,6 +47,15 @@ draw = random.Random(${seed})
 # A reply is drawn only when its request has passed.
 print(json.dumps([n for n in range(1, ${pings + 1}) if draw.random() >= ${loss} and draw.random() >= ${loss}]))`;
   return JSON.parse(await output("python3", "-c", program)) as number[];
+}
+
+/** The process that handles the links' packets. */
+function daemon(): number {
+  const found = processesIn([`${prefix}-internet`]).filter((pid) =>
+    readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("link-daemon"),
+  );
+  expect(found).toHaveLength(1);
+  return found[0] ?? 0;
 }
 
 describe("links between zones", { timeout: 30_000 }, () => {
@@ -140,13 +149,28 @@ describe("links between zones", { timeout: 30_000 }, () => {
 
   test("a daemon that is killed comes back with the same settings", async () => {
     await plane.converge(scene(link({ rttMs: 40 })));
-    const isDaemon = async (pid: number) =>
-      (await output("cat", `/proc/${pid}/cmdline`)).includes("link-daemon");
-    const daemons: number[] = [];
-    for (const pid of processesIn([`${prefix}-internet`])) if (await isDaemon(pid)) daemons.push(pid);
-    expect(daemons).toHaveLength(1);
-    for (const pid of daemons) process.kill(pid, "SIGKILL");
+    process.kill(daemon(), "SIGKILL");
     await until("packets to pass again", async () => (await ping(eips[1])).includes("3 received"));
     for (const ms of roundTrips(await ping(eips[1]))) expect(ms).toBeGreaterThanOrEqual(40);
+  });
+
+  test("links that a daemon's end left half made are made whole by the next attempt", async () => {
+    await plane.converge(scene(link({ rttMs: 40 })));
+    const near = link({ id: "gpu1a-gpu1a", networks: ["203.0.113.0/24", "203.0.113.0/24"], rttMs: 60 });
+    const both = scene(link({ cut: true }), near);
+    const devices = async () =>
+      (await output("ip", "-n", `${prefix}-internet`, "tuntap")).trim().split("\n").length;
+    process.kill(daemon(), "SIGSTOP");
+    const failing = expect(plane.converge(both)).rejects.toThrow(/links of the internet could not be set/);
+    await until("the second device", async () => (await devices()) === 2);
+    process.kill(daemon(), "SIGKILL");
+    await failing;
+    await plane.converge(both);
+    expect(roundTrips(await ping(neighbour)).filter((ms) => ms < 60)).toEqual([]);
+    expect(await ping(eips[1])).toContain("0 received");
+    await plane.converge(scene());
+    expect(await ping(eips[1])).toContain("3 received");
+    expect(Math.min(...roundTrips(await ping(neighbour)))).toBeLessThan(60);
+    expect(await output("ip", "-n", `${prefix}-internet`, "tuntap")).toBe("");
   });
 });

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import type { LinkObservation } from "../data-plane.ts";
-import { configure } from "../machine/namespaces.ts";
+import { attempt, configure } from "../machine/namespaces.ts";
 import { PacketDaemon } from "../machine/packet-daemon.ts";
 import type { LinkPicture } from "../picture.ts";
 import { daemonSettings, deviceLines, isLed, linkDevice, ruleLines, servedLines, silence } from "./links.ts";
@@ -31,6 +31,31 @@ export class InternetLinks {
 
   /** Makes the links as in the picture. */
   async apply(links: readonly LinkPicture[]): Promise<void> {
+    try {
+      await this.#change(links);
+    } catch (error) {
+      // Half made is worse than not there: the next attempt makes them anew.
+      await this.#clear(links);
+      throw error;
+    }
+  }
+
+  /** Takes away what there may be of these links, and of those that were there before. */
+  async #clear(links: readonly LinkPicture[]): Promise<void> {
+    const rules = [...this.#standing].flatMap(([id, { slot, rules: known }]) => [
+      ...known,
+      ...links.filter((link) => link.id === id).flatMap((link) => ruleLines(link, slot)),
+    ]);
+    const devices = new Set([...this.#links, ...links].filter(isLed).map(linkDevice));
+    await this.stop();
+    await attempt(this.#namespace, [
+      ...[...new Set(rules)].map((rule) => `rule del ${rule}`),
+      ...[...devices].map((device) => `link del ${device}`),
+    ]);
+    await configure(this.#namespace, { nft: this.#silence });
+  }
+
+  async #change(links: readonly LinkPicture[]): Promise<void> {
     const led = links.filter(isLed);
     const plans = links.map((link) => ({ link, slot: this.#slotOf(link.id) }));
     const isNew = ({ link }: { link: LinkPicture }) =>

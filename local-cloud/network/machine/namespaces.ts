@@ -75,6 +75,11 @@ function lines(texts: readonly string[]): string {
   return texts.map((text) => `${text}\n`).join("");
 }
 
+/** Does those of the lines for `ip -batch` that can be done. */
+export async function attempt(namespace: string, ip: readonly string[]): Promise<void> {
+  await run("ip", ["-n", namespace, "-force", "-batch", "-"], { input: lines(ip) }).catch(() => {});
+}
+
 /** Removes interfaces that may be gone already. */
 export async function deleteLinks(namespace: string, devices: readonly string[]): Promise<void> {
   if (devices.length === 0) return;
