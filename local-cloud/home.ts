@@ -16,7 +16,7 @@ import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import type { Credentials } from "./api/authentication.ts";
 import { Failure } from "./failure.ts";
-import type { Quotas } from "./services/account/quotas.ts";
+import type { Quotas } from "./services/account/limits.ts";
 import { zones } from "./services/zones/zones.ts";
 
 export interface Settings {

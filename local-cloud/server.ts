@@ -13,7 +13,7 @@ import type { DataPlane } from "./network/data-plane.ts";
 import { clearLeftovers } from "./network/leftovers.ts";
 import { noDataPlane } from "./network/none.ts";
 import { register, unregister } from "./pid-record.ts";
-import { defaultQuotas, readQuotas } from "./services/account/quotas.ts";
+import { defaultQuotas, readQuotas } from "./services/account/limits.ts";
 import { Faults } from "./services/faults/faults.ts";
 import { readDurations } from "./services/jobs/jobs.ts";
 import { JobRunner } from "./services/jobs/runner.ts";

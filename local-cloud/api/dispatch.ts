@@ -3,7 +3,7 @@ import { performance } from "node:perf_hooks";
 import type { Action } from "../../qingcloud/action.ts";
 import { actionsByName } from "../../qingcloud/actions.ts";
 import { retCodes } from "../../qingcloud/errors.ts";
-import type { Quotas } from "../services/account/quotas.ts";
+import type { Quotas } from "../services/account/limits.ts";
 import type { Context } from "../services/context.ts";
 import { ApiError, badValue, missing } from "../services/errors.ts";
 import type { Faults } from "../services/faults/faults.ts";

@@ -6,7 +6,7 @@ import type * as actions from "../../qingcloud/actions.ts";
 import type { Measurements } from "../store/measurements.ts";
 import type { JobAction, JobWork, Kind, ResourceOfKind } from "../store/resources.ts";
 import type { Store } from "../store/store.ts";
-import type { Quotas } from "./account/quotas.ts";
+import type { Quotas } from "./account/limits.ts";
 import { denied, notFound } from "./errors.ts";
 
 /** What every part of a service sees of one zone. */
@@ -100,6 +100,23 @@ export function needIdle(resource: Leased, doing: string): void {
     const state = resource.transition === "" ? resource.status : resource.transition;
     throw denied(`${names[resource.kind]} [${resource.id}] is ${state}, can not be ${doing}`);
   }
+}
+
+/**
+ * Starts a job at work on resources, which are in a transition until it ends where one is given.
+ * @param others ids that the job names beside them
+ */
+export function startOn(
+  context: Context,
+  work: JobWork,
+  resources: readonly Leased[],
+  {
+    transition = "",
+    others = [],
+  }: { readonly transition?: string; readonly others?: readonly string[] } = {},
+): { job_id: string } {
+  if (transition !== "") for (const resource of resources) context.store.put({ ...resource, transition });
+  return { job_id: context.startJob(work, [...resources.map(({ id }) => id), ...others]) };
 }
 
 /** A resource of a time to come was made before the server's clock was set back: it has its lease. */

@@ -3,7 +3,7 @@
 import { bandwidth } from "../../qingcloud/actions/eips.ts";
 import { instanceClass } from "../../qingcloud/actions/instances.ts";
 import type * as actions from "../../qingcloud/actions.ts";
-import { limits } from "./account/quotas.ts";
+import { limits } from "./account/limits.ts";
 import type { Handler, Handlers } from "./context.ts";
 import { cpus, memories } from "./instances/shapes.ts";
 import { readVolumeType, sizeStep, volumeTypes } from "./volumes/types.ts";

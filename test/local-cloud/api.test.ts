@@ -5,7 +5,7 @@ import type { CallLog } from "../../local-cloud/api/call-log.ts";
 import { answer } from "../../local-cloud/api/dispatch.ts";
 import { RateLimit } from "../../local-cloud/api/rate-limit.ts";
 import { noDataPlane } from "../../local-cloud/network/none.ts";
-import { defaultQuotas } from "../../local-cloud/services/account/quotas.ts";
+import { defaultQuotas } from "../../local-cloud/services/account/limits.ts";
 import { Faults } from "../../local-cloud/services/faults/faults.ts";
 import { readDurations } from "../../local-cloud/services/jobs/jobs.ts";
 import { JobRunner } from "../../local-cloud/services/jobs/runner.ts";

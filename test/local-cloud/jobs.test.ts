@@ -5,7 +5,7 @@ import { expect, test, vi } from "vitest";
 import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
 import { noDataPlane } from "../../local-cloud/network/none.ts";
 import type { Picture } from "../../local-cloud/network/picture.ts";
-import { defaultQuotas } from "../../local-cloud/services/account/quotas.ts";
+import { defaultQuotas } from "../../local-cloud/services/account/limits.ts";
 import type { ZoneState } from "../../local-cloud/services/context.ts";
 import { type Handlers, newId } from "../../local-cloud/services/context.ts";
 import { handlers } from "../../local-cloud/services/handlers.ts";

@@ -1,7 +1,7 @@
 /** A state that is monitored by a clock and by counters that the test sets. */
 import { readRequest } from "../../local-cloud/api/validation.ts";
 import type { Counters } from "../../local-cloud/network/data-plane.ts";
-import { defaultQuotas } from "../../local-cloud/services/account/quotas.ts";
+import { defaultQuotas } from "../../local-cloud/services/account/limits.ts";
 import { ApiError } from "../../local-cloud/services/errors.ts";
 import { monitorHandlers } from "../../local-cloud/services/monitoring/monitor.ts";
 import { Sampler } from "../../local-cloud/services/monitoring/sampler.ts";

@@ -13,6 +13,7 @@ import {
   needIdle,
   needLease,
   newId,
+  startOn,
   timestamp,
   type ZoneState,
 } from "../context.ts";
@@ -96,7 +97,9 @@ const releaseEips: Handler<typeof actions.ReleaseEips> = (request, context) => {
     needUnused(context, eip, "released");
     needLease(eip, context, "released");
   }
-  return start(context, eips, "releasing", { action: "ReleaseEips", eips: eips.map(({ id }) => id) });
+  return startOn(context, { action: "ReleaseEips", eips: eips.map(({ id }) => id) }, eips, {
+    transition: "releasing",
+  });
 };
 
 const timesADay = { lowered: 100, rebilled: 2 } as const;
@@ -126,11 +129,7 @@ const changeEipsBandwidth: Handler<typeof actions.ChangeEipsBandwidth> = (reques
   );
   for (const eip of eips) if (request.bandwidth < eip.bandwidth) count(context, eip, "lowered");
   const ids = eips.map(({ id }) => id);
-  return start(context, eips, "", {
-    action: "ChangeEipsBandwidth",
-    eips: ids,
-    bandwidth: request.bandwidth,
-  });
+  return startOn(context, { action: "ChangeEipsBandwidth", eips: ids, bandwidth: request.bandwidth }, eips);
 };
 
 const changeEipsBillingMode: Handler<typeof actions.ChangeEipsBillingMode> = (request, context) => {
@@ -140,11 +139,11 @@ const changeEipsBillingMode: Handler<typeof actions.ChangeEipsBillingMode> = (re
     if (eip.billingMode !== request.billing_mode) count(context, eip, "rebilled");
   }
   const ids = eips.map(({ id }) => id);
-  return start(context, eips, "", {
-    action: "ChangeEipsBillingMode",
-    eips: ids,
-    billingMode: request.billing_mode,
-  });
+  return startOn(
+    context,
+    { action: "ChangeEipsBillingMode", eips: ids, billingMode: request.billing_mode },
+    eips,
+  );
 };
 
 const modifyEipAttributes: Handler<typeof actions.ModifyEipAttributes> = (request, context) => {
@@ -156,21 +155,6 @@ const modifyEipAttributes: Handler<typeof actions.ModifyEipAttributes> = (reques
   });
   return { eip_id: eip.id };
 };
-
-function start(
-  context: Context,
-  eips: readonly Eip[],
-  transition: string,
-  work: Parameters<Context["startJob"]>[0],
-): { job_id: string } {
-  if (transition !== "") for (const eip of eips) context.store.put({ ...eip, transition });
-  return {
-    job_id: context.startJob(
-      work,
-      eips.map(({ id }) => id),
-    ),
-  };
-}
 
 function change(state: ZoneState, ids: readonly string[], changes: Partial<Eip>): void {
   for (const id of ids) {

@@ -1,6 +1,6 @@
 /** Instances: the nodes that train. */
 import type * as actions from "../../../qingcloud/actions.ts";
-import type { Instance, JobWork } from "../../store/resources.ts";
+import type { Instance } from "../../store/resources.ts";
 import { needQuota } from "../account/quotas.ts";
 import {
   type Context,
@@ -11,6 +11,7 @@ import {
   need,
   needIdle,
   needLease,
+  startOn,
   timestamp,
   unfinishedWork,
   type ZoneState,
@@ -109,7 +110,9 @@ const terminateInstances: Handler<typeof actions.TerminateInstances> = (request,
     needLease(instance, context, "terminated");
   }
   const work = { action: "TerminateInstances", directCease: request.direct_cease === 1 } as const;
-  return start(context, instances, "terminating", { ...work, instances: instances.map(({ id }) => id) });
+  return startOn(context, { ...work, instances: instances.map(({ id }) => id) }, instances, {
+    transition: "terminating",
+  });
 };
 
 const ceaseInstances: Handler<typeof actions.CeaseInstances> = (request, context) => {
@@ -120,10 +123,7 @@ const ceaseInstances: Handler<typeof actions.CeaseInstances> = (request, context
     if (!isGone(instance)) throw denied(`instance [${id}] is not terminated, can not be ceased`);
     return instance;
   });
-  return start(context, instances, "", {
-    action: "CeaseInstances",
-    instances: instances.map(({ id }) => id),
-  });
+  return startOn(context, { action: "CeaseInstances", instances: instances.map(({ id }) => id) }, instances);
 };
 
 const startInstances: Handler<typeof actions.StartInstances> = (request, context) =>
@@ -151,7 +151,7 @@ function changeState(
     needIdle(instance, doing);
     needSize(context, instance.id, doing);
   }
-  return start(context, instances, transition, { action, instances: instances.map(({ id }) => id) });
+  return startOn(context, { action, instances: instances.map(({ id }) => id) }, instances, { transition });
 }
 
 /** Refuses while a job gives the instance another size: no transition status is documented for that. */
@@ -203,7 +203,7 @@ const resizeInstances: Handler<typeof actions.ResizeInstances> = (request, conte
   );
   const gpus = growth(({ gpu }) => gpu);
   for (const { shape } of resized) needCapacity(context, { ...shape, gpu: Math.max(0, gpus) }, 1);
-  return start(context, instances, "", { action: "ResizeInstances", resized });
+  return startOn(context, { action: "ResizeInstances", resized }, instances);
 };
 
 /** Refuses a disk that is no Linux disk, or smaller than the one there is. */
@@ -222,21 +222,6 @@ const modifyInstanceAttributes: Handler<typeof actions.ModifyInstanceAttributes>
   });
   return {};
 };
-
-function start(
-  context: Context,
-  instances: readonly Instance[],
-  transition: string,
-  work: JobWork,
-): { job_id: string } {
-  for (const instance of instances) if (transition !== "") context.store.put({ ...instance, transition });
-  return {
-    job_id: context.startJob(
-      work,
-      instances.map(({ id }) => id),
-    ),
-  };
-}
 
 export const instanceHandlers = {
   DescribeInstances: describeInstances,

@@ -1,6 +1,6 @@
 /** VPC routers. An EIP and statics are inert until UpdateRouters, a security group until ApplySecurityGroup. */
 import type * as actions from "../../../qingcloud/actions.ts";
-import type { JobWork, Router } from "../../store/resources.ts";
+import type { Router } from "../../store/resources.ts";
 import { accountId } from "../account/account.ts";
 import { needQuota } from "../account/quotas.ts";
 import {
@@ -12,6 +12,7 @@ import {
   needIdle,
   needLease,
   newId,
+  startOn,
   timestamp,
   type ZoneState,
 } from "../context.ts";
@@ -172,7 +173,7 @@ const updateRouters: Handler<typeof actions.UpdateRouters> = (request, context) 
     const eip = to === undefined ? {} : { eipId: to };
     return { id: router.id, configuration: { revision: router.revision, ...eip, statics } };
   });
-  return start(context, { action: "UpdateRouters", routers: configurations }, routers);
+  return startOn(context, { action: "UpdateRouters", routers: configurations }, routers);
 };
 
 function mark(state: ZoneState, eipId: string | undefined, transition: string): void {
@@ -197,7 +198,7 @@ const deleteRouters: Handler<typeof actions.DeleteRouters> = (request, context) 
     context.store.put({ ...router, transition: "deleting" });
   }
   const ids = routers.map(({ id }) => id);
-  return { routers: ids, ...start(context, { action: "DeleteRouters", routers: ids }, routers) };
+  return { routers: ids, ...startOn(context, { action: "DeleteRouters", routers: ids }, routers) };
 };
 
 const powerOnRouters: Handler<typeof actions.PowerOnRouters> = (request, context) =>
@@ -221,16 +222,7 @@ function power(
     context.store.put({ ...router, transition: isOn ? "poweroning" : "poweroffing" });
   }
   const ids = routers.map(({ id }) => id);
-  return { routers: ids, ...start(context, { action, routers: ids }, routers) };
-}
-
-function start(context: Context, work: JobWork, routers: readonly Router[]): { job_id: string } {
-  return {
-    job_id: context.startJob(
-      work,
-      routers.map(({ id }) => id),
-    ),
-  };
+  return { routers: ids, ...startOn(context, { action, routers: ids }, routers) };
 }
 
 export const routerHandlers = {

@@ -1,6 +1,6 @@
 /** What the jobs of volumes do when they end, and what becomes of volumes when an instance starts or goes. */
 import type { Volume } from "../../store/resources.ts";
-import { limits } from "../account/quotas.ts";
+import { limits } from "../account/limits.ts";
 import { type Effects, isGone, type ZoneState } from "../context.ts";
 
 /** Instances name their own disks sda and sdb. */

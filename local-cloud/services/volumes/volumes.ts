@@ -1,10 +1,9 @@
 /** Volumes: disks beside the one of an instance. */
 import type * as actions from "../../../qingcloud/actions.ts";
-import type { JobWork, Volume } from "../../store/resources.ts";
+import type { Volume } from "../../store/resources.ts";
 import { accountId } from "../account/account.ts";
 import { needQuota, needRoom } from "../account/quotas.ts";
 import {
-  type Context,
   distinct,
   type Handler,
   type Handlers,
@@ -12,6 +11,7 @@ import {
   needIdle,
   needLease,
   newId,
+  startOn,
   timestamp,
   unfinishedWork,
   type ZoneState,
@@ -146,7 +146,7 @@ const attachVolumes: Handler<typeof actions.AttachVolumes> = (request, context) 
   needRoom("instance_volumes", count, `instance [${instance.id}]`);
   const ids = volumes.map(({ id }) => id);
   const work = { action: "AttachVolumes", volumes: ids, instance: instance.id } as const;
-  return start(context, volumes, "attaching", work, [...ids, instance.id]);
+  return startOn(context, work, volumes, { transition: "attaching", others: [instance.id] });
 };
 
 const detachVolumes: Handler<typeof actions.DetachVolumes> = (request, context) => {
@@ -161,7 +161,7 @@ const detachVolumes: Handler<typeof actions.DetachVolumes> = (request, context) 
   });
   const ids = volumes.map(({ id }) => id);
   const work = { action: "DetachVolumes", volumes: ids, instance: instance.id } as const;
-  return start(context, volumes, "detaching", work, [...ids, instance.id]);
+  return startOn(context, work, volumes, { transition: "detaching", others: [instance.id] });
 };
 
 const resizeVolumes: Handler<typeof actions.ResizeVolumes> = (request, context) => {
@@ -175,7 +175,7 @@ const resizeVolumes: Handler<typeof actions.ResizeVolumes> = (request, context) 
   const growth = volumes.reduce((sum, { size }) => sum + request.size - size, 0);
   needQuota(context, "volume_size", growth);
   const ids = volumes.map(({ id }) => id);
-  return start(context, volumes, "", { action: "ResizeVolumes", volumes: ids, size: request.size }, ids);
+  return startOn(context, { action: "ResizeVolumes", volumes: ids, size: request.size }, volumes);
 };
 
 const modifyVolumeAttributes: Handler<typeof actions.ModifyVolumeAttributes> = (request, context) => {
@@ -197,19 +197,8 @@ const deleteVolumes: Handler<typeof actions.DeleteVolumes> = (request, context) 
     needLease(volume, context, "deleted");
   }
   const ids = volumes.map(({ id }) => id);
-  return start(context, volumes, "deleting", { action: "DeleteVolumes", volumes: ids }, ids);
+  return startOn(context, { action: "DeleteVolumes", volumes: ids }, volumes, { transition: "deleting" });
 };
-
-function start(
-  context: Context,
-  volumes: readonly Volume[],
-  transition: string,
-  work: JobWork,
-  resourceIds: readonly string[],
-): { job_id: string } {
-  if (transition !== "") for (const volume of volumes) context.store.put({ ...volume, transition });
-  return { job_id: context.startJob(work, resourceIds) };
-}
 
 export const volumeHandlers = {
   CreateVolumes: createVolumes,
