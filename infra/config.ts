@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { overlaps, parseNetwork } from "../qingcloud/networks.ts";
 import { existing, hasVpc } from "./existing/schema.ts";
+import { countTunnels, mostGreTunnels } from "./plan/tunnels.ts";
 
 const network24 = z.cidrv4().refine((text) => parseNetwork(text)?.prefix === 24, {
   error: "must be a /24 with host bits 0, e.g. 192.168.1.0/24",
@@ -87,7 +88,9 @@ export const configSchema = z
       .default("192.168.0.0/16"),
     tunnel: z
       .strictObject({
-        kind: z.enum(["ipsec", "none"]).default("ipsec"),
+        kind: z.enum(["ipsec", "gre", "none"]).default("ipsec"),
+        allowUnencrypted: z.boolean().default(false),
+        topology: z.enum(["mesh", "star"]).default("mesh"),
         check: z.enum(["quick", "full", "off"]).default("quick"),
       })
       .prefault({}),
@@ -143,7 +146,22 @@ export const configSchema = z
       );
     }
     if (run.mode === "cross-zone" && tunnel.kind === "none") {
-      problem(["tunnel", "kind"], "mode cross-zone needs a tunnel; allowed: ipsec", tunnel.kind);
+      problem(["tunnel", "kind"], "mode cross-zone needs a tunnel; allowed: ipsec, gre", tunnel.kind);
+    }
+    if (tunnel.kind === "gre" && !tunnel.allowUnencrypted) {
+      problem(
+        ["tunnel", "allowUnencrypted"],
+        "must be true for a tunnel of kind gre, which does not encrypt: gradients cross the internet in clear; or take kind ipsec",
+        tunnel.allowUnencrypted,
+      );
+    }
+    const tunnels = countTunnels(zones.length, tunnel.topology);
+    if (tunnel.kind === "gre" && tunnels > mostGreTunnels) {
+      problem(
+        ["tunnel", "topology"],
+        `${zones.length} zones as a ${tunnel.topology} need ${tunnels} tunnels, there are subnets for ${mostGreTunnels} of kind gre; take topology star, kind ipsec, or fewer zones`,
+        tunnel.topology,
+      );
     }
     const nodes = zones.reduce((sum, each) => sum + each.nodes, 0);
     if (run.worldSize !== undefined && run.worldSize !== nodes) {

@@ -38,7 +38,7 @@ const run =
           files: runFiles(config),
           nodes: new Map(network.nodes.map((node) => [node.plan.name, node])),
         },
-        { dependsOn: network.tunnels.flatMap(({ pathCheck }) => pathCheck ?? []) },
+        { dependsOn: [...network.pathChecks] },
       );
 
 export const zones = network.zones.map((zone) => zone.output());

@@ -1,7 +1,8 @@
 import { ComponentResource, type ComponentResourceOptions, output } from "@pulumi/pulumi";
-import { Eip, SshKey, StackMark } from "../../provider/index.ts";
+import { Eip, type PathCheck, SshKey, StackMark } from "../../provider/index.ts";
 import type { Existing } from "../existing/join.ts";
 import type { Plan } from "../plan/plan.ts";
+import { type Effort, pathCheck } from "./path.ts";
 import type { PublicAddress } from "./router.ts";
 import { Tunnel } from "./tunnel.ts";
 import { type Node, Zone, type ZoneArgs } from "./zone.ts";
@@ -10,7 +11,7 @@ export interface NetworkArgs {
   readonly plan: Plan;
   /** What zones have already, by their names: it is joined, not made. */
   readonly existing: ReadonlyMap<string, Existing>;
-  readonly check: "quick" | "full" | "off";
+  readonly check: Effort | "off";
   readonly ssh: ZoneArgs["ssh"];
   readonly needs: ZoneArgs["needs"];
 }
@@ -19,6 +20,8 @@ export interface NetworkArgs {
 export class Network extends ComponentResource {
   readonly zones: readonly Zone[];
   readonly tunnels: readonly Tunnel[];
+  /** Of every pair of zones; none with `check: off`. */
+  readonly pathChecks: readonly PathCheck[];
   readonly operatorKey: SshKey;
 
   constructor(
@@ -50,7 +53,25 @@ export class Network extends ComponentResource {
       const zones = [this.#zone(one), this.#zone(other)] as const;
       return new Tunnel(tunnel.name, { plan: tunnel, mark, zones, check }, child);
     });
+    this.pathChecks = [
+      ...this.tunnels.flatMap((tunnel) => tunnel.pathCheck ?? []),
+      ...(check === "off" ? [] : this.#checkRelayed(plan, check)),
+    ];
     this.registerOutputs({});
+  }
+
+  /** Pairs of zones that no tunnel joins: between spokes of a star, packets pass two. */
+  #checkRelayed({ paths }: Plan, effort: Effort): PathCheck[] {
+    const joined = new Set(this.tunnels.map(({ plan }) => plan.name));
+    return paths
+      .filter(({ name }) => !joined.has(name))
+      .flatMap(({ name, zones: [one, other], mtu }) => {
+        const through = this.tunnels
+          .filter(({ plan }) => plan.zones.includes(one) || plan.zones.includes(other))
+          .flatMap(({ sides }) => sides);
+        const zones = [this.#zone(one), this.#zone(other)] as const;
+        return pathCheck(name, { zones, mtu, effort, through }, this) ?? [];
+      });
   }
 
   get nodes(): readonly Node[] {

@@ -1,73 +1,66 @@
 import {
   ComponentResource,
   type ComponentResourceOptions,
+  type CustomResource,
   type Input,
   type Output,
   output,
 } from "@pulumi/pulumi";
-import { IpsecTunnel, PathCheck, PresharedKey } from "../../provider/index.ts";
-import type { TunnelPlan } from "../plan/plan.ts";
+import { GreTunnel, IpsecTunnel, type PathCheck, PresharedKey } from "../../provider/index.ts";
+import type { TunnelPlan } from "../plan/tunnels.ts";
+import { type Effort, pathCheck } from "./path.ts";
 import type { Zone } from "./zone.ts";
 
 export interface TunnelArgs {
   readonly plan: TunnelPlan;
   readonly mark: Input<string>;
   readonly zones: readonly [Zone, Zone];
-  readonly check: "quick" | "full" | "off";
+  readonly check: Effort | "off";
 }
 
-/** An IPSec tunnel between two zones' routers, one IpsecTunnel at each side, and the proof that it carries packets. */
+/** A tunnel between two zones' routers, a router static at each side, and the proof that it carries packets. */
 export class Tunnel extends ComponentResource {
   readonly plan: TunnelPlan;
+  readonly sides: readonly CustomResource[];
   /** Absent with `tunnel.check: off`. */
   readonly pathCheck: PathCheck | undefined;
 
-  constructor(name: string, args: TunnelArgs, options: ComponentResourceOptions = {}) {
+  constructor(
+    name: string,
+    { plan, mark, zones, check }: TunnelArgs,
+    options: ComponentResourceOptions = {},
+  ) {
     super("crosszone:network:Tunnel", name, {}, options);
-    this.plan = args.plan;
-    const [one, other] = args.zones;
-    const key = new PresharedKey(name, {}, { parent: this });
-    const side = (from: Zone, to: Zone) =>
-      new IpsecTunnel(
-        `${name}-at-${from.plan.name}`,
-        {
-          zone: from.plan.zoneId,
-          mark: args.mark,
-          vpcId: from.router.id,
-          remoteAddress: to.eip.address,
-          presharedKey: key.value,
-          localNetworks: [from.plan.network],
-          targetNetworks: [to.plan.network],
-        },
-        { parent: this, ...from.router.ofStatics },
+    this.plan = plan;
+    const key = plan.kind === "ipsec" ? new PresharedKey(name, {}, { parent: this }) : undefined;
+    this.sides = ([0, 1] as const).map((here) => {
+      const [zone, peer] = here === 0 ? zones : [zones[1], zones[0]];
+      const there = here === 0 ? 1 : 0;
+      const common = {
+        zone: zone.plan.zoneId,
+        mark,
+        vpcId: zone.router.id,
+        remoteAddress: peer.eip.address,
+        targetNetworks: [...plan.networks[there]],
+      };
+      const sideName = `${name}-at-${zone.plan.name}`;
+      const sideOptions = { parent: this, ...zone.router.ofStatics };
+      if (plan.kind === "gre") {
+        const [localAddress, peerAddress] = [plan.addresses[here], plan.addresses[there]];
+        return new GreTunnel(sideName, { ...common, key: plan.key, localAddress, peerAddress }, sideOptions);
+      }
+      const localNetworks = [...plan.networks[here]];
+      return new IpsecTunnel(
+        sideName,
+        { ...common, presharedKey: key?.value ?? "", localNetworks },
+        sideOptions,
       );
-    const sides = [side(one, other), side(other, one)];
-    this.pathCheck = args.check === "off" ? undefined : this.#check(name, args, sides);
-    this.registerOutputs({ kind: args.plan.kind });
-  }
-
-  #check(name: string, { plan, zones, check }: TunnelArgs, sides: IpsecTunnel[]): PathCheck | undefined {
-    const [from, to] = zones.map((zone) => zone.nodes[0]);
-    if (from === undefined || to === undefined || check === "off") return undefined;
-    return new PathCheck(
-      name,
-      {
-        from: { connection: from.connection, address: from.plan.privateIp },
-        to: { connection: to.connection, address: to.plan.privateIp },
-        mtu: plan.mtu,
-        effort: check,
-        triggers: [
-          ...sides.map((each) => each.id),
-          ...[from, to].map((node) => node.instance.id),
-          ...zones.map((zone) => zone.eip.bandwidth.apply((mbps) => `${mbps} Mbit/s`)),
-        ],
-      },
-      {
-        parent: this,
-        dependsOn: [...sides, from.ready ?? from.instance, to.ready ?? to.instance],
-        deletedWith: from.instance,
-      },
-    );
+    });
+    this.pathCheck =
+      check === "off"
+        ? undefined
+        : pathCheck(name, { zones, mtu: plan.mtu, effort: check, through: this.sides }, this);
+    this.registerOutputs({ kind: plan.kind });
   }
 
   /** As `outputs.tunnels[]` shows it. */
@@ -87,7 +80,7 @@ export class Tunnel extends ComponentResource {
 }
 
 interface TunnelOutput {
-  kind: "ipsec";
+  kind: TunnelPlan["kind"];
   zones: string[];
   encrypted: boolean;
   /** Null where it was not checked. */

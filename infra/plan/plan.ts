@@ -2,11 +2,13 @@
 import { createHash } from "node:crypto";
 import { addressIn } from "../../qingcloud/networks.ts";
 import type { Config, ZoneConfig } from "../config.ts";
+import { type PathPlan, planPaths, planTunnels, type TunnelPlan } from "./tunnels.ts";
 
 export interface Plan {
   readonly vpcNetwork: string;
   readonly zones: readonly ZonePlan[];
   readonly tunnels: readonly TunnelPlan[];
+  readonly paths: readonly PathPlan[];
   readonly training: TrainingPlan | undefined;
 }
 
@@ -35,19 +37,11 @@ export interface NodePlan {
 
 /** An inbound rule of the zone's router. */
 export interface RulePlan {
-  readonly protocol: "tcp" | "udp" | "esp";
+  readonly protocol: "tcp" | "udp" | "esp" | "gre";
   readonly fromPort?: number;
   readonly toPort?: number;
   /** A CIDR, or a zone's name: the address of its EIP. */
   readonly from: { readonly cidr: string } | { readonly zone: string };
-}
-
-export interface TunnelPlan {
-  /** `a-b`, of the zones' names. */
-  readonly name: string;
-  readonly kind: "ipsec";
-  readonly zones: readonly [string, string];
-  readonly mtu: number;
 }
 
 export interface TrainingPlan {
@@ -63,48 +57,33 @@ export interface RankPlan {
   readonly node: string;
 }
 
-/** Inner packets of IPSec in UDP 4500 with AES and SHA: what strongSwan's own interface has, and what a 1,500-byte path carries. */
-const ipsecMtu = 1400;
 const firstHost = 2;
 const firstSshPort = 2201;
 
 export function makePlan(config: Config): Plan {
   const tunnels = planTunnels(config);
-  const zones = config.zones.map((zone) => planZone(zone, config, tunnels));
+  const paths = planPaths(config, tunnels);
+  const zones = config.zones.map((zone) => planZone(zone, config, tunnels, paths));
   return {
     vpcNetwork: config.vpcNetwork,
     zones,
     tunnels,
+    paths,
     training: config.training.mode === "none" ? undefined : planTraining(config, zones),
   };
 }
 
-/** Every pair of zones. */
-function planTunnels({ zones, tunnel }: Config): TunnelPlan[] {
-  const { kind } = tunnel;
-  if (kind === "none") return [];
-  return zones.flatMap((one, index) =>
-    zones.slice(index + 1).map((other) => ({
-      name: `${one.name}-${other.name}`,
-      kind,
-      zones: [one.name, other.name] as const,
-      mtu: ipsecMtu,
-    })),
-  );
-}
-
-function planZone(zone: ZoneConfig, config: Config, tunnels: readonly TunnelPlan[]): ZonePlan {
+function planZone(
+  zone: ZoneConfig,
+  config: Config,
+  tunnels: readonly TunnelPlan[],
+  paths: readonly PathPlan[],
+): ZonePlan {
   const nodes = Array.from({ length: zone.nodes }, (_, index) => ({
     name: `${zone.name}-${index + 1}`,
     privateIp: addressIn(zone.network, firstHost + index),
     sshPort: firstSshPort + index,
   }));
-  const peers = tunnels
-    .filter((tunnel) => tunnel.zones.includes(zone.name))
-    .map((tunnel) => ({
-      mtu: tunnel.mtu,
-      name: tunnel.zones[0] === zone.name ? tunnel.zones[1] : tunnel.zones[0],
-    }));
   return {
     name: zone.name,
     zoneId: zone.zoneId,
@@ -123,17 +102,32 @@ function planZone(zone: ZoneConfig, config: Config, tunnels: readonly TunnelPlan
           from: { cidr },
         }),
       ),
-      ...peers.flatMap(({ name }) => ipsecRules(name)),
+      ...peersOf(zone.name, tunnels).flatMap(({ peer, link }) => tunnelRules(link.kind, peer)),
     ],
-    routes: peers.map(({ name, mtu }) => ({
-      network: config.zones.find((other) => other.name === name)?.network ?? "",
-      mtu,
+    routes: peersOf(zone.name, paths).map(({ peer, link }) => ({
+      network: config.zones.find((other) => other.name === peer)?.network ?? "",
+      mtu: link.mtu,
     })),
   };
 }
 
-/** IKE, ESP in UDP through the routers' NAT, and plain ESP. Source: QingCloud's IPSec tunnel guide. */
-function ipsecRules(zone: string): RulePlan[] {
+/** The links that a zone has, each with the zone at its other end. */
+function peersOf<Link extends { readonly zones: readonly [string, string] }>(
+  zone: string,
+  links: readonly Link[],
+): { peer: string; link: Link }[] {
+  return links.flatMap((link) => {
+    const [one, other] = link.zones;
+    return one === zone ? [{ peer: other, link }] : other === zone ? [{ peer: one, link }] : [];
+  });
+}
+
+/**
+ * What a peer's router sends: GRE; or IKE, ESP in UDP through the routers' NAT, and plain ESP.
+ * Source: QingCloud's GRE and IPSec tunnel guides.
+ */
+function tunnelRules(kind: TunnelPlan["kind"], zone: string): RulePlan[] {
+  if (kind === "gre") return [{ protocol: "gre", from: { zone } }];
   return [
     { protocol: "udp", fromPort: 500, toPort: 500, from: { zone } },
     { protocol: "udp", fromPort: 4500, toPort: 4500, from: { zone } },

@@ -47,7 +47,7 @@ describe("defaults", () => {
     expect({ ...config, zones: undefined }).toEqual({
       zones: undefined,
       vpcNetwork: "192.168.0.0/16",
-      tunnel: { kind: "ipsec", check: "quick" },
+      tunnel: { kind: "ipsec", allowUnencrypted: false, topology: "mesh", check: "quick" },
       operatorCidrs: ["203.0.113.1/32"],
       ssh: { user: "ubuntu" },
       training: {
@@ -121,17 +121,35 @@ describe("bad input is told with key, what is allowed and what was given", () =>
     [
       "cross-zone without a tunnel",
       { ...plain, tunnel: { kind: "none" } },
-      ['crosszone:tunnel.kind: mode cross-zone needs a tunnel; allowed: ipsec (given: "none")'],
+      ['crosszone:tunnel.kind: mode cross-zone needs a tunnel; allowed: ipsec, gre (given: "none")'],
     ],
     [
       "another kind of tunnel",
       { ...plain, tunnel: { kind: "wireguard" } },
-      ['crosszone:tunnel.kind: Invalid option: expected one of "ipsec"|"none" (given: "wireguard")'],
+      ['crosszone:tunnel.kind: Invalid option: expected one of "ipsec"|"gre"|"none" (given: "wireguard")'],
     ],
     [
       "a name twice",
       zones({ name: "shanghai" }),
       ['crosszone:zones[1].name: is used twice (given: "shanghai")'],
+    ],
+    [
+      "a tunnel that does not encrypt, unless that is said",
+      { ...plain, tunnel: { kind: "gre" } },
+      [
+        "crosszone:tunnel.allowUnencrypted: must be true for a tunnel of kind gre, which does not encrypt: gradients cross the internet in clear; or take kind ipsec (given: nothing)",
+      ],
+    ],
+    [
+      "more GRE tunnels than there are subnets",
+      {
+        ...plain,
+        zones: Array.from({ length: 24 }, (_, index) => zoneOf(`z${index}`, index)),
+        tunnel: { kind: "gre", allowUnencrypted: true },
+      },
+      [
+        "crosszone:tunnel.topology: 24 zones as a mesh need 276 tunnels, there are subnets for 256 of kind gre; take topology star, kind ipsec, or fewer zones (given: nothing)",
+      ],
     ],
     [
       "names that give two tunnels one name",

@@ -39,9 +39,11 @@ export const validSettings: Arbitrary<{
     bandwidthMbps: fc.integer({ min: 1, max: 1000 }),
     operatorCidrs: fc.uniqueArray(cidr, { minLength: 1, maxLength: 4 }),
     mode: fc.constantFrom("cross-zone", "none"),
+    kind: fc.constantFrom("ipsec", "gre"),
+    topology: fc.constantFrom("mesh", "star"),
     masterPort: fc.integer({ min: 1024, max: 65535 }),
   })
-  .map(({ names, thirds, nodes, vpc, bandwidthMbps, operatorCidrs, mode, masterPort }) => ({
+  .map(({ names, thirds, nodes, vpc, bandwidthMbps, operatorCidrs, mode, kind, topology, masterPort }) => ({
     zones: names.map((name, index) => ({
       ...zoneOf(name, 0),
       network: `${vpc}.${thirds[index]}.0/24`,
@@ -50,6 +52,7 @@ export const validSettings: Arbitrary<{
     })),
     vpcNetwork: `${vpc}.0.0/16`,
     operatorCidrs,
+    tunnel: { kind, topology, allowUnencrypted: kind === "gre" },
     training: { mode, masterPort },
   }));
 

@@ -32,23 +32,67 @@ describe("the plan of any valid configuration", () => {
       for (const { sshPort } of zones.flatMap((zone) => zone.nodes)) expect(sshPort).toBeLessThan(65536);
     }));
 
-  test("connects every pair of zones by exactly one tunnel, with a name of its own", () =>
-    check(({ zones, tunnels }) => {
+  test("connects every pair of zones: a mesh by a tunnel each, a star by the first zone's tunnels", () =>
+    check(({ zones, tunnels, paths }, { tunnel }) => {
       const names = zones.map((zone) => zone.name);
-      const pairs = names.flatMap((a, i) => names.slice(i + 1).map((b) => [a, b].sort().join()));
-      expect(tunnels.map((tunnel) => [...tunnel.zones].sort().join()).sort()).toEqual(pairs.sort());
-      isUnique(tunnels.map((tunnel) => tunnel.name));
+      const pairs = names.flatMap((a, i) => names.slice(i + 1).map((b) => [a, b]));
+      expect(paths.map((path) => path.zones)).toEqual(pairs);
+      expect(tunnels.map((each) => each.zones)).toEqual(
+        tunnel.topology === "mesh" ? pairs : pairs.filter(([a]) => a === names[0]),
+      );
+      isUnique(tunnels.map((each) => each.name));
+      expect(tunnels.map(({ kind }) => kind)).toEqual(tunnels.map(() => tunnel.kind));
+    }));
+
+  test("a packet from any zone to any other finds a way through tunnels that carry both networks", () =>
+    check(({ zones, tunnels }) => {
+      for (const from of zones) {
+        for (const to of zones.filter((zone) => zone !== from)) {
+          let at = from.name;
+          for (let hops = 0; at !== to.name; hops += 1) {
+            expect(hops).toBeLessThan(2);
+            const onward = tunnels.flatMap(({ zones: [one, other], networks: [near, far] }) =>
+              at === one
+                ? [{ next: other, near, far }]
+                : at === other
+                  ? [{ next: one, near: far, far: near }]
+                  : [],
+            );
+            const [taken, ...more] = onward.filter(
+              ({ near, far }) => near.includes(from.network) && far.includes(to.network),
+            );
+            expect(more).toEqual([]);
+            if (taken === undefined) throw new Error(`no way from ${from.name} to ${to.name} at ${at}`);
+            at = taken.next;
+          }
+        }
+      }
+    }));
+
+  test("gives every GRE tunnel a key and two addresses of a subnet of its own, outside all networks", () =>
+    check(({ tunnels, vpcNetwork }) => {
+      const gre = tunnels.flatMap((tunnel) => (tunnel.kind === "gre" ? [tunnel] : []));
+      isUnique(gre.map(({ key }) => key));
+      const subnets = gre.map(({ addresses }) => addresses.map((address) => address.replace(/\.\d+$/, "")));
+      isUnique(subnets.map(([one]) => one));
+      for (const [one, other] of subnets) expect(one).toBe(other);
+      for (const { addresses } of gre) {
+        isUnique(addresses);
+        for (const address of addresses) expect(overlaps(`${address}/32`, vpcNetwork)).toBe(false);
+      }
     }));
 
   test("routes every zone to all others, and never to itself, with the MTU of the tunnel", () =>
-    check(({ zones, tunnels }) => {
+    check(({ zones, tunnels }, { tunnel }) => {
       for (const zone of zones) {
         const others = zones.filter((other) => other !== zone).map((other) => other.network);
-        expect(zone.routes.map((route) => route.network)).toEqual(others);
+        expect(new Set(zone.routes.map((route) => route.network))).toEqual(new Set(others));
+        isUnique(zone.routes.map((route) => route.network));
         expect(new Set(zone.routes.map((route) => route.mtu))).toEqual(
           new Set(tunnels.map(({ mtu }) => mtu)),
         );
       }
+      for (const { mtu } of tunnels) expect(mtu).toBe(tunnel.kind === "gre" ? 1472 : 1400);
     }));
 
   test("gives the ranks 0 to n-1 once each, one to a node, and the master is rank 0's address", () =>
@@ -77,17 +121,22 @@ describe("the plan of any valid configuration", () => {
       }
     }));
 
-  test("lets IPSec in only from the peers' zones: UDP 500, UDP 4500 and ESP of each", () =>
-    check(({ zones }) => {
+  test("lets tunnels in only from zones at their other ends: GRE, or UDP 500, UDP 4500 and ESP", () =>
+    check(({ zones, tunnels }, { tunnel }) => {
       for (const { name, rules } of zones) {
-        const ipsec = rules.filter((rule) => rule.protocol !== "tcp");
-        const peers = zones.map((zone) => zone.name).filter((other) => other !== name);
-        expect(ipsec).toEqual(
-          peers.flatMap((zone) => [
-            { protocol: "udp", fromPort: 500, toPort: 500, from: { zone } },
-            { protocol: "udp", fromPort: 4500, toPort: 4500, from: { zone } },
-            { protocol: "esp", from: { zone } },
-          ]),
+        const peers = tunnels
+          .filter((each) => each.zones.includes(name))
+          .map((each) => each.zones.find((zone) => zone !== name) ?? "");
+        expect(rules.filter((rule) => rule.protocol !== "tcp")).toEqual(
+          peers.flatMap((zone) =>
+            tunnel.kind === "gre"
+              ? [{ protocol: "gre", from: { zone } }]
+              : [
+                  { protocol: "udp", fromPort: 500, toPort: 500, from: { zone } },
+                  { protocol: "udp", fromPort: 4500, toPort: 4500, from: { zone } },
+                  { protocol: "esp", from: { zone } },
+                ],
+          ),
         );
       }
     }));

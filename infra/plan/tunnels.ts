@@ -1,0 +1,78 @@
+/** Which zones' routers are joined by tunnels, what each side carries, and which pairs of zones that connects. Pure. */
+import { addressIn } from "../../qingcloud/networks.ts";
+import type { Config } from "../config.ts";
+
+interface Common {
+  /** `a-b`, of the zones' names. */
+  readonly name: string;
+  readonly zones: readonly [string, string];
+  /** Networks behind each side's router, its zone's own first: the hub of a star carries for the other spokes too. */
+  readonly networks: readonly [readonly string[], readonly string[]];
+  /** Largest packet that passes, bytes. */
+  readonly mtu: number;
+}
+
+export type TunnelPlan =
+  | (Common & { readonly kind: "ipsec" })
+  | (Common & {
+      readonly kind: "gre";
+      /** Tells the tunnel's packets from those of others; it is no secret. */
+      readonly key: number;
+      /** Point-to-point addresses of the two sides. */
+      readonly addresses: readonly [string, string];
+    });
+
+/** Two zones whose nodes reach each other, over one tunnel or, through the hub of a star, over two. */
+export interface PathPlan {
+  readonly name: string;
+  readonly zones: readonly [string, string];
+  readonly mtu: number;
+}
+
+/** Inner packets on a 1,500-byte path: of ESP in UDP 4500 with AES and SHA, as strongSwan's own interface has; of GRE with a key. */
+const mtus = { ipsec: 1400, gre: 1472 } as const;
+/** Each GRE tunnel takes a /24 of it: QingCloud wants a subnet of its own for the two addresses of every tunnel. */
+const pointToPoint = "10.254.0.0/16";
+/** How many tunnels `pointToPoint` has subnets for. */
+export const mostGreTunnels = 256;
+const firstKey = 1001;
+
+/** How many tunnels a stack has. */
+export function countTunnels(zones: number, topology: Config["tunnel"]["topology"]): number {
+  return topology === "star" ? Math.max(0, zones - 1) : (zones * (zones - 1)) / 2;
+}
+
+/** Every pair of zones; in a star only the first zone, where the master is, with each other one. */
+export function planTunnels({ zones, tunnel }: Config): TunnelPlan[] {
+  const { kind, topology } = tunnel;
+  if (kind === "none") return [];
+  const isStar = topology === "star";
+  return pairs(isStar ? zones.slice(0, 1) : zones, zones).map(([one, other], index) => {
+    const relayed = isStar ? zones.slice(1).filter((zone) => zone !== other) : [];
+    const common = {
+      name: `${one.name}-${other.name}`,
+      zones: [one.name, other.name] as const,
+      networks: [[one, ...relayed].map(({ network }) => network), [other.network]] as const,
+      mtu: mtus[kind],
+    };
+    if (kind === "ipsec") return { ...common, kind };
+    const address = (host: number) => addressIn(pointToPoint, index * 256 + host);
+    return { ...common, kind, key: firstKey + index, addresses: [address(1), address(2)] as const };
+  });
+}
+
+/** Every pair of zones that is connected. */
+export function planPaths(config: Config, tunnels: readonly TunnelPlan[]): PathPlan[] {
+  const [first] = tunnels;
+  if (first === undefined) return [];
+  return pairs(config.zones, config.zones).map(([one, other]) => ({
+    name: `${one.name}-${other.name}`,
+    zones: [one.name, other.name],
+    mtu: first.mtu,
+  }));
+}
+
+/** Each of `ones` with every one of `all` behind it. */
+function pairs<Item>(ones: readonly Item[], all: readonly Item[]): (readonly [Item, Item])[] {
+  return ones.flatMap((one) => all.slice(all.indexOf(one) + 1).map((other) => [one, other] as const));
+}
