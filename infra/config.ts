@@ -3,6 +3,7 @@ import { z } from "zod";
 import { overlaps, parseNetwork } from "../qingcloud/networks.ts";
 import { existing, hasVpc } from "./existing/schema.ts";
 import { countTunnels, mostGreTunnels } from "./plan/tunnels.ts";
+import { shapeProblem, trainingSchema } from "./training/schema.ts";
 
 const network24 = z.cidrv4().refine((text) => parseNetwork(text)?.prefix === 24, {
   error: "must be a /24 with host bits 0, e.g. 192.168.1.0/24",
@@ -36,45 +37,6 @@ const zone = z.strictObject({
 
 const hostKey = z.string().regex(/^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/=]+$/, {
   error: "must be a public key in OpenSSH's form, e.g. `ssh-ed25519 AAAA…`",
-});
-
-/** `pulumi config set` keeps a number with a point as text, and a whole number in a list of texts as a number. */
-const decimal = z.preprocess(
-  (value) => (typeof value === "string" && /^-?\d*\.?\d+(e-?\d+)?$/i.test(value) ? Number(value) : value),
-  z.number(),
-);
-const argument = z.preprocess((value) => (typeof value === "number" ? String(value) : value), z.string());
-
-const script = z
-  .strictObject({
-    source: z.enum(["upload", "url"]).default("upload"),
-    path: z.string().default("scripts/train/pytorch_mnist_dist.py"),
-    url: z.url({ protocol: /^https?$/ }).optional(),
-    sha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/, { error: "must be 64 hexadecimal digits in lower case" })
-      .optional(),
-    args: z.array(argument).default([]),
-    env: z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.string()).default({}),
-  })
-  .refine(({ source, url, sha256 }) => source === "upload" || (url !== undefined && sha256 !== undefined), {
-    error: "source url needs url and sha256",
-  });
-
-export const trainingSchema = z.strictObject({
-  mode: z.enum(["cross-zone", "none"]).default("cross-zone"),
-  script: script.prefault({}),
-  data: z.string().default("scripts/train/data/digits.npz"),
-  epochs: z.number().int().min(1).default(10),
-  batchSize: z.number().int().min(1).default(64),
-  lr: decimal.pipe(z.number().positive()).default(0.01),
-  momentum: decimal.pipe(z.number().min(0).lt(1)).default(0.5),
-  seed: z.number().int().min(0).default(1),
-  masterPort: z.number().int().min(1024).max(65535).default(29500),
-  worldSize: z.number().int().min(1).optional(),
-  requireGpu: z.boolean().default(false),
-  wait: z.boolean().default(false),
-  maxDuration: z.number().int().min(1).default(86_400),
 });
 
 export const configSchema = z
@@ -138,13 +100,9 @@ export const configSchema = z
     if (shared !== undefined) {
       problem(["zones"], `two pairs of zones would have the tunnel "${shared}": rename one of them`, zones);
     }
-    if (run.mode === "cross-zone" && zones.length < 2) {
-      problem(
-        ["zones"],
-        "mode cross-zone needs at least two zones; add one, or set training.mode: none",
-        zones.length,
-      );
-    }
+    const nodes = zones.reduce((sum, each) => sum + each.nodes, 0);
+    const unfit = shapeProblem(run.mode, zones.length, nodes);
+    if (unfit !== undefined) problem(["training", "mode"], unfit, run.mode);
     if (run.mode === "cross-zone" && tunnel.kind === "none") {
       problem(["tunnel", "kind"], "mode cross-zone needs a tunnel; allowed: ipsec, gre", tunnel.kind);
     }
@@ -163,7 +121,6 @@ export const configSchema = z
         tunnel.topology,
       );
     }
-    const nodes = zones.reduce((sum, each) => sum + each.nodes, 0);
     if (run.worldSize !== undefined && run.worldSize !== nodes) {
       problem(
         ["training", "worldSize"],

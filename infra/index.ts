@@ -6,8 +6,8 @@ import { Training } from "./components/training.ts";
 import { ConfigError, parseConfig, readSettings, zoneProblems } from "./config.ts";
 import { costOf } from "./cost.ts";
 import { findExisting, messageOf } from "./existing/find.ts";
-import { fileProblems, runFiles } from "./files.ts";
 import { makePlan } from "./plan/plan.ts";
+import { fileProblems, runFiles } from "./training/files.ts";
 
 const { config, existing } = await readConfig();
 const plan = makePlan(config);
@@ -35,7 +35,7 @@ const run =
         {
           plan: plan.training,
           settings: config.training,
-          files: runFiles(config),
+          files: runFiles(config.training),
           nodes: new Map(network.nodes.map((node) => [node.plan.name, node])),
         },
         { dependsOn: [...network.pathChecks] },

@@ -1,4 +1,4 @@
-import { basename } from "node:path";
+import { basename, posix } from "node:path";
 import { remote } from "@pulumi/command";
 import {
   all,
@@ -10,14 +10,15 @@ import {
   type Resource,
 } from "@pulumi/pulumi";
 import { z } from "zod";
-import type { Config } from "../config.ts";
-import { inProject, type RunFile, type RunFiles } from "../files.ts";
-import { rankCommand, runIdOf, type TrainingPlan } from "../plan/plan.ts";
+import type { TrainingPlan } from "../plan/plan.ts";
+import { rankCommand, rankEnvironment, runIdOf } from "../plan/ranks.ts";
+import { inProject, type RunFile, type RunFiles } from "../training/files.ts";
+import type { TrainingSettings } from "../training/schema.ts";
 import type { Node } from "./zone.ts";
 
 export interface TrainingArgs {
   readonly plan: TrainingPlan;
-  readonly settings: Config["training"];
+  readonly settings: TrainingSettings;
   readonly files: RunFiles;
   /** By name, ready and connected. */
   readonly nodes: ReadonlyMap<string, Node>;
@@ -32,6 +33,7 @@ const summary = z.object({
   attempt: z.number(),
   state: z.enum(["running", "succeeded", "failed", "stopped"]),
   exitCode: z.number().nullable(),
+  /** What the script told in its last line; one of the user's own may tell less, or nothing. */
   result: z
     .object({
       epochs: z.number(),
@@ -41,7 +43,7 @@ const summary = z.object({
       secondsPerStep: z.number(),
       samplesSeen: z.number(),
     })
-    .loose()
+    .partial()
     .nullable(),
 });
 
@@ -52,31 +54,37 @@ const summary = z.object({
 export class Training extends ComponentResource {
   readonly runId: string;
   readonly #args: TrainingArgs;
+  readonly #fetched: readonly remote.Command[];
   readonly #followers: readonly { rank: number; node: string; follower: remote.Command | undefined }[];
 
   constructor(name: string, args: TrainingArgs, options: ComponentResourceOptions = {}) {
     super("crosszone:training:Training", name, {}, options);
     this.#args = args;
     const { plan, settings, files } = args;
-    const names = { script: files.script.name, data: files.data.name };
-    const commands = plan.ranks.map(({ rank }) => rankCommand(plan, settings, rank, names));
-    this.runId = runIdOf(commands, settings.script.env, [files.script.sha256, files.data.sha256]);
-    const launches = plan.ranks.map(({ rank, node }, index) =>
-      this.#launch(rank, this.#node(node), commands[index] ?? []),
-    );
-    this.#followers = plan.ranks.map(({ rank, node }, index) => ({
+    const commands = (data: string | undefined) => {
+      const names = { script: files.script.name, data };
+      return plan.ranks.map(({ rank }) => rankCommand(plan, settings, rank, names));
+    };
+    const hashes = [files.script.sha256, files.data?.sha256];
+    const meeting = [plan.masterAddr, plan.masterPort, settings.script.env];
+    this.runId = runIdOf(commands(files.data?.name), meeting, hashes);
+    const started = commands(files.data && this.#pathOf(files.data));
+    const ranks = plan.ranks.map(({ rank, node: name }, index) => {
+      const [node, argv] = [this.#node(name), started[index] ?? []];
+      return { rank, name, node, argv, ...this.#launch(rank, node, argv) };
+    });
+    const launches = ranks.map(({ launched }) => launched);
+    this.#fetched = ranks.map(({ fetched }) => fetched);
+    this.#followers = ranks.map(({ rank, name, node, argv }) => ({
       rank,
-      node,
-      follower: settings.wait
-        ? this.#follow(rank, this.#node(node), commands[index] ?? [], launches)
-        : undefined,
+      node: name,
+      follower: settings.wait ? this.#follow(rank, node, argv, launches) : undefined,
     }));
     this.registerOutputs({ runId: this.runId });
   }
 
   /** Uploads, verifies and starts; deleting it stops the rank. */
-  #launch(rank: number, node: Node, argv: readonly string[]): remote.Command {
-    const { files } = this.#args;
+  #launch(rank: number, node: Node, argv: readonly string[]) {
     const name = node.plan.name;
     const upload = (what: string, path: string) =>
       new remote.CopyToRemote(
@@ -91,9 +99,7 @@ export class Training extends ComponentResource {
       );
     const uploads = [
       upload("agent", inProject(agent)),
-      ...Object.values(files).flatMap(({ name: file, from }: RunFile) =>
-        "path" in from ? upload(file, from.path) : [],
-      ),
+      ...this.#files.flatMap(({ name: file, from }) => ("path" in from ? upload(file, from.path) : [])),
     ];
     const fetched = this.#agent(
       `${name}-fetch`,
@@ -104,10 +110,11 @@ export class Training extends ComponentResource {
         dependsOn: uploads,
       },
     );
-    return this.#agent(`${name}-rank-${rank}`, node, "launch", this.#launchArguments(rank, argv), {
+    const launched = this.#agent(`${name}-rank-${rank}`, node, "launch", this.#launchArguments(rank, argv), {
       dependsOn: [fetched],
       delete: `python3 ${home}/agent.py stop`,
     });
+    return { fetched, launched };
   }
 
   #follow(
@@ -158,22 +165,41 @@ export class Training extends ComponentResource {
     );
   }
 
+  get #files(): readonly RunFile[] {
+    const { script, data } = this.#args.files;
+    return data === undefined ? [script] : [script, data];
+  }
+
+  /** Where files are brought to. */
   get #directory(): string {
     return `~/${home}/runs/${this.runId}/work`;
   }
 
   #fetches() {
-    return Object.values(this.#args.files).map(({ name, sha256, from }: RunFile) => ({
+    return this.#files.map(({ name, sha256, from }) => ({
       name,
-      sha256,
-      ...("url" in from ? from : { path: `~/${home}/${name}` }),
+      ...(sha256 === undefined ? {} : { sha256 }),
+      ...("path" in from ? { path: `~/${home}/${name}` } : from),
     }));
   }
 
   #launchArguments(rank: number, argv: readonly string[]) {
-    const { script, maxDuration } = this.#args.settings;
-    const directory = this.#directory;
-    return { runId: this.runId, rank, argv, directory, environment: script.env, maxSeconds: maxDuration };
+    const { plan, settings, files } = this.#args;
+    const { from } = files.script;
+    return {
+      runId: this.runId,
+      rank,
+      argv,
+      // A script of the image is started in its own folder, as the guide does.
+      directory: "image" in from ? posix.dirname(from.image) : this.#directory,
+      environment: { ...rankEnvironment(plan, rank), ...settings.script.env },
+      maxSeconds: settings.maxDuration,
+    };
+  }
+
+  /** Of a file that was brought, as the script finds it: in the folder that it is started in, else by its whole path. */
+  #pathOf({ name }: RunFile): string {
+    return "image" in this.#args.files.script.from ? `${this.#directory}/${name}` : name;
   }
 
   #node(name: string): Node {
@@ -190,7 +216,7 @@ export class Training extends ComponentResource {
       runId: this.runId,
       mode: settings.mode,
       script: files.script.name,
-      scriptSha256: files.script.sha256,
+      scriptSha256: files.script.sha256 ?? this.#fetched[0]?.stdout.apply(hashOfScript) ?? null,
       worldSize: plan.worldSize,
       masterAddr: plan.masterAddr,
       masterPort: plan.masterPort,
@@ -200,22 +226,17 @@ export class Training extends ComponentResource {
   }
 }
 
+const fetchedFiles = z.object({ files: z.array(z.object({ sha256: z.string() })) });
+
+/** The script is the first of the files that a node fetched or looked at. */
+function hashOfScript(stdout: string): string | undefined {
+  return fetchedFiles.parse(JSON.parse(stdout)).files[0]?.sha256;
+}
+
 function rankOutput(rank: number, node: string, follower: remote.Command | undefined): Output<object> {
   if (follower === undefined) return output({ rank, node });
   return follower.stdout.apply((text) => {
     const { exitCode, result } = summary.parse(JSON.parse(text.trimEnd().split("\n").at(-1) ?? ""));
-    if (result === null) return { rank, node, exitCode };
-    const { epochs, finalLoss, accuracy, parametersSha256, secondsPerStep, samplesSeen } = result;
-    return {
-      rank,
-      node,
-      exitCode,
-      epochs,
-      finalLoss,
-      accuracy,
-      parametersSha256,
-      secondsPerStep,
-      samplesSeen,
-    };
+    return { rank, node, exitCode, ...result };
   });
 }

@@ -1,5 +1,4 @@
 /** The plan: everything that follows from the configuration alone. Pure; resources are made from it. */
-import { createHash } from "node:crypto";
 import { addressIn } from "../../qingcloud/networks.ts";
 import type { Config, ZoneConfig } from "../config.ts";
 import { type PathPlan, planPaths, planTunnels, type TunnelPlan } from "./tunnels.ts";
@@ -145,38 +144,4 @@ function planTraining({ training }: Config, zones: readonly ZonePlan[]): Trainin
     worldSize: nodes.length,
     ranks: nodes.map(({ name }, rank) => ({ rank, node: name })),
   };
-}
-
-/** The command of a rank, as the guide starts it, with everything that the configuration says. */
-export function rankCommand(
-  plan: TrainingPlan,
-  training: Config["training"],
-  rank: number,
-  files: { script: string; data: string },
-) {
-  const flags: readonly (readonly [string, string | number])[] = [
-    ["--master-addr", plan.masterAddr],
-    ["--rank", rank],
-    ["--world-size", plan.worldSize],
-    ["--master-port", plan.masterPort],
-    ["--data", files.data],
-    ["--epochs", training.epochs],
-    ["--batch-size", training.batchSize],
-    ["--lr", training.lr],
-    ["--momentum", training.momentum],
-    ["--seed", training.seed],
-  ];
-  return ["python", files.script, ...flags.flat().map(String), ...training.script.args];
-}
-
-/** Identifies a run by everything that changes what it computes: 12 hexadecimal digits. */
-export function runIdOf(
-  commands: readonly (readonly string[])[],
-  env: object,
-  sha256: readonly string[],
-): string {
-  return createHash("sha256")
-    .update(JSON.stringify([commands, env, sha256]))
-    .digest("hex")
-    .slice(0, 12);
 }

@@ -26,6 +26,8 @@ import re
 import select
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -109,11 +111,13 @@ def fetch(arguments):
 
 
 def fetch_one(directory, file):
-    name, sha256, url, path = check(file, name=(str, REQUIRED), sha256=(str, REQUIRED),
-                                    url=(str, None), path=(str, None))
+    name, sha256, url, path, image = check(file, name=(str, REQUIRED), sha256=(str, None),
+                                           url=(str, None), path=(str, None), image=(str, None))
+    if image is not None:
+        return look_at(image, sha256)
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         raise AgentError(f"{name!r} is not a file name; it must hold no slash")
-    if not re.fullmatch("[0-9a-f]{64}", sha256):
+    if sha256 is None or not re.fullmatch("[0-9a-f]{64}", sha256):
         raise AgentError(f"the sha256 of {name} is {sha256!r}; it must be 64 hexadecimal digits in lower case")
     target = os.path.join(directory, name)
     present = sha256_of(target) if os.path.isfile(target) else None
@@ -124,6 +128,18 @@ def fetch_one(directory, file):
                              "and neither a url nor the path of an uploaded file is given")
         install(url, path, target, sha256)
     return {"name": name, "sha256": sha256, "bytes": os.path.getsize(target), "fetched": fetched}
+
+
+def look_at(path, sha256):
+    """A file that the node's image has: it stays where it is, and is verified where its SHA-256 is given."""
+    if not os.path.isfile(path):
+        raise AgentError(f"{path} is not on this node; take an image that has it (crosszone:zones[].imageId), "
+                         "or bring a script (crosszone:training.script)")
+    actual = sha256_of(path)
+    if sha256 not in (None, actual):
+        raise AgentError(f"{path} of this node's image has SHA-256 {actual}, expected is {sha256}; nothing was started. "
+                         "Take the image that is meant, or set the sha256 to that of the file you trust")
+    return {"name": os.path.basename(path), "sha256": actual, "bytes": os.path.getsize(path), "fetched": False}
 
 
 def install(url, path, target, sha256):
@@ -272,6 +288,7 @@ def launch(arguments):
     check_strings("argv", argv)
     check_strings("environment", [text for pair in environment.items() for text in pair])
     directory = os.path.expanduser(directory)
+    argv = [os.path.expanduser(word) if word.startswith("~/") else word for word in argv]
     if not argv:
         raise AgentError("argv is empty; it must name the program to start")
     if not os.path.isdir(directory):
@@ -352,7 +369,8 @@ def supervise(this, attempt, argv, directory, environment, max_seconds, until_st
 
     with open(this.log, "wb") as log:
         try:
-            rank = subprocess.Popen(argv, cwd=directory, env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            rank = subprocess.Popen(argv, cwd=directory,
+                                    env={**os.environ, "PYTHONUNBUFFERED": "1", **interfaces(environment), **environment},
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                     start_new_session=True, preexec_fn=become_rank)
             state["pid"] = rank.pid
@@ -375,6 +393,28 @@ def supervise(this, attempt, argv, directory, environment, max_seconds, until_st
                  reason=None if reason == "stopped" or code == 0 else reason)
     with this.locked():
         this.write(state)
+
+
+def interfaces(environment):
+    """Names for gloo and nccl the one interface on the route to the master: left alone they may take another."""
+    if "MASTER_ADDR" not in environment:
+        return {}
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+            route.connect((environment["MASTER_ADDR"], 9))  # sends nothing: it only looks up the route
+            own = route.getsockname()[0]
+        name = next(name for _, name in socket.if_nameindex() if address_of(name) == own)
+    except (OSError, StopIteration):
+        return {}  # the rank says better what is wrong with the master's address
+    return {"GLOO_SOCKET_IFNAME": name, "NCCL_SOCKET_IFNAME": name}
+
+
+def address_of(interface):
+    """The IPv4 address of an interface (ioctl SIOCGIFADDR, see netdevice(7)); None where it has none."""
+    request = struct.pack("256s", interface.encode())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket, contextlib.suppress(OSError):
+        return socket.inet_ntoa(fcntl.ioctl(any_socket, 0x8915, request)[20:24])
+    return None
 
 
 def wait_for_end(rank, watched, max_seconds):

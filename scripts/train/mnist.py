@@ -5,13 +5,16 @@
     python mnist.py
 """
 import argparse
+import json
 import time
 
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from pytorch_mnist_dist import TrainingError, build_model, data_beside_this_script, load_digits, split
+from pytorch_mnist_dist import (
+    TrainingError, build_model, data_beside_this_script, digest_of, load_digits, split
+)
 
 
 def parse_arguments():
@@ -34,20 +37,24 @@ def parse_arguments():
 
 
 def train_epoch(epoch, model, loader, optimizer, device, log_interval):
-    started = time.perf_counter()
+    """Returns the mean loss of the epoch's samples."""
+    started, total = time.perf_counter(), 0.0
     for step, (images, labels) in enumerate(loader, start=1):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(images.to(device)), labels.to(device))
         loss.backward()
         optimizer.step()
+        total += loss.item() * len(images)
         if log_interval and step % log_interval == 0:
             seconds, started = time.perf_counter() - started, time.perf_counter()
             print(f"Train Epoch: {epoch} [{step}/{len(loader)}]\tLoss: {loss.item():.6f} "
                   f"{1000 * seconds / log_interval:.1f} ms a step", flush=True)
+    return total / len(loader.dataset)
 
 
 @torch.no_grad()
 def test(model, loader, device):
+    """Returns the share of samples that the model gets right."""
     model.eval()
     loss, right = 0.0, 0
     for images, labels in loader:
@@ -57,6 +64,7 @@ def test(model, loader, device):
     model.train()
     count = len(loader.dataset)
     print(f"Test set: Average loss: {loss / count:.4f}, Accuracy: {right}/{count} ({right / count:.1%})", flush=True)
+    return right / count
 
 
 def main():
@@ -74,9 +82,18 @@ def main():
     test_loader = DataLoader(TensorDataset(images[held_out], labels[held_out]), args.test_batch_size)
     model = build_model().to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=args.momentum)
+    started = time.perf_counter()
     for epoch in range(1, args.epochs + 1):
-        train_epoch(epoch, model, loader, optimizer, device, args.log_interval)
-    test(model, test_loader, device)
+        final_loss = train_epoch(epoch, model, loader, optimizer, device, args.log_interval)
+    seconds = time.perf_counter() - started
+    print("RESULT " + json.dumps({
+        "epochs": args.epochs,
+        "finalLoss": final_loss,
+        "accuracy": test(model, test_loader, device),
+        "parametersSha256": digest_of(model).hexdigest(),
+        "secondsPerStep": seconds / (args.epochs * len(loader)),
+        "samplesSeen": args.epochs * len(loader.dataset),
+    }), flush=True)
 
 
 if __name__ == "__main__":

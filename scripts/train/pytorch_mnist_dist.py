@@ -205,11 +205,17 @@ def check_shards(seen, expected):
                             f"expected are {len(expected)} different ones. Do all ranks have the same --data and --seed?")
 
 
-def check_parameters(model):
-    """Fails unless all ranks have the same parameters, bit for bit; returns their SHA-256."""
+def digest_of(model):
+    """The SHA-256 of all parameters."""
     digest = hashlib.sha256()
     for parameter in model.parameters():
         digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
+    return digest
+
+
+def check_parameters(model):
+    """Fails unless all ranks have the same parameters, bit for bit; returns their SHA-256."""
+    digest = digest_of(model)
     digests = [bytes(other.tolist()).hex() for other in gather(torch.tensor(list(digest.digest()), dtype=torch.uint8))]
     if len(set(digests)) != 1:
         raise TrainingError(f"the ranks ended with different parameters, SHA-256 by rank: {digests}")

@@ -76,6 +76,16 @@ describe("launch", () => {
     expect((await ask("status", { runId: "literal", rank: 0 })).lines).toEqual(["蓝 $(id); `id`"]);
   });
 
+  test("tells gloo and nccl the interface that leads to the master, and finds ~/ in the user's home", async () => {
+    const shown = 'echo "$GLOO_SOCKET_IFNAME $NCCL_SOCKET_IFNAME $1"';
+    const given = shell("surroundings", shown, { environment: { MASTER_ADDR: "127.0.0.1" } });
+    await ask("launch", { ...given, argv: [...given.argv, "sh", "~/data.npz"] });
+    await expect.poll(() => stateOf("surroundings")).toBe("succeeded");
+    expect((await ask("status", { runId: "surroundings", rank: 0 })).lines).toEqual([
+      `lo lo ${home}/data.npz`,
+    ]);
+  });
+
   test("starts a failed run again only when asked to, and keeps the old log", async () => {
     const given = shell("again", "echo attempt; exit 7");
     await ask("launch", given);
@@ -300,6 +310,23 @@ describe("fetch", () => {
       files: [{ fetched: true }],
     });
     expect(lastLine(await fetchOne(directory, {}))).toMatchObject({ files: [{ fetched: false }] });
+  });
+
+  test("looks at a file of the image where it is, and verifies it where its hash is given", async () => {
+    const image = join(home, "of-the-image.py");
+    await writeFile(image, "print(1)\n");
+    const hash = createHash("sha256").update("print(1)\n").digest("hex");
+    const known = { name: "of-the-image.py", sha256: hash, bytes: 9, fetched: false };
+    for (const sha256 of [undefined, hash]) {
+      const answer = await ask("fetch", { directory: home, files: [{ name: "x", image, sha256 }] });
+      expect(answer).toEqual({ files: [known] });
+    }
+    const refused = async (file: object) =>
+      (await begin("fetch", { directory: home, files: [file] }).ended).stderr;
+    expect(await refused({ name: "x", image, sha256: "0".repeat(64) })).toContain(
+      `${image} of this node's image has SHA-256 ${hash}, expected is ${"0".repeat(64)}; nothing was started.`,
+    );
+    expect(await refused({ name: "x", image: "/no/such.py" })).toContain("/no/such.py is not on this node");
   });
 
   test("installs nothing of another content, and leaves what was there", async () => {

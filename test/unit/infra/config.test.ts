@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConfigError, parseConfig, readSettings, zoneProblems } from "../../../infra/config.ts";
-import { fileProblems, inProject, runFiles } from "../../../infra/files.ts";
+import { fileProblems, inProject, runFiles } from "../../../infra/training/files.ts";
 import { plain, validSettings, zoneOf } from "./configurations.ts";
 
 let directory: string;
@@ -67,6 +67,19 @@ describe("defaults", () => {
     });
   });
 
+  test("of a mode are the guide's script, with the image's data where the script is the image's", () => {
+    const scriptOf = (mode: string, zones: object[], more: object = {}) => {
+      const { script, data } = parseConfig({ ...plain, zones, training: { mode, ...more } }).training;
+      return [script.source, script.path, data];
+    };
+    const [one, two] = [[zoneOf("beijing", 1)], [zoneOf("beijing", 1, { nodes: 2 })]];
+    const folder = "/home/ubuntu/test/pytorch";
+    expect(scriptOf("single", one)).toEqual(["image", `${folder}/mnist.py`, undefined]);
+    expect(scriptOf("distributed", two)).toEqual(["image", `${folder}/mnist_dist.py`, undefined]);
+    const own = { script: { path: "mine.py" } };
+    expect(scriptOf("single", one, own)).toEqual(["upload", "mine.py", "scripts/train/data/digits.npz"]);
+  });
+
   test("fill in any valid configuration, and what is filled in is valid", () => {
     fc.assert(
       fc.property(validSettings, (settings) => {
@@ -110,7 +123,33 @@ describe("bad input is told with key, what is allowed and what was given", () =>
       "one zone for cross-zone",
       { ...plain, zones: [zoneOf("beijing", 1)] },
       [
-        "crosszone:zones: mode cross-zone needs at least two zones; add one, or set training.mode: none (given: [",
+        "crosszone:training.mode: mode cross-zone needs at least two zones; there is 1 zone with 1 node. Change zones, or training.mode: cross-zone, distributed, single, none (given: nothing)",
+      ],
+    ],
+    [
+      "two zones for single",
+      { ...plain, training: { mode: "single" } },
+      [
+        'crosszone:training.mode: mode single needs one zone with one node; there are 2 zones with 2 nodes. Change zones, or training.mode: cross-zone, distributed, single, none (given: "single")',
+      ],
+    ],
+    [
+      "one node for distributed",
+      { ...plain, zones: [zoneOf("beijing", 1)], training: { mode: "distributed" } },
+      [
+        "crosszone:training.mode: mode distributed needs one zone with at least two nodes; there is 1 zone with 1 node.",
+      ],
+    ],
+    [
+      "a script of the image without its whole path",
+      { ...plain, training: { script: { source: "image", path: "mnist.py" } } },
+      ["crosszone:training.script: source image needs an absolute path on the nodes"],
+    ],
+    [
+      "a source of its own without a path",
+      { ...plain, training: { script: { source: "image" } } },
+      [
+        "crosszone:training.script.path: must name the script where its source is not the guide's (given: nothing)",
       ],
     ],
     [
@@ -268,7 +307,7 @@ describe("the files of a run", () => {
   test("that are there and have the hash are used with it", () => {
     const config = withScript({ sha256 });
     expect(fileProblems(config.training)).toEqual([]);
-    expect(runFiles(parseConfig(config))).toEqual({
+    expect(runFiles(parseConfig(config).training)).toEqual({
       script: { name: "train.py", sha256, from: { path: script } },
       data: { name: "train.py", sha256, from: { path: script } },
     });
@@ -292,7 +331,7 @@ describe("the files of a run", () => {
     const url = "http://198.18.0.1/dir/pytorch_mnist_dist.py?v=2";
     const config = withScript({ source: "url", url, sha256: otherSha256 });
     expect(fileProblems(config.training)).toEqual([]);
-    expect(runFiles(parseConfig(config)).script).toEqual({
+    expect(runFiles(parseConfig(config).training).script).toEqual({
       name: "pytorch_mnist_dist.py",
       sha256: otherSha256,
       from: { url },
@@ -308,8 +347,8 @@ describe("the files of a run", () => {
   });
 
   test("start at the project where their path is relative", () => {
-    expect(inProject("infra/files.ts")).toBe(
-      join(import.meta.dirname, "..", "..", "..", "infra", "files.ts"),
+    expect(inProject("infra/training/files.ts")).toBe(
+      join(import.meta.dirname, "..", "..", "..", "infra", "training", "files.ts"),
     );
     expect(inProject("/tmp/x")).toBe("/tmp/x");
   });

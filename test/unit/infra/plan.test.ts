@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../../infra/config.ts";
-import { makePlan, rankCommand, runIdOf } from "../../../infra/plan/plan.ts";
+import { makePlan } from "../../../infra/plan/plan.ts";
 import { overlaps } from "../../../qingcloud/networks.ts";
 import { plain, validConfig } from "./configurations.ts";
 
@@ -151,78 +151,4 @@ test("without tunnels there is no route and no rule but SSH's", () => {
     expect(zone.routes).toEqual([]);
     expect(zone.rules.map((rule) => rule.protocol)).toEqual(["tcp"]);
   }
-});
-
-describe("the command of a rank", () => {
-  const files = { script: "pytorch_mnist_dist.py", data: "digits.npz" };
-  const commandsOf = (training: object = {}) => {
-    const config = parseConfig({ ...plain, training });
-    const plan = makePlan(config).training;
-    if (plan === undefined) throw new Error("nothing is trained");
-    return plan.ranks.map(({ rank }) => rankCommand(plan, config.training, rank, files));
-  };
-
-  test("starts as in the guide and goes on with every setting", () => {
-    expect(commandsOf({ script: { args: ["--log-interval", "5"] } }).map((words) => words.join(" "))).toEqual(
-      [0, 1].map(
-        (rank) =>
-          `python pytorch_mnist_dist.py --master-addr 192.168.1.2 --rank ${rank} --world-size 2 --master-port 29500 --data digits.npz --epochs 10 --batch-size 64 --lr 0.01 --momentum 0.5 --seed 1 --log-interval 5`,
-      ),
-    );
-  });
-
-  test("holds each argument as one word, whatever is in it", () => {
-    const args = ["--note", "a b; rm -rf / $(x) 'y'"];
-    expect(commandsOf({ script: { args } })[0]?.slice(-2)).toEqual(args);
-  });
-
-  test("changes with every training setting that it shows", () => {
-    const settings = [
-      { epochs: 3 },
-      { batchSize: 3 },
-      { lr: 0.3 },
-      { momentum: 0.3 },
-      { seed: 3 },
-      { masterPort: 3333 },
-      { script: { args: ["--no-cuda"] } },
-    ];
-    isUnique([{}, ...settings].map((training) => JSON.stringify(commandsOf(training))));
-  });
-});
-
-describe("the id of a run", () => {
-  const words = fc.array(fc.array(fc.string(), { maxLength: 4 }), { minLength: 1, maxLength: 3 });
-  const env = fc.dictionary(fc.constantFrom("A", "B", "C"), fc.string());
-  const hashes = fc.tuple(fc.string(), fc.string());
-
-  test("is 12 hexadecimal digits and the same for the same run", () => {
-    fc.assert(
-      fc.property(words, env, hashes, (commands, environment, sha256) => {
-        const id = runIdOf(commands, environment, sha256);
-        expect(id).toMatch(/^[0-9a-f]{12}$/);
-        expect(runIdOf(structuredClone(commands), { ...environment }, [...sha256])).toBe(id);
-      }),
-    );
-  });
-
-  test("changes when and only when a command, the environment or a file changes", () => {
-    const inputs = fc.tuple(words, env, hashes);
-    fc.assert(
-      fc.property(inputs, inputs, (one, other) => {
-        const isSame = JSON.stringify(one) === JSON.stringify(other);
-        expect(runIdOf(...one) === runIdOf(...other)).toBe(isSame);
-      }),
-    );
-    type Inputs = Parameters<typeof runIdOf>;
-    const base: Inputs = [[["a", "b"]], { A: "1" }, ["x", "y"]];
-    const changed: Inputs[] = [
-      [[["a b"]], base[1], base[2]],
-      [[["a"], ["b"]], base[1], base[2]],
-      [base[0], { A: "2" }, base[2]],
-      [base[0], { B: "1" }, base[2]],
-      [base[0], base[1], ["y", "x"]],
-      [base[0], base[1], ["xy"]],
-    ];
-    isUnique([base, ...changed].map((each) => runIdOf(...each)));
-  });
 });

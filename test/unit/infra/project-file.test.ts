@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
@@ -54,10 +54,10 @@ test("with the defaults of the block, the schema fills in what it fills in witho
   expect(parseConfig({ ...Object.fromEntries(defaults), ...needed })).toEqual(parseConfig(needed));
 });
 
-test.each(["dev"])("Pulumi.%s.yaml is a valid configuration", (stack) => {
-  const { config } = z
-    .object({ config: z.record(z.string(), z.unknown()) })
-    .parse(read(`Pulumi.${stack}.yaml`));
+const examples = readdirSync(join(root, "examples")).map((name) => `examples/${name}`);
+
+test.each(["Pulumi.dev.yaml", ...examples])("%s is a valid configuration", (file) => {
+  const { config } = z.object({ config: z.record(z.string(), z.unknown()) }).parse(read(file));
   const settings = Object.entries(config).flatMap(([key, value]) => {
     const [namespace, name] = key.split(":");
     return namespace === "crosszone" ? [[name, value]] : [];

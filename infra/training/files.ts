@@ -1,19 +1,26 @@
-/** The local files that a run is made of. */
+/** The files that a run is made of. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { type Config, trainingSchema } from "./config.ts";
+import { type TrainingSettings, trainingSchema } from "./schema.ts";
 
-/** A file for the nodes: from this machine, or from a URL. */
-export interface RunFile {
-  readonly name: string;
-  readonly sha256: string;
-  readonly from: { readonly path: string } | { readonly url: string };
-}
+/** A file for the nodes: from this machine or a URL, or one that their image has. */
+export type RunFile =
+  | {
+      readonly name: string;
+      readonly sha256: string;
+      readonly from: { readonly path: string } | { readonly url: string };
+    }
+  | {
+      readonly name: string;
+      readonly sha256?: string | undefined;
+      readonly from: { readonly image: string };
+    };
 
 export interface RunFiles {
   readonly script: RunFile;
-  readonly data: RunFile;
+  /** Absent where the script has its own. */
+  readonly data: RunFile | undefined;
 }
 
 /**
@@ -38,7 +45,7 @@ export function fileProblems(raw: unknown): string[] {
       );
     }
   }
-  if (tryRead(training.data) === undefined) {
+  if (training.data !== undefined && tryRead(training.data) === undefined) {
     problems.push(
       `crosszone:training.data: no such file (given: "${training.data}"); \`npm start\` writes the default one`,
     );
@@ -47,18 +54,19 @@ export function fileProblems(raw: unknown): string[] {
 }
 
 /** The files with their SHA-256; `fileProblems` has found none. */
-export function runFiles({ training }: Config): RunFiles {
-  const { source, path, url, sha256 } = training.script;
+export function runFiles({ script, data }: TrainingSettings): RunFiles {
+  return { script: scriptFile(script), data: data === undefined ? undefined : localFile(data) };
+}
+
+function scriptFile({ source, path, url, sha256 }: TrainingSettings["script"]): RunFile {
+  if (source === "image") return { name: basename(path), sha256, from: { image: path } };
   const byUrl = source === "url" && url !== undefined && sha256 !== undefined;
-  return {
-    script: byUrl ? { name: basename(new URL(url).pathname), sha256, from: { url } } : localFile(path),
-    data: localFile(training.data),
-  };
+  return byUrl ? { name: basename(new URL(url).pathname), sha256, from: { url } } : localFile(path);
 }
 
 /** Relative paths start at the project, wherever the program is run from. */
 export function inProject(path: string): string {
-  return resolve(join(import.meta.dirname, ".."), path);
+  return resolve(join(import.meta.dirname, "..", ".."), path);
 }
 
 function localFile(path: string): RunFile {
