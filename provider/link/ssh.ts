@@ -34,8 +34,11 @@ export interface Finished {
 }
 
 export interface Session {
-  /** Runs a command with `stdin` and waits for its end. */
-  run(command: string, stdin?: string): Promise<Finished>;
+  /**
+   * Runs a command with `stdin` and waits for its end.
+   * @param onOutput sees standard output as it comes; the result is without it then
+   */
+  run(command: string, stdin?: string, onOutput?: (text: string) => void): Promise<Finished>;
   /** Starts a command; `firstLine` comes with its first line of output. */
   start(command: string, stdin: string): { firstLine: Promise<string>; finished: Promise<Finished> };
   close(): void;
@@ -132,7 +135,7 @@ function fingerprint(key: Buffer): string {
 }
 
 function sessionOver(client: Client, close: () => void): Session {
-  const start: Session["start"] = (command, stdin) => {
+  const start = (command: string, stdin: string, onOutput?: (text: string) => void) => {
     let firstLineFound: (line: string) => void;
     let noFirstLine: (error: Error) => void;
     const firstLine = new Promise<string>((resolve, reject) => {
@@ -152,6 +155,10 @@ function sessionOver(client: Client, close: () => void): Session {
         let stderr = "";
         let code: number | null = null;
         channel.setEncoding("utf8").on("data", (text: string) => {
+          if (onOutput !== undefined) {
+            onOutput(text);
+            return;
+          }
           stdout += text;
           const end = stdout.indexOf("\n");
           if (end >= 0) firstLineFound(stdout.slice(0, end));
@@ -172,5 +179,5 @@ function sessionOver(client: Client, close: () => void): Session {
     finished.catch(() => {});
     return { firstLine, finished };
   };
-  return { start, run: (command, stdin = "") => start(command, stdin).finished, close };
+  return { start, run: (command, stdin = "", onOutput) => start(command, stdin, onOutput).finished, close };
 }

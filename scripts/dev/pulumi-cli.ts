@@ -15,7 +15,7 @@ import { dirname, join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { findGo } from "./go.ts";
 import { capture, succeed } from "./process.ts";
-import type { Step } from "./steps.ts";
+import { runSteps, type Step } from "./steps.ts";
 import { cacheDirectory, type Workspace } from "./workspace.ts";
 
 const version = packageJson.dependencies["@pulumi/pulumi"];
@@ -122,4 +122,12 @@ export function commandPluginStep(workspace: Workspace): Step {
     },
     make: () => Promise.reject(new Error("unreachable: one of the two is always there")),
   };
+}
+
+/** Sets up the CLI with its plugin where a command other than set-up is the first. */
+export async function ensureCli(workspace: Workspace): Promise<void> {
+  if (existsSync(join(binDirectory(workspace), "pulumi"))) return;
+  await runSteps([cliStep(workspace), commandPluginStep(workspace)], (line) =>
+    process.stderr.write(`${line}\n`),
+  );
 }

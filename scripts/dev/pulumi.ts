@@ -1,8 +1,7 @@
 /** `npm run pulumi -- ARGS`: the Pulumi CLI in the project's environment. */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { binDirectory, cliStep, commandPluginStep } from "./pulumi-cli.ts";
+import { binDirectory, ensureCli } from "./pulumi-cli.ts";
 import {
   commandOf,
   ensureStack,
@@ -14,16 +13,11 @@ import {
   writeWorkingConfig,
 } from "./stack.ts";
 import { clearStaleLock } from "./state-file.ts";
-import { runSteps } from "./steps.ts";
 import { findWorkspace } from "./workspace.ts";
 
 const args = process.argv.slice(2);
 const workspace = stackOf(args);
-if (!existsSync(join(binDirectory(workspace), "pulumi"))) {
-  await runSteps([cliStep(workspace), commandPluginStep(workspace)], (line) =>
-    process.stderr.write(`${line}\n`),
-  );
-}
+await ensureCli(workspace);
 const environment = pulumiEnvironment(workspace);
 process.env.PATH = environment.PATH;
 for (const line of clearStaleLock(workspace)) process.stderr.write(`${line}\n`);

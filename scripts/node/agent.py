@@ -8,10 +8,12 @@
     status  says what became of a rank, with the last lines of its log
     stop    ends a rank; fine if nothing runs
     follow  shows the log of a rank live until it ends, launching it first if asked to
+    logs    shows the log of a rank, of the last seconds only or as it grows if asked to
 
-Each prints one JSON document as its last line on stdout. Errors go to stderr, with an exit code other than 0.
+Each but `logs` prints one JSON document as its last line on stdout. Errors go to stderr, with an exit code other than 0.
 
-A rank lives in ~/.crosszone/runs/RUN/rank-N: `log`, `state.json` and `lock`, the lock under which the state changes.
+A rank lives in ~/.crosszone/runs/RUN/rank-N: `log`, `log.times` (how long the log was, second by second), `state.json`
+and `lock`, the lock under which the state changes.
 A supervisor process waits for the rank and records how it ended; the rank cannot outlive its supervisor.
 Only Python's standard library is used, from 3.8 on.
 """
@@ -44,6 +46,7 @@ MAX_PARTIAL = 1 << 20  # bytes without a line end that `follow` collects before 
 TAIL_LINES = 20
 TAIL_BYTES = 256 * 1024  # how much of the end of a log is searched for its last lines and result
 POLL_SECONDS = 0.05
+NOTE_SECONDS = 1  # between two notes of how long the log is
 RESULT_PREFIX = b"RESULT "
 PR_SET_PDEATHSIG = 1
 
@@ -245,6 +248,25 @@ class Rank:
         shown = [cut(line) for line in lines if not line.startswith(RESULT_PREFIX)]
         return shown[-TAIL_LINES:], result
 
+    def note_size(self, noted):
+        """Appends to `log.times` how long the log is by now, if it has grown; returns that."""
+        size = os.path.getsize(self.log)
+        if size != noted:
+            with open(f"{self.log}.times", "a") as times:
+                times.write(f"{time.time():.1f} {size}\n")
+        return size
+
+    def offset_at(self, moment):
+        """Where in the log that begins which was written after a moment, to the second."""
+        offset = 0
+        with contextlib.suppress(FileNotFoundError), open(f"{self.log}.times") as times:
+            for line in times:
+                noted, size = line.split()
+                if float(noted) > moment:
+                    break
+                offset = int(size)
+        return offset
+
     def told(self, state):
         """A file that is there once a follower has told how this attempt ended."""
         return os.path.join(os.path.dirname(self.log), f"told.{state['attempt']}")
@@ -320,6 +342,8 @@ def start(this, attempt, argv, directory, environment, max_seconds, lock):
     """Starts the supervisor, detached, and returns the state that it wrote once the rank runs."""
     if attempt > 1 and os.path.exists(this.log):
         os.replace(this.log, f"{this.log}.{attempt - 1}")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{this.log}.times")
     sys.stdout.flush()
     reader, writer = os.pipe()
     child = os.fork()
@@ -386,7 +410,7 @@ def supervise(this, attempt, argv, directory, environment, max_seconds, until_st
     if state["pid"] is None:
         return
 
-    reason = wait_for_end(rank, watched, max_seconds)
+    reason = wait_for_end(rank, watched, max_seconds, this)
     code = rank.returncode if rank.returncode >= 0 else 128 - rank.returncode
     outcome = "succeeded" if code == 0 else "stopped" if reason == "stopped" else "failed"
     state.update(state=outcome, exitCode=code, endedAt=time.time(),
@@ -417,12 +441,13 @@ def address_of(interface):
     return None
 
 
-def wait_for_end(rank, watched, max_seconds):
+def wait_for_end(rank, watched, max_seconds, this):
     """Waits until the rank has ended, ending it on SIGTERM or at the deadline; returns why it was ended, or None."""
     deadline = None if max_seconds is None else time.monotonic() + max_seconds
-    reason, killed = None, False
+    reason, killed, noted = None, False, 0
     while os.waitid(os.P_PID, rank.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        remaining = 3600 if deadline is None else max(0, deadline - time.monotonic())
+        noted = this.note_size(noted)
+        remaining = NOTE_SECONDS if deadline is None else min(NOTE_SECONDS, max(0, deadline - time.monotonic()))
         received = signal.sigtimedwait(watched, remaining)
         if received is not None and received.si_signo == signal.SIGCHLD:
             continue
@@ -543,9 +568,31 @@ def follow(arguments):
     return this.summary(state)
 
 
+def logs(arguments):
+    run_id, rank, since, follows = check(
+        arguments, runId=(str, REQUIRED), rank=(int, REQUIRED), since=((int, float), None), follow=(bool, False))
+    this = Rank(run_id, rank)
+    if this.read()["state"] == "absent":
+        raise AgentError(f"rank {rank} of run {run_id} was never launched on this node; launch it first")
+    listener = select.poll()
+    listener.register(sys.stdout.fileno(), 0)
+    with open(this.log, "rb") as log:
+        if since is not None:
+            log.seek(this.offset_at(time.time() - since))
+        while True:
+            state = this.read()  # before the log, as in `follow`
+            for content in iter(lambda: log.read(MAX_PARTIAL), b""):
+                sys.stdout.buffer.write(content)
+            sys.stdout.flush()
+            if not follows or state["state"] != "running":
+                return None
+            if listener.poll(POLL_SECONDS * 1000):
+                raise BrokenPipeError
+
+
 # ---------------------------------------------------------------- command line
 
-SUBCOMMANDS = {"fetch": fetch, "launch": launch, "status": status, "stop": stop, "follow": follow}
+SUBCOMMANDS = {"fetch": fetch, "launch": launch, "status": status, "stop": stop, "follow": follow, "logs": logs}
 
 
 def main():
@@ -561,7 +608,8 @@ def main():
         if isinstance(arguments, dict):
             arguments.pop("instance", None)  # the caller's: arguments that name the node differ for a new node
         answer = SUBCOMMANDS[name](arguments)
-        print(json.dumps(answer), flush=True)
+        if answer is not None:
+            print(json.dumps(answer), flush=True)
         return 0 if name != "follow" or answer["state"] == "succeeded" else 1
     except BrokenPipeError:  # who followed is gone; the rank goes on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,6 @@
 /** How results are shown. */
 import { availableParallelism, cpus, release, totalmem } from "node:os";
+import { alignColumns } from "../../scripts/dev/columns.ts";
 import { median, type Samples } from "./measuring.ts";
 import { type Metric, type MetricName, metricNames, metricOf } from "./metrics.ts";
 
@@ -52,16 +53,4 @@ function targetOf({ target, least }: Metric): string {
 /** What `--list` prints. */
 export function asList(names: readonly MetricName[]): string {
   return alignColumns(names.map((name) => [name, metricOf(name).what]));
-}
-
-function alignColumns(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
 }

@@ -1,0 +1,54 @@
+/** The ranks of a stack's run, as its state has them: also while an `up` is at work. */
+import { z } from "zod";
+import { type Connection, connectionInput } from "../../../provider/link/ssh.ts";
+
+export interface RankOnNode {
+  readonly rank: number;
+  /** Name of its node. */
+  readonly node: string;
+  readonly runId: string;
+  readonly connection: Connection;
+  /** What its agent is launched with. */
+  readonly launch: Readonly<Record<string, unknown>>;
+}
+
+const exported = z.object({
+  deployment: z
+    .object({
+      resources: z
+        .array(z.looseObject({ urn: z.string(), type: z.string(), inputs: z.unknown().optional() }))
+        .default([]),
+    })
+    .nullish(),
+});
+
+/** Of a connection of `@pulumi/command`, what we dial with. */
+const endpoint = connectionInput.omit({ proxy: true }).strip();
+const connection = endpoint.extend({ proxy: endpoint.optional() });
+const launchCommand = z.object({ connection, stdin: z.string() });
+const launchArguments = z.looseObject({ runId: z.string(), rank: z.number() });
+
+/** @param stateText what `pulumi stack export --show-secrets` prints */
+export function readRanks(stateText: string): RankOnNode[] {
+  const { deployment } = exported.parse(JSON.parse(stateText));
+  return (deployment?.resources ?? [])
+    .flatMap(({ urn, type, inputs }) => {
+      const [, node] = /::(?:.+\$)?command:remote:Command::(.+)-rank-\d+$/.exec(urn) ?? [];
+      if (type !== "command:remote:Command" || node === undefined) return [];
+      const given = launchCommand.parse(revealed(inputs));
+      const launch = launchArguments.parse(JSON.parse(given.stdin));
+      return [{ rank: launch.rank, node, runId: launch.runId, connection: given.connection, launch }];
+    })
+    .sort((one, other) => one.rank - other.rank);
+}
+
+/** A secret stands in the state as an object with its text as JSON. */
+const secret = z.object({ plaintext: z.string() });
+
+function revealed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(revealed);
+  if (typeof value !== "object" || value === null) return value;
+  const hidden = secret.safeParse(value);
+  if (hidden.success) return revealed(JSON.parse(hidden.data.plaintext));
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, revealed(item)]));
+}

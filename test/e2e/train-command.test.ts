@@ -1,0 +1,100 @@
+/** `npm run train`: what a run does is seen, ended and begun again from outside. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { type Ended, Place, waitFor, waitForText } from "./support.ts";
+
+let place: Place;
+
+beforeAll(async () => {
+  place = new Place();
+});
+
+afterAll(() => place.remove());
+
+const train = (...args: string[]) => place.run(["run", "--silent", "train", "--", ...args]);
+
+const statusSchema = z.object({
+  runId: z.string(),
+  ranks: z.array(
+    z.object({
+      rank: z.number(),
+      node: z.string(),
+      state: z.string(),
+      attempt: z.number(),
+      exitCode: z.number().nullish(),
+      lines: z.array(z.string()),
+    }),
+  ),
+});
+
+async function statesOf(ended: Promise<Ended>) {
+  const { stdout, text } = await ended;
+  try {
+    return statusSchema.parse(JSON.parse(stdout)).ranks;
+  } catch {
+    throw new Error(text);
+  }
+}
+
+const status = () => statesOf(train("status", "--json").ended);
+
+test("without a run it says how to start one", async () => {
+  await place.cloudOk("start");
+  const { code, stderr } = await train("status").ended;
+  expect(code).toBe(2);
+  expect(stderr).toContain("stack dev has no training run. Start one: npm start");
+});
+
+test("a run that nobody waits for is seen: its state, and every rank's lines as they come", async () => {
+  await place.configure("training.wait", "false");
+  await place.configure("training.epochs", "100000");
+  const started = await place.start();
+  expect(started.code, started.text).toBe(0);
+  await waitFor("both ranks' first epoch", async () =>
+    (await status()).every(({ lines }) => lines.some((line) => /^epoch \d+\/100000 loss/.test(line))),
+  );
+  expect((await status()).map(({ rank, node, state, attempt }) => [rank, node, state, attempt])).toEqual([
+    [0, "beijing-1", "running", 1],
+    [1, "shanghai-1", "running", 1],
+  ]);
+  const following = train("logs", "--follow", "--since", "5s");
+  for (const rank of [0, 1])
+    await waitForText(following, new RegExp(`^rank ${rank} \\| epoch \\d+/100000 loss`, "m"));
+  if (following.child.pid !== undefined) process.kill(-following.child.pid, "SIGINT");
+  expect((await following.ended).stderr).toBe("");
+  expect((await status()).map(({ state }) => state)).toEqual(["running", "running"]);
+});
+
+test("lines of the last seconds are fewer than all, and are the last ones", async () => {
+  const all = (await train("logs", "--rank", "0").ended).stdout.trimEnd().split("\n");
+  const last = (await train("logs", "--rank", "0", "--since", "2s").ended).stdout.trimEnd().split("\n");
+  expect(all[0]).toMatch(/^rank 0 of 2: PyTorch/);
+  expect(last.length).toBeGreaterThan(0);
+  expect(last.some((line) => line.startsWith("rank 0 of 2: PyTorch"))).toBe(false);
+});
+
+test("stop ends all ranks, restart begins their next attempt", async () => {
+  const stopped = await statesOf(train("stop", "--json").ended);
+  expect(stopped.map(({ state, attempt }) => [state, attempt])).toEqual([
+    ["stopped", 1],
+    ["stopped", 1],
+  ]);
+  expect((await train("status").ended).code).toBe(1);
+  const restarted = await train("restart").ended;
+  expect(restarted.code, restarted.text).toBe(0);
+  expect((await status()).map(({ state, attempt }) => [state, attempt])).toEqual([
+    ["running", 2],
+    ["running", 2],
+  ]);
+});
+
+test("a rank that there is not, and a time that is none, are refused with what is allowed", async () => {
+  expect((await train("logs", "--rank", "7").ended).stderr).toBe(
+    "train: --rank 7: the run has the ranks 0, 1\n",
+  );
+  const { code, stderr } = await train("logs", "--since", "soon").ended;
+  expect([code, stderr]).toEqual([
+    2,
+    "train: --since soon: must be a number of seconds, minutes or hours, e.g. 30s, 5m, 2h\n",
+  ]);
+});
