@@ -192,7 +192,11 @@ export class Training extends ComponentResource {
       argv,
       // A script of the image is started in its own folder, as the guide does.
       directory: "image" in from ? posix.dirname(from.image) : this.#directory,
-      environment: { ...rankEnvironment(plan, rank), ...settings.script.env },
+      environment: {
+        ...rankEnvironment(plan, rank),
+        CHECKPOINT_EVERY: String(settings.checkpointEverySteps),
+        ...settings.script.env,
+      },
       maxSeconds: settings.maxDuration,
     };
   }

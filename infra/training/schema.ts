@@ -53,6 +53,7 @@ export const trainingSchema = z
     lr: decimal.pipe(z.number().positive()).default(0.01),
     momentum: decimal.pipe(z.number().min(0).lt(1)).default(0.5),
     seed: z.number().int().min(0).default(1),
+    checkpointEverySteps: z.number().int().min(1).default(50),
     masterPort: z.number().int().min(1024).max(65535).default(29500),
     worldSize: z.number().int().min(1).optional(),
     requireGpu: z.boolean().default(false),

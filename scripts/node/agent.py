@@ -200,6 +200,8 @@ class Rank:
         self.directory = os.path.join(runs_directory(), run_id, f"rank-{rank}")
         self.log = os.path.join(self.directory, "log")
         self.state_file = os.path.join(self.directory, "state.json")
+        # Of all attempts of the run: the next one goes on from there.
+        self.checkpoints = os.path.join(runs_directory(), run_id, "checkpoints")
 
     @contextlib.contextmanager
     def locked(self):
@@ -394,7 +396,8 @@ def supervise(this, attempt, argv, directory, environment, max_seconds, until_st
     with open(this.log, "wb") as log:
         try:
             rank = subprocess.Popen(argv, cwd=directory,
-                                    env={**os.environ, "PYTHONUNBUFFERED": "1", **interfaces(environment), **environment},
+                                    env={**os.environ, "PYTHONUNBUFFERED": "1", "CHECKPOINT_DIR": this.checkpoints,
+                                         **interfaces(environment), **environment},
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                     start_new_session=True, preexec_fn=become_rank)
             state["pid"] = rank.pid

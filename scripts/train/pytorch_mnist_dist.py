@@ -62,6 +62,9 @@ def parse_arguments():
                         help="how long to wait for the other ranks, at the start and in every step")
     parser.add_argument("--threads", type=int, default=1,
                         help="CPU threads; more than one costs more than it brings on images this small")
+    parser.add_argument("--checkpoint-dir", default=os.environ.get("CHECKPOINT_DIR"), metavar="FOLDER",
+                        help="save the state of training there, and go on from it after a stop; of each rank its own")
+    parser.add_argument("--checkpoint-every", type=int, default=os.environ.get("CHECKPOINT_EVERY", "50"), metavar="STEPS")
     parser.add_argument("--output", metavar="FILE", help="write the metrics of every step there, as JSON lines")
     args = parser.parse_args()
 
@@ -73,7 +76,7 @@ def parse_arguments():
         parser.error(f"--rank is {args.rank}; with --world-size {args.world_size} it must be 0 to {args.world_size - 1}")
     if not 0 < args.master_port < 65536:
         parser.error(f"--master-port is {args.master_port}; it must be 1 to 65535")
-    for name in ("batch_size", "epochs", "timeout", "threads"):
+    for name in ("batch_size", "epochs", "timeout", "threads", "checkpoint_every"):
         if getattr(args, name) <= 0:
             parser.error(f"--{name.replace('_', '-')} is {getattr(args, name)}; it must be more than 0")
     return args
@@ -222,6 +225,54 @@ def check_parameters(model):
     return digest.hexdigest()
 
 
+class Checkpoints:
+    """The last states of training of this rank, as files `step-N.pt`; does nothing without a folder."""
+
+    KEPT = 2  # ranks may be one checkpoint apart when they are stopped: the one before is in all hands
+
+    def __init__(self, args):
+        self.folder, self.every = args.checkpoint_dir, args.checkpoint_every
+        # What makes the same step the same state; a run with other settings is another run.
+        self.settings = {name: getattr(args, name) for name in ("world_size", "batch_size", "lr", "momentum", "seed")}
+        if self.folder is not None:
+            self.folder = os.path.join(self.folder, f"rank-{args.rank}")
+            os.makedirs(self.folder, exist_ok=True)
+
+    def steps(self):
+        """Steps that there are checkpoints of, newest first."""
+        if self.folder is None:
+            return []
+        names = (name[len("step-"):-len(".pt")] for name in os.listdir(self.folder) if name.endswith(".pt"))
+        return sorted((int(name) for name in names), reverse=True)
+
+    def save(self, step, state):
+        """Whole or not at all, also when the machine fails in between."""
+        if self.folder is None or step % self.every:
+            return
+        target = os.path.join(self.folder, f"step-{step}.pt")
+        with open(f"{target}.part", "wb") as file:
+            torch.save({"settings": self.settings, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{target}.part", target)
+        for old in self.steps()[self.KEPT:]:
+            os.unlink(os.path.join(self.folder, f"step-{old}.pt"))
+
+    def newest(self):
+        """The newest state that every rank has a checkpoint of; None where training begins."""
+        mine = (self.steps() + [0] * self.KEPT)[:self.KEPT]
+        everyone = [set(steps.tolist()) for steps in gather(torch.tensor(mine))]
+        step = max(set.intersection(*everyone), default=0)
+        if step == 0:
+            return None
+        path = os.path.join(self.folder, f"step-{step}.pt")
+        state = torch.load(path, map_location="cpu")
+        if state["settings"] != self.settings:
+            raise TrainingError(f"{path} was made with the settings {state['settings']}, this run has {self.settings}; "
+                                "train on with those, or give another --checkpoint-dir")
+        return state
+
+
 def evaluate(model, images, labels, rank, world_size):
     """How many of this rank's share of the held-out samples the model gets right."""
     model.eval()
@@ -254,11 +305,27 @@ def train(args, write_metrics):
 
     steps, training_seconds, samples_seen = 0, 0.0, 0
     shard = None
-    for epoch in range(1, args.epochs + 1):
+    first_epoch, steps_done = 1, 0
+    checkpoints = Checkpoints(args)
+    state = checkpoints.newest()
+    if state is not None:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        first_epoch, steps_done = state["epoch"], state["stepsOfEpoch"]
+        steps, training_seconds, samples_seen, shard = (
+            state[name] for name in ("steps", "trainingSeconds", "samplesSeen", "shard"))
+        print(f"rank {args.rank}: goes on after step {steps}, in epoch {first_epoch}", flush=True)
+    for epoch in range(first_epoch, args.epochs + 1):
         sampler.set_epoch(epoch)  # another order, and other shards, in every epoch
         epoch_loss, epoch_seconds, epoch_samples = 0.0, 0.0, []
+        if state is not None:
+            epoch_loss, epoch_seconds, epoch_samples = (
+                state[name] for name in ("epochLoss", "epochSeconds", "epochSamples"))
+            state = None
         started = time.perf_counter()
         for step, (batch, targets, samples) in enumerate(loader, start=1):
+            if step <= steps_done:
+                continue
             optimizer.zero_grad()
             loss = loss_of(distributed(batch.to(device)), targets.to(device))
             loss.backward()  # averages the gradients over all ranks
@@ -275,7 +342,13 @@ def train(args, write_metrics):
                            "gradientBytes": gradient_bytes})
             if args.log_interval and step % args.log_interval == 0:
                 print(f"epoch {epoch}/{args.epochs} step {step}/{len(loader)} loss {loss_value:.4f}", flush=True)
+            checkpoints.save(steps, {
+                "model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch, "stepsOfEpoch": step,
+                "steps": steps, "trainingSeconds": training_seconds, "samplesSeen": samples_seen, "shard": shard,
+                "epochLoss": epoch_loss, "epochSeconds": epoch_seconds, "epochSamples": epoch_samples,
+            })
 
+        steps_done = 0
         seen = torch.cat(epoch_samples)
         samples_seen += len(seen)
         training_seconds += epoch_seconds

@@ -73,7 +73,7 @@ test("lines of the last seconds are fewer than all, and are the last ones", asyn
   expect(last.some((line) => line.startsWith("rank 0 of 2: PyTorch"))).toBe(false);
 });
 
-test("stop ends all ranks, restart begins their next attempt", async () => {
+test("stop ends all ranks, restart begins their next attempt from the last checkpoint that all have", async () => {
   const stopped = await statesOf(train("stop", "--json").ended);
   expect(stopped.map(({ state, attempt }) => [state, attempt])).toEqual([
     ["stopped", 1],
@@ -86,6 +86,13 @@ test("stop ends all ranks, restart begins their next attempt", async () => {
     ["running", 2],
     ["running", 2],
   ]);
+  await waitFor("both ranks' first epoch after the restart", async () =>
+    (await status()).every(({ lines }) => lines.some((line) => /^epoch \d+\/100000 loss/.test(line))),
+  );
+  const log = (await train("logs", "--rank", "1").ended).stdout;
+  const [, steps] = /^rank 1: goes on after step (\d+), in epoch \d+$/m.exec(log) ?? [];
+  expect(Number(steps), log.slice(0, 500)).toBeGreaterThan(0);
+  expect(Number(steps) % 50).toBe(0);
 });
 
 test("a rank that there is not, and a time that is none, are refused with what is allowed", async () => {

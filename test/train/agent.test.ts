@@ -259,6 +259,20 @@ describe("follow", () => {
     expect(await stateOf("left")).toBe("running");
   });
 
+  test("logs shows the log as it is, and of the last seconds only what was written in them", async () => {
+    const given = shell("logged", "echo old; sleep 3; echo new; sleep 30");
+    await ask("launch", given);
+    const logs = async (more: object) =>
+      (await begin("logs", { runId: "logged", rank: 0, ...more }).ended).stdout;
+    await expect.poll(() => logs({}), { timeout: 20_000 }).toBe("old\nnew\n");
+    expect(await logs({ since: 2 })).toBe("new\n");
+    expect(await logs({ since: 100 })).toBe("old\nnew\n");
+    const following = begin("logs", { runId: "logged", rank: 0, follow: true });
+    await expect.poll(() => following.stdout).toBe("old\nnew\n");
+    await ask("stop", { runId: "logged", rank: 0 });
+    expect((await following.ended).code).toBe(0);
+  });
+
   test("refuses a rank that was never launched", async () => {
     const { code, stderr } = await begin("follow", { runId: "nobody", rank: 3 }).ended;
     expect(code).toBe(1);
@@ -369,7 +383,8 @@ test("wrong calls are refused with what is allowed", async () => {
   const unknown = await begin("dance", {}).ended;
   expect(unknown).toMatchObject({
     code: 2,
-    stderr: "agent.py: give one of fetch, launch, status, stop, follow, and its arguments as JSON on stdin\n",
+    stderr:
+      "agent.py: give one of fetch, launch, status, stop, follow, logs, and its arguments as JSON on stdin\n",
   });
   const text = await new Python(agent, ["status"], { stdin: "hello", env: { HOME: home } }).ended;
   expect(text.code).toBe(1);

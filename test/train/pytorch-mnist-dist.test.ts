@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -117,6 +117,61 @@ describe("two ranks", () => {
     });
     expect(metrics.filter(({ event }) => event === "epoch")).toHaveLength(10);
   });
+});
+
+describe("with checkpoints", () => {
+  const learn = ["--lr", "0.05", "--momentum", "0.9", "--epochs", "3", "--checkpoint-every", "5"];
+  /** Two ranks that save their states; each call goes on where the one before ended. */
+  const bothRanks = async (checkpoints: string, ...more: string[]) => {
+    const port = await freePort();
+    return [0, 1].map((number) =>
+      rank(number, port, ...learn, "--checkpoint-dir", join(folder, checkpoints), ...more),
+    );
+  };
+  const finished = (ranks: readonly Python[]) => Promise.all(ranks.map((each) => each.ended));
+
+  test(
+    "a run that was killed in the middle ends with the parameters of one that never was",
+    async () => {
+      const [whole] = await finished(await bothRanks("whole"));
+      if (whole === undefined) throw new Error("there is no rank 0");
+      const ranks = await bothRanks("killed", "--log-interval", "1", "--timeout", "5");
+      await expect
+        .poll(() => ranks[1]?.stdout, { timeout: slow, interval: 5 })
+        .toContain("epoch 2/3 step 4/12");
+      await ranks[1]?.kill();
+      await finished(ranks);
+      const again = await finished(await bothRanks("killed"));
+      expect(again.map(({ code, stderr }) => [code, stderr])).toEqual([
+        [0, ""],
+        [0, ""],
+      ]);
+      for (const { stdout } of again)
+        expect(stdout).toMatch(/^rank \d: goes on after step (15|20|25|30), in epoch [23]$/m);
+      const { secondsPerStep: _, ...expected } = resultOf(whole);
+      expect(resultOf(again[0] ?? whole)).toMatchObject(expected);
+    },
+    2 * slow,
+  );
+
+  test(
+    "ranks go on from the newest state that all have, and a run with other settings is refused",
+    async () => {
+      const stepsOf = async (number: number) =>
+        (await readdir(join(folder, "whole", `rank-${number}`))).sort();
+      expect(await stepsOf(0)).toEqual(["step-30.pt", "step-35.pt"]);
+      expect(await stepsOf(1)).toEqual(await stepsOf(0));
+      await rm(join(folder, "whole", "rank-1", "step-35.pt"));
+      const ends = await finished(await bothRanks("whole"));
+      for (const { stdout } of ends) expect(stdout).toContain("goes on after step 30, in epoch 3");
+      const refused = await finished(await bothRanks("whole", "--seed", "2"));
+      expect(refused.map(({ code }) => code)).toEqual([1, 1]);
+      expect(refused[0]?.stderr).toMatch(
+        /step-\d+\.pt was made with the settings .*'seed': 1.*, this run has .*'seed': 2/,
+      );
+    },
+    2 * slow,
+  );
 });
 
 test(

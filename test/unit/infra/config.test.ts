@@ -59,6 +59,7 @@ describe("defaults", () => {
         lr: 0.01,
         momentum: 0.5,
         seed: 1,
+        checkpointEverySteps: 50,
         masterPort: 29500,
         requireGpu: false,
         wait: false,
