@@ -81,25 +81,58 @@ describe("images", { timeout: 60_000 }, () => {
     expect(results[0].parametersSha256).toBe(results[1].parametersSha256);
   });
 
-  test("a container of the deep learning image trains with the guide's words, on the node's network", async () => {
-    const inContainer = (command: string) =>
-      on(learning, `su ubuntu -c 'deeplearning-container sh -c "${command}"; echo "ended with $?"'`);
-    const told = await inContainer("cd /root/test/pytorch && python mnist.py --epochs 1");
-    expect(told).toMatch(/Accuracy: \d+\/359 .*[\s\S]*ended with 0\n$/);
-    expect(await inContainer("exit 7")).toBe("ended with 7\n");
-    const addresses = "ip -4 -o addr show eth0 | grep -o 192.168.1.2/24";
-    expect(await inContainer(addresses)).toBe("192.168.1.2/24\nended with 0\n");
-    const own = "ps -e | grep -c sshd; touch /usr/note 2>&1; echo kept > /root/note; cat /root/note";
-    expect(await inContainer(own)).toBe(
-      "0\ntouch: cannot touch '/usr/note': Read-only file system\nkept\nended with 0\n",
-    );
-    expect(await on(learning, "cat /root/note; ls /run | grep -c deeplearning-")).toBe(
-      "cat: /root/note: No such file or directory\n0\n",
-    );
-    expect(await on(learning, "deeplearning-container -e A=one sh -c 'echo $A $HOME'")).toBe("one /root\n");
-    expect(await on(bare, "deeplearning-container true; crun --version")).toMatch(
-      /deeplearning-container: (?:command )?not found[\s\S]*crun: (?:command )?not found/,
-    );
+  describe("docker run on the deep learning image", () => {
+    const inContainer = (command: string, options = "") =>
+      on(
+        learning,
+        `su ubuntu -c 'docker run --rm --net host ${options} qingcloud/deeplearning sh -c "${command}"; echo "ended with $?"'`,
+      );
+
+    test("trains with the guide's words", async () => {
+      const told = await inContainer("cd /root/test/pytorch && python mnist.py --epochs 1");
+      expect(told).toMatch(/Accuracy: \d+\/359 .*[\s\S]*ended with 0\n$/);
+    });
+
+    test("ends as the command ends, is on the node's network, and has processes, a home and a disk of its own", async () => {
+      expect(await inContainer("exit 7")).toBe("ended with 7\n");
+      const addresses = "ip -4 -o addr show eth0 | grep -o 192.168.1.2/24";
+      expect(await inContainer(addresses)).toBe("192.168.1.2/24\nended with 0\n");
+      const own = "ps -e | grep -c sshd; touch /usr/note 2>&1; echo kept > /root/note; cat /root/note";
+      expect(await inContainer(own)).toBe(
+        "0\ntouch: cannot touch '/usr/note': Read-only file system\nkept\nended with 0\n",
+      );
+      expect(await on(learning, "cat /root/note; ls /run | grep -c docker-")).toBe(
+        "cat: /root/note: No such file or directory\n0\n",
+      );
+    });
+
+    test("takes variables, a folder and volumes", async () => {
+      const told = await on(
+        learning,
+        "mkdir /tmp/a; docker run -e A=one -v /tmp/a:/b -w /b qingcloud/deeplearning sh -c 'pwd; echo $A > note'; cat /tmp/a/note",
+      );
+      expect(told).toBe("/b\none\n");
+    });
+
+    test("ends with its client, and leaves no process", async () => {
+      const script = "docker run --init --name long qingcloud/deeplearning sleep 1000 & client=$!";
+      const until = "until pgrep -x sleep -a | grep -q 1000; do sleep 0.05; done";
+      expect(
+        await on(learning, `${script}; ${until}; kill $client; wait $client; echo $?; pgrep -c -x sleep`),
+      ).toBe("143\n0\n");
+    });
+
+    test("refuses what it can not do with Docker's exit code and what there is", async () => {
+      expect(await on(learning, "docker run ubuntu true; echo $?")).toBe(
+        "docker: image ubuntu is not on this node, which reaches no registry; it has qingcloud/deeplearning\n125\n",
+      );
+      expect(await on(learning, "docker run -d qingcloud/deeplearning true; echo $?")).toMatch(
+        /^docker: [\s\S]*of Docker this node has:[\s\S]*125\n$/,
+      );
+      expect(await on(bare, "docker images; crun --version")).toMatch(
+        /docker: (?:command )?not found[\s\S]*crun: (?:command )?not found/,
+      );
+    });
   });
 
   test("a boot keeps the disk; another disk number makes it anew from the image", async () => {

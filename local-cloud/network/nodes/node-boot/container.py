@@ -1,4 +1,4 @@
-"""The container image of the deep learning image: an OCI bundle that the node's own runtime, crun, runs.
+"""The container image of the deep learning image: an OCI bundle that the node's `docker` runs by crun.
 
 Its root file system is the node's programs, read-only, with folders of its own, among them root's home with the guide's
 scripts. It shares the node's network, as `docker run --net host` does.
@@ -12,7 +12,7 @@ from files import SYSTEM_PATH, write
 
 BUNDLE = "/opt/deeplearning"
 GUIDE_FOLDER = "/home/ubuntu/test/pytorch"
-COMMAND = "/usr/local/bin/deeplearning-container"
+COMMAND = "/usr/local/bin/docker"
 
 OWN_FOLDERS = "dev etc home data mnt proc root run srv sys tmp usr var".split()
 #: Debian's merged /usr: /bin is /usr/bin.
@@ -26,44 +26,8 @@ CAPABILITIES = [
     ).split()
 ]
 
-RUNNER = f"""\
-#!/usr/bin/python3 -I
-\"\"\"Runs a command in a container of the deep learning image, with the node's network; ends as it ends.
-
-    deeplearning-container [-e NAME=VALUE]... COMMAND [ARGUMENT]...
-\"\"\"
-import json
-import os
-import sys
-
-BUNDLE = {BUNDLE!r}
-
-
-def main():
-    if os.geteuid() != 0:
-        os.execv("/usr/bin/sudo", ["sudo", "-n", "--", *sys.argv])
-    words, variables = sys.argv[1:], []
-    while len(words) > 1 and words[0] == "-e":
-        variables.append(words[1])
-        words = words[2:]
-    if not words or any("=" not in each for each in variables):
-        sys.exit(__doc__.strip())
-    with open(os.path.join(BUNDLE, "config.json")) as file:
-        config = json.load(file)
-    config["process"]["args"] = words
-    config["process"]["env"] += variables
-    # crun takes the file by its name, and reads it before it starts anything.
-    name = f"/run/deeplearning-{{os.getpid()}}"
-    with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(config, file)
-    crun = ["crun", "--root=/run/crun", "--cgroup-manager=disabled"]
-    status = os.spawnv(os.P_WAIT, "/usr/bin/crun", [*crun, "run", f"--config={{name}}", f"--bundle={{BUNDLE}}", os.path.basename(name)])
-    os.unlink(name)
-    sys.exit(status if status >= 0 else 128 - status)
-
-
-main()
-"""
+with open(os.path.join(os.path.dirname(__file__), "docker.py")) as program:
+    DOCKER = program.read()
 
 
 def configuration():
@@ -109,4 +73,4 @@ def install_container():
     shutil.copytree(GUIDE_FOLDER, os.path.join(root, "root", "test", "pytorch"))
     os.makedirs("/data", exist_ok=True)
     write(os.path.join(BUNDLE, "config.json"), json.dumps(configuration(), indent=2))
-    write(COMMAND, RUNNER, 0o755)
+    write(COMMAND, DOCKER, 0o755)
