@@ -14,9 +14,13 @@ const plan = makePlan(config);
 
 /** Undefined where nothing will run on the nodes. */
 function nodeNeeds() {
-  if (plan.training !== undefined)
-    return config.training.requireGpu ? (["torch", "gpu"] as const) : (["torch"] as const);
-  return plan.tunnels.length > 0 && config.tunnel.check !== "off" ? [] : undefined;
+  if (plan.training === undefined) {
+    return plan.tunnels.length > 0 && config.tunnel.check !== "off" ? [] : undefined;
+  }
+  const { runtime: on, requireGpu } = config.training;
+  // What a container has, its image decides.
+  const own = on === "container" ? ("docker" as const) : ("torch" as const);
+  return requireGpu ? [own, "gpu" as const] : [own];
 }
 
 const network = new Network("network", {

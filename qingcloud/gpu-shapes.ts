@@ -33,3 +33,9 @@ export const gpuShapes: readonly GpuShape[] = [
 export function describeShape({ instanceType, cpu, memoryGiB, gpus }: Partial<GpuShape>): string {
   return instanceType ?? `${cpu} CPUs, ${memoryGiB} GiB, ${gpus ?? 0} GPUs`;
 }
+
+/** GPUs of an instance type or of sizes; 0 for a type that is not a documented GPU type. */
+export function gpusOf(shape: { readonly instanceType: string } | { readonly gpus: number }): number {
+  if ("gpus" in shape) return shape.gpus;
+  return gpuShapes.find(({ instanceType }) => instanceType === shape.instanceType)?.gpus ?? 0;
+}

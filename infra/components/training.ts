@@ -65,8 +65,8 @@ export class Training extends ComponentResource {
       const names = { script: files.script.name, data };
       return plan.ranks.map(({ rank }) => rankCommand(plan, settings, rank, names));
     };
-    const hashes = [files.script.sha256, files.data?.sha256];
-    const meeting = [plan.masterAddr, plan.masterPort, settings.script.env];
+    const hashes = this.#files.map(({ sha256 }) => sha256);
+    const meeting = [plan.masterAddr, plan.masterPort, settings.script.env, settings.runtime];
     this.runId = runIdOf(commands(files.data?.name), meeting, hashes);
     const started = commands(files.data && this.#pathOf(files.data));
     const ranks = plan.ranks.map(({ rank, node: name }, index) => {
@@ -166,8 +166,8 @@ export class Training extends ComponentResource {
   }
 
   get #files(): readonly RunFile[] {
-    const { script, data } = this.#args.files;
-    return data === undefined ? [script] : [script, data];
+    const { script, more, data } = this.#args.files;
+    return [script, ...more, ...(data === undefined ? [] : [data])];
   }
 
   /** Where files are brought to. */
@@ -176,7 +176,9 @@ export class Training extends ComponentResource {
   }
 
   #fetches() {
-    return this.#files.map(({ name, sha256, from }) => ({
+    const isOnNodes = ({ from }: RunFile) =>
+      !("image" in from && this.#args.settings.runtime === "container");
+    return this.#files.filter(isOnNodes).map(({ name, sha256, from }) => ({
       name,
       ...(sha256 === undefined ? {} : { sha256 }),
       ...("path" in from ? { path: `~/${home}/${name}` } : from),
@@ -186,12 +188,15 @@ export class Training extends ComponentResource {
   #launchArguments(rank: number, argv: readonly string[]) {
     const { plan, settings, files } = this.#args;
     const { from } = files.script;
+    // A script of the image is started in its own folder, as the guide does.
+    const own = "image" in from ? posix.dirname(from.image) : undefined;
+    const isContained = settings.runtime === "container";
     return {
       runId: this.runId,
       rank,
       argv,
-      // A script of the image is started in its own folder, as the guide does.
-      directory: "image" in from ? posix.dirname(from.image) : this.#directory,
+      directory: isContained ? this.#directory : (own ?? this.#directory),
+      ...(isContained ? { container: { ...settings.container, ...(own && { directory: own }) } } : {}),
       environment: {
         ...rankEnvironment(plan, rank),
         CHECKPOINT_EVERY: String(settings.checkpointEverySteps),
@@ -219,6 +224,7 @@ export class Training extends ComponentResource {
       state: settings.wait ? "succeeded" : "running",
       runId: this.runId,
       mode: settings.mode,
+      runtime: settings.runtime,
       script: files.script.name,
       scriptSha256: files.script.sha256 ?? this.#fetched[0]?.stdout.apply(hashOfScript) ?? null,
       worldSize: plan.worldSize,
@@ -232,9 +238,9 @@ export class Training extends ComponentResource {
 
 const fetchedFiles = z.object({ files: z.array(z.object({ sha256: z.string() })) });
 
-/** The script is the first of the files that a node fetched or looked at. */
-function hashOfScript(stdout: string): string | undefined {
-  return fetchedFiles.parse(JSON.parse(stdout)).files[0]?.sha256;
+/** The script is the first of the files that a node fetched or looked at; in a container's image nobody looks at it. */
+function hashOfScript(stdout: string): string | null {
+  return fetchedFiles.parse(JSON.parse(stdout)).files[0]?.sha256 ?? null;
 }
 
 function rankOutput(rank: number, node: string, follower: remote.Command | undefined): Output<object> {

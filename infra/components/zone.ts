@@ -25,7 +25,7 @@ export interface ZoneArgs {
   readonly operatorKey: SshKey;
   readonly ssh: { readonly user: string; readonly proxy?: Proxy | undefined };
   /** What a node must have before anything runs on it; absent where nothing will. */
-  readonly needs: readonly ("torch" | "gpu" | "sudo")[] | undefined;
+  readonly needs: readonly ("torch" | "gpu" | "sudo" | "docker")[] | undefined;
 }
 
 interface Proxy {

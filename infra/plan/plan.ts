@@ -1,4 +1,5 @@
 /** The plan: everything that follows from the configuration alone. Pure; resources are made from it. */
+import { gpusOf } from "../../qingcloud/gpu-shapes.ts";
 import { addressIn } from "../../qingcloud/networks.ts";
 import type { Config, ZoneConfig } from "../config.ts";
 import { type PathPlan, planPaths, planTunnels, type TunnelPlan } from "./tunnels.ts";
@@ -47,6 +48,8 @@ export interface TrainingPlan {
   readonly masterAddr: string;
   readonly masterPort: number;
   readonly worldSize: number;
+  /** Of the master's node, by its shape; 0 where the shape is not known or has none. */
+  readonly gpusPerNode: number;
   readonly ranks: readonly RankPlan[];
 }
 
@@ -142,6 +145,7 @@ function planTraining({ training }: Config, zones: readonly ZonePlan[]): Trainin
     masterAddr: master.privateIp,
     masterPort: training.masterPort,
     worldSize: nodes.length,
+    gpusPerNode: zones[0] === undefined ? 0 : gpusOf(zones[0].shape),
     ranks: nodes.map(({ name }, rank) => ({ rank, node: name })),
   };
 }

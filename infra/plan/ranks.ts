@@ -20,6 +20,9 @@ export function rankCommand(
 ): string[] {
   const flags: readonly Flag[] = [
     ...meetingFlags(plan, training.mode, rank),
+    ...(training.mode === "multi-gpu" && plan.gpusPerNode > 0
+      ? ([["--gpus", plan.gpusPerNode]] as const)
+      : []),
     ...(files.data === undefined ? [] : ([["--data", files.data]] as const)),
     ["--epochs", training.epochs],
     ["--batch-size", training.batchSize],
@@ -32,7 +35,7 @@ export function rankCommand(
 
 /** How the guide's script of each mode is told where its ranks meet; `mnist_dist.py` takes the rest from the environment. */
 function meetingFlags(plan: TrainingPlan, mode: TrainingSettings["mode"], rank: number): Flag[] {
-  if (mode === "single") return [];
+  if (mode === "single" || mode === "multi-gpu") return [];
   if (mode === "distributed") {
     return [
       ["--world_size", plan.worldSize],

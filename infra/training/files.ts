@@ -19,6 +19,8 @@ export type RunFile =
 
 export interface RunFiles {
   readonly script: RunFile;
+  /** Beside the script. */
+  readonly more: readonly RunFile[];
   /** Absent where the script has its own. */
   readonly data: RunFile | undefined;
 }
@@ -45,6 +47,11 @@ export function fileProblems(raw: unknown): string[] {
       );
     }
   }
+  for (const [index, path] of script.files.entries()) {
+    if (tryRead(path) === undefined) {
+      problems.push(`crosszone:training.script.files[${index}]: no such file (given: "${path}")`);
+    }
+  }
   if (training.data !== undefined && tryRead(training.data) === undefined) {
     problems.push(
       `crosszone:training.data: no such file (given: "${training.data}"); \`npm start\` writes the default one`,
@@ -55,7 +62,11 @@ export function fileProblems(raw: unknown): string[] {
 
 /** The files with their SHA-256; `fileProblems` has found none. */
 export function runFiles({ script, data }: TrainingSettings): RunFiles {
-  return { script: scriptFile(script), data: data === undefined ? undefined : localFile(data) };
+  return {
+    script: scriptFile(script),
+    more: script.files.map(localFile),
+    data: data === undefined ? undefined : localFile(data),
+  };
 }
 
 function scriptFile({ source, path, url, sha256 }: TrainingSettings["script"]): RunFile {

@@ -21,6 +21,8 @@ const script = z
       .string()
       .regex(/^[0-9a-f]{64}$/, { error: "must be 64 hexadecimal digits in lower case" })
       .optional(),
+    /** Further files of this machine that lie beside the script, e.g. modules that it imports. */
+    files: z.array(z.string().min(1)).optional(),
     args: z.array(argument).default([]),
     env: z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.string()).default({}),
   })
@@ -31,21 +33,51 @@ const script = z
     error: "source image needs an absolute path on the nodes, e.g. /home/ubuntu/test/pytorch/mnist.py",
   });
 
-const mode = z.enum(["cross-zone", "distributed", "single", "none"]);
+const mode = z.enum(["cross-zone", "distributed", "multi-gpu", "single", "none"]);
 export type Mode = z.output<typeof mode>;
+const runtime = z.enum(["host", "container"]);
 
-/** The guide's script of each mode. */
-const guideScripts: Record<Mode, { readonly source: z.output<typeof source>; readonly path: string }> = {
-  "cross-zone": { source: "upload", path: "scripts/train/pytorch_mnist_dist.py" },
-  distributed: { source: "image", path: "/home/ubuntu/test/pytorch/mnist_dist.py" },
-  single: { source: "image", path: "/home/ubuntu/test/pytorch/mnist.py" },
-  none: { source: "upload", path: "scripts/train/pytorch_mnist_dist.py" },
+interface GuideScript {
+  readonly source: z.output<typeof source>;
+  readonly path: string;
+  readonly files?: readonly string[];
+}
+
+const acrossZones: GuideScript = { source: "upload", path: "scripts/train/pytorch_mnist_dist.py" };
+/** The guide's script of each mode, and where it lies: on the nodes' image, or in the container's. */
+const guideScripts: Record<z.output<typeof runtime>, Record<Mode, GuideScript>> = {
+  host: {
+    "cross-zone": acrossZones,
+    distributed: { source: "image", path: "/home/ubuntu/test/pytorch/mnist_dist.py" },
+    "multi-gpu": {
+      source: "upload",
+      path: "scripts/train/pytorch_multi_gpu_test.py",
+      files: ["scripts/train/pytorch_mnist_dist.py"],
+    },
+    single: { source: "image", path: "/home/ubuntu/test/pytorch/mnist.py" },
+    none: acrossZones,
+  },
+  container: {
+    "cross-zone": acrossZones,
+    distributed: { source: "image", path: "/root/test/pytorch/mnist_dist.py" },
+    "multi-gpu": { source: "image", path: "/root/test/pytorch/pytorch_multi_gpu_test.py" },
+    single: { source: "image", path: "/root/test/pytorch/mnist.py" },
+    none: acrossZones,
+  },
 };
 const digits = "scripts/train/data/digits.npz";
 
 export const trainingSchema = z
   .strictObject({
     mode: mode.default("cross-zone"),
+    runtime: runtime.default("host"),
+    container: z
+      .strictObject({
+        image: z.string().min(1).default("qingcloud/deeplearning"),
+        /** Of `docker run`, e.g. ["--gpus", "all"]. */
+        options: z.array(argument).default([]),
+      })
+      .prefault({}),
     script: script.prefault({}),
     data: z.string().optional(),
     epochs: z.number().int().min(1).default(10),
@@ -61,14 +93,23 @@ export const trainingSchema = z
     maxDuration: z.number().int().min(1).default(86_400),
   })
   .transform((given) => {
-    const guide = guideScripts[given.mode];
+    const guide = guideScripts[given.runtime][given.mode];
     const from = given.script.source ?? (given.script.path === undefined ? guide.source : "upload");
     // A path belongs to its source: the guide's is for the guide's source alone.
     const path = given.script.path ?? (from === guide.source ? guide.path : "");
     // Scripts of an image have their data beside them.
     const data = given.data ?? (from === "image" ? undefined : digits);
-    return { ...given, data, script: { ...given.script, source: from, path } };
+    const files = given.script.files ?? (path === guide.path ? [...(guide.files ?? [])] : []);
+    return { ...given, data, script: { ...given.script, source: from, path, files } };
   })
+  .refine(
+    ({ runtime: on, script: { source: from, sha256 } }) =>
+      on === "host" || from !== "image" || sha256 === undefined,
+    {
+      path: ["script", "sha256"],
+      error: "is not checked of a script inside a container's image: leave it out, or upload the script",
+    },
+  )
   .refine(({ script: { source: from, path } }) => from === "url" || path !== "", {
     path: ["script", "path"],
     error: "must name the script where its source is not the guide's",
@@ -76,36 +117,33 @@ export const trainingSchema = z
 
 export type TrainingSettings = z.output<typeof trainingSchema>;
 
+interface Needs {
+  readonly zones: (count: number) => boolean;
+  readonly nodes: (count: number) => boolean;
+  readonly what: string;
+}
+
+const oneNode: Needs = {
+  zones: (count) => count === 1,
+  nodes: (count) => count === 1,
+  what: "needs one zone with one node",
+};
 /** How many zones, and nodes in all, each mode trains on. */
-const shapes: Record<
-  Exclude<Mode, "none">,
-  {
-    readonly zones: (count: number) => boolean;
-    readonly nodes: (count: number) => boolean;
-    readonly what: string;
-  }
-> = {
-  "cross-zone": {
-    zones: (count) => count >= 2,
-    nodes: () => true,
-    what: "needs at least two zones",
-  },
+const needs: Record<Exclude<Mode, "none">, Needs> = {
+  "cross-zone": { zones: (count) => count >= 2, nodes: () => true, what: "needs at least two zones" },
   distributed: {
     zones: (count) => count === 1,
     nodes: (count) => count >= 2,
     what: "needs one zone with at least two nodes",
   },
-  single: {
-    zones: (count) => count === 1,
-    nodes: (count) => count === 1,
-    what: "needs one zone with one node",
-  },
+  "multi-gpu": oneNode,
+  single: oneNode,
 };
 
 /** Why a mode can not train on these zones; undefined where it can. */
 export function shapeProblem(of: Mode, zones: number, nodes: number): string | undefined {
   if (of === "none") return undefined;
-  const shape = shapes[of];
-  if (shape.zones(zones) && shape.nodes(nodes)) return undefined;
-  return `mode ${of} ${shape.what}; there ${zones === 1 ? "is 1 zone" : `are ${zones} zones`} with ${nodes} node${nodes === 1 ? "" : "s"}. Change zones, or training.mode: ${mode.options.join(", ")}`;
+  const needed = needs[of];
+  if (needed.zones(zones) && needed.nodes(nodes)) return undefined;
+  return `mode ${of} ${needed.what}; there ${zones === 1 ? "is 1 zone" : `are ${zones} zones`} with ${nodes} node${nodes === 1 ? "" : "s"}. Change zones, or training.mode: ${mode.options.join(", ")}`;
 }

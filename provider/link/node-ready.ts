@@ -4,13 +4,14 @@ import { type Context, defineResource } from "../resource.ts";
 import { nodeScript } from "./node-script.ts";
 import { type Connection, connectionInput, openSession } from "./ssh.ts";
 
-const need = z.enum(["torch", "gpu", "sudo"]);
+const need = z.enum(["torch", "gpu", "sudo", "docker"]);
 
 const facts = z.object({
   python: z.string().describe("Version of python3."),
   torch: z.string().nullable().describe("Version of PyTorch, or null."),
   gpus: z.number().int().describe("GPUs that nvidia-smi lists."),
   sudo: z.boolean().describe("Whether the user may become root without a password."),
+  docker: z.boolean().describe("Whether there is a container runtime, by the command docker."),
 });
 
 const retryPauseMs = 300;
@@ -22,7 +23,7 @@ export const nodeReady = defineResource({
     "A node that can be worked with: SSH answers with the stack's host key, and what the run needs is installed. Waits until the deadline of `customTimeouts` (10 minutes).",
   inputs: z.strictObject({
     connection: connectionInput.describe("How the node is reached."),
-    needs: z.array(need).default([]).describe("torch, gpu, sudo; python3 is always needed."),
+    needs: z.array(need).default([]).describe("torch, gpu, sudo, docker; python3 is always needed."),
     directory: z
       .string()
       .default(".crosszone")
@@ -95,7 +96,7 @@ async function look(
     if (code !== 0)
       throw new Error(`${node} could not be looked at: ${stderr.trim() || `exit code ${code}`}`);
     const found = facts.parse(JSON.parse(stdout));
-    const has = { torch: found.torch !== null, gpu: found.gpus > 0, sudo: found.sudo };
+    const has = { torch: found.torch !== null, gpu: found.gpus > 0, sudo: found.sudo, docker: found.docker };
     const lacking = needs.filter((name) => !has[name]);
     if (lacking.length > 0) {
       throw new LackError(

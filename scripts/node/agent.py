@@ -200,6 +200,7 @@ class Rank:
         self.directory = os.path.join(runs_directory(), run_id, f"rank-{rank}")
         self.log = os.path.join(self.directory, "log")
         self.state_file = os.path.join(self.directory, "state.json")
+        self.container = f"crosszone-{run_id}-{rank}"
         # Of all attempts of the run: the next one goes on from there.
         self.checkpoints = os.path.join(runs_directory(), run_id, "checkpoints")
 
@@ -301,14 +302,14 @@ def is_alive(process):
 
 def check_launch(arguments, needed=("runId", "rank", "argv", "directory")):
     types = {"runId": str, "rank": int, "argv": list, "directory": str, "environment": dict,
-             "maxSeconds": (int, float), "restart": bool}
+             "maxSeconds": (int, float), "restart": bool, "container": dict}
     defaults = {"environment": {}, "restart": False}
     return check(arguments, **{name: (kind, REQUIRED if name in needed else defaults.get(name))
                                for name, kind in types.items()})
 
 
 def launch(arguments):
-    run_id, rank, argv, directory, environment, max_seconds, restart = check_launch(arguments)
+    run_id, rank, argv, directory, environment, max_seconds, restart, container = check_launch(arguments)
     check_strings("argv", argv)
     check_strings("environment", [text for pair in environment.items() for text in pair])
     directory = os.path.expanduser(directory)
@@ -322,14 +323,33 @@ def launch(arguments):
 
     stop_other_runs(run_id)
     this = Rank(run_id, rank)
+    environment = {"PYTHONUNBUFFERED": "1", "CHECKPOINT_DIR": this.checkpoints, **interfaces(environment), **environment}
+    if container is not None:
+        argv = in_container(this, argv, directory, environment, container)
     with this.locked() as lock:
         state = this.read()
         ended_badly = state["state"] in ("failed", "stopped")
         if state["state"] == "absent" or (ended_badly and restart):
+            if container is not None:
+                # One that outlived its client would have the name still.
+                with contextlib.suppress(OSError):
+                    subprocess.run(["docker", "kill", this.container], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, check=False)
             state = start(this, state["attempt"] + 1, argv, directory, environment, max_seconds, lock)
     if state["state"] == "failed" and state.get("pid") is None:
         raise AgentError(state["reason"])
     return {key: state[key] for key in ("runId", "rank", "attempt", "state", "pid")}
+
+
+def in_container(this, argv, directory, environment, container):
+    """The command that runs another in a container, with the node's network, and the run's files at the same paths."""
+    image, options, folder = check(container, image=(str, REQUIRED), options=(list, []), directory=(str, None))
+    check_strings("container.options", options)
+    files = os.path.dirname(this.directory)
+    # By their names alone: values come from the client's environment, where nobody sees them in a list of processes.
+    variables = [word for variable in sorted(environment) for word in ("-e", variable)]
+    return ["docker", "run", "--rm", "--init", "--net", "host", "--name", this.container, "-v", f"{files}:{files}",
+            "-w", folder or directory, *variables, *options, image, *argv]
 
 
 def stop_other_runs(run_id):
@@ -396,8 +416,7 @@ def supervise(this, attempt, argv, directory, environment, max_seconds, until_st
     with open(this.log, "wb") as log:
         try:
             rank = subprocess.Popen(argv, cwd=directory,
-                                    env={**os.environ, "PYTHONUNBUFFERED": "1", "CHECKPOINT_DIR": this.checkpoints,
-                                         **interfaces(environment), **environment},
+                                    env={**os.environ, **environment},
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                     start_new_session=True, preexec_fn=become_rank)
             state["pid"] = rank.pid

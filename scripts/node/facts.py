@@ -39,4 +39,5 @@ def has_sudo():
 
 def main(directory):
     os.makedirs(os.path.expanduser(directory), mode=0o700, exist_ok=True)
-    print(json.dumps({"python": platform.python_version(), "torch": torch_version(), "gpus": gpus(), "sudo": has_sudo()}))
+    print(json.dumps({"python": platform.python_version(), "torch": torch_version(), "gpus": gpus(), "sudo": has_sudo(),
+                      "docker": shutil.which("docker") is not None}))

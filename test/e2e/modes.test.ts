@@ -20,16 +20,16 @@ const sha256Of = (name: string) =>
     .update(readFileSync(join(root, "scripts", "train", name)))
     .digest("hex");
 
-async function train(): Promise<Outputs> {
+async function trained(): Promise<{ text: string; outputs: Outputs }> {
   const { code, text } = await place.start();
   expect(code, text).toBe(0);
-  return await outputsOf(place);
+  return { text, outputs: await outputsOf(place) };
 }
 
 test("single: python mnist.py in the guide's folder, on the one node of one zone", async () => {
   await place.configure("training.mode", "single");
   await place.configure("training.epochs", "5");
-  const { zones, tunnels, training } = await train();
+  const { zones, tunnels, training } = (await trained()).outputs;
   expect(zones.map(({ nodes }) => nodes.map(({ name }) => name))).toEqual([["beijing-1"]]);
   expect(tunnels).toEqual([]);
   expect(training).toMatchObject({
@@ -47,7 +47,7 @@ test("distributed: mnist_dist.py on two nodes of the zone, without a tunnel; the
   const before = await outputsOf(place);
   await place.configure("training.mode", "distributed");
   await place.configure("zones[0].nodes", "2");
-  const { zones, tunnels, training } = await train();
+  const { zones, tunnels, training } = (await trained()).outputs;
   expect(zones[0]?.nodes[0]).toEqual(before.zones[0]?.nodes[0]);
   expect(tunnels).toEqual([]);
   expect(training).toMatchObject({
@@ -66,4 +66,30 @@ test("distributed: mnist_dist.py on two nodes of the zone, without a tunnel; the
   expect(other?.parametersSha256).toBe(one?.parametersSha256);
   const { resources } = await exportOf(place);
   expect(resources.filter(({ type }) => type.includes("Tunnel"))).toEqual([]);
+});
+
+test("multi-gpu: pytorch_multi_gpu_test.py on one node, a CPU worker for each GPU that the shape has", async () => {
+  await place.configure("training.mode", "multi-gpu");
+  await place.configure("zones[0].nodes", "1");
+  await place.configure("zones[0].shape.instanceType", "g2ntp100.8xlarge.r4");
+  const { text, outputs } = await trained();
+  expect(text).toMatch(/^rank 0 \| PyTorch .*, no CUDA: 2 workers on the CPU in place of 2 GPUs$/m);
+  expect(outputs.training).toMatchObject({
+    state: "succeeded",
+    mode: "multi-gpu",
+    script: "pytorch_multi_gpu_test.py",
+    scriptSha256: sha256Of("pytorch_multi_gpu_test.py"),
+    worldSize: 1,
+    ranks: [{ rank: 0, node: "beijing-1", exitCode: 0, epochs: 5, samplesSeen: 7190 }],
+  });
+});
+
+test("multi-gpu in a container: the same script of the container's image, with the same result", async () => {
+  const before = await outputsOf(place);
+  await place.configure("training.runtime", "container");
+  const { text, outputs } = await trained();
+  expect(text).toMatch(/^rank 0 \| PyTorch .*, no CUDA: 2 workers on the CPU in place of 2 GPUs$/m);
+  const [one, other] = [before, outputs].map(({ training }) => training.ranks[0]);
+  expect(other).toEqual({ ...one, secondsPerStep: other?.secondsPerStep });
+  expect(outputs.zones).toEqual(before.zones);
 });

@@ -44,7 +44,7 @@ const outputsSchema = z.object({
     runId: z.string().regex(/^[0-9a-f]{12}$/),
     mode: z.string(),
     script: z.string(),
-    scriptSha256: sha256,
+    scriptSha256: sha256.nullable(),
     worldSize: z.number(),
     masterAddr: z.string(),
     masterPort: z.number(),

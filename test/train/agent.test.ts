@@ -131,7 +131,11 @@ describe("launch", () => {
       "the directory /no/such/folder does not exist",
     ],
     ["a bad run id", { runId: "../escape" }, "runId is '../escape'; it must be letters"],
-    ["an unknown argument", { colour: 1 }, "unknown arguments ['colour']; allowed are ['argv', 'directory'"],
+    [
+      "an unknown argument",
+      { colour: 1 },
+      "unknown arguments ['colour']; allowed are ['argv', 'container', 'directory'",
+    ],
     ["a missing argument", { argv: undefined }, "the argument 'argv' is missing"],
     ["a wrong type", { rank: "0" }, "the argument 'rank' is a str; it must be a int"],
   ])("refuses %s", async (name, more, message) => {

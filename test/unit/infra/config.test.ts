@@ -52,7 +52,15 @@ describe("defaults", () => {
       ssh: { user: "ubuntu" },
       training: {
         mode: "cross-zone",
-        script: { source: "upload", path: "scripts/train/pytorch_mnist_dist.py", args: [], env: {} },
+        runtime: "host",
+        container: { image: "qingcloud/deeplearning", options: [] },
+        script: {
+          source: "upload",
+          path: "scripts/train/pytorch_mnist_dist.py",
+          files: [],
+          args: [],
+          env: {},
+        },
         data: "scripts/train/data/digits.npz",
         epochs: 10,
         batchSize: 64,
@@ -77,6 +85,15 @@ describe("defaults", () => {
     const folder = "/home/ubuntu/test/pytorch";
     expect(scriptOf("single", one)).toEqual(["image", `${folder}/mnist.py`, undefined]);
     expect(scriptOf("distributed", two)).toEqual(["image", `${folder}/mnist_dist.py`, undefined]);
+    expect(scriptOf("multi-gpu", one)[1]).toBe("scripts/train/pytorch_multi_gpu_test.py");
+    const contained = { runtime: "container" };
+    for (const [mode, name] of [
+      ["single", "mnist.py"],
+      ["multi-gpu", "pytorch_multi_gpu_test.py"],
+    ] as const) {
+      const expected = ["image", `/root/test/pytorch/${name}`, undefined];
+      expect(scriptOf(mode, one, contained)).toEqual(expected);
+    }
     const own = { script: { path: "mine.py" } };
     expect(scriptOf("single", one, own)).toEqual(["upload", "mine.py", "scripts/train/data/digits.npz"]);
   });
@@ -124,14 +141,14 @@ describe("bad input is told with key, what is allowed and what was given", () =>
       "one zone for cross-zone",
       { ...plain, zones: [zoneOf("beijing", 1)] },
       [
-        "crosszone:training.mode: mode cross-zone needs at least two zones; there is 1 zone with 1 node. Change zones, or training.mode: cross-zone, distributed, single, none (given: nothing)",
+        "crosszone:training.mode: mode cross-zone needs at least two zones; there is 1 zone with 1 node. Change zones, or training.mode: cross-zone, distributed, multi-gpu, single, none (given: nothing)",
       ],
     ],
     [
       "two zones for single",
       { ...plain, training: { mode: "single" } },
       [
-        'crosszone:training.mode: mode single needs one zone with one node; there are 2 zones with 2 nodes. Change zones, or training.mode: cross-zone, distributed, single, none (given: "single")',
+        'crosszone:training.mode: mode single needs one zone with one node; there are 2 zones with 2 nodes. Change zones, or training.mode: cross-zone, distributed, multi-gpu, single, none (given: "single")',
       ],
     ],
     [
@@ -145,6 +162,17 @@ describe("bad input is told with key, what is allowed and what was given", () =>
       "a script of the image without its whole path",
       { ...plain, training: { script: { source: "image", path: "mnist.py" } } },
       ["crosszone:training.script: source image needs an absolute path on the nodes"],
+    ],
+    [
+      "the hash of a script inside a container's image",
+      {
+        ...plain,
+        zones: [zoneOf("beijing", 1)],
+        training: { mode: "single", runtime: "container", script: { sha256: otherSha256 } },
+      },
+      [
+        "crosszone:training.script.sha256: is not checked of a script inside a container's image: leave it out, or upload the script",
+      ],
     ],
     [
       "a source of its own without a path",
@@ -310,8 +338,18 @@ describe("the files of a run", () => {
     expect(fileProblems(config.training)).toEqual([]);
     expect(runFiles(parseConfig(config).training)).toEqual({
       script: { name: "train.py", sha256, from: { path: script } },
+      more: [],
       data: { name: "train.py", sha256, from: { path: script } },
     });
+  });
+
+  test("come with further ones, which are told where they are missing", () => {
+    const config = withScript({ files: [script, "no/module.py"] });
+    expect(fileProblems(config.training)).toEqual([
+      'crosszone:training.script.files[1]: no such file (given: "no/module.py")',
+    ]);
+    const { more } = runFiles(parseConfig(withScript({ files: [script] })).training);
+    expect(more).toEqual([{ name: "train.py", sha256, from: { path: script } }]);
   });
 
   test("that are missing are told, both at once", () => {

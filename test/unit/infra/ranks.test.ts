@@ -32,6 +32,11 @@ describe("the command of a rank", () => {
       [0, 1].map((rank) => `python mnist_dist.py --world_size 2 --rank ${rank}`),
     ],
     ["single", [zoneOf("beijing", 1)], ["python mnist.py"]],
+    [
+      "multi-gpu",
+      [zoneOf("beijing", 1, { shape: { instanceType: "g2ntp100.8xlarge.r4" } })],
+      ["python pytorch_multi_gpu_test.py --gpus 2"],
+    ],
   ])("of mode %s is the guide's", (mode, zones, expected) => {
     const config = parseConfig({ ...plain, zones, training: { mode } });
     const plan = makePlan(config).training;
