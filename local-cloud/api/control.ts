@@ -29,7 +29,7 @@ export function createControl(token: string, commands: Commands): Control {
       if (!isSameSignature(`Bearer ${token}`, request.headers.authorization ?? "")) {
         throw new HttpError(401, "the token in the home directory of the local cloud is needed");
       }
-      const [name = "", id] = command.split("/").map(decodeURIComponent);
+      const [name = "", id] = command.split("/").map(decoded);
       switch (`${request.method} ${name}${id === undefined ? "" : "/ID"}`) {
         case "GET ping":
           return { pid: process.pid };
@@ -41,7 +41,10 @@ export function createControl(token: string, commands: Commands): Control {
         case "GET faults":
           return { faults: commands.faults.list() };
         case "POST faults": {
-          const asked = readObject(await readBody(request));
+          const asked = readObject(
+            "a fault must be a JSON object with kind and its settings",
+            await readBody(request),
+          );
           const fault = checked(() => commands.faults.add(asked));
           if (isState(asked.kind)) await commands.inEffect();
           return { fault };
@@ -53,7 +56,10 @@ export function createControl(token: string, commands: Commands): Control {
         case "GET links":
           return { links: await commands.links.list() };
         case "POST links": {
-          const asked = readObject(await readBody(request));
+          const asked = readObject(
+            "a link must be a JSON object with zones and its settings",
+            await readBody(request),
+          );
           return { link: await commands.links.inEffect(checked(() => commands.links.set(asked))) };
         }
         default:
@@ -61,6 +67,14 @@ export function createControl(token: string, commands: Commands): Control {
       }
     },
   };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new HttpError(400, `${part}: is not encoded as addresses are, write % as %25`);
+  }
 }
 
 function checked<T>(work: () => T): T {
@@ -72,7 +86,8 @@ function checked<T>(work: () => T): T {
   }
 }
 
-function readObject(text: string): Readonly<Record<string, unknown>> {
+/** @param wanted what it must be, for who gave something else */
+function readObject(wanted: string, text: string): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -80,5 +95,5 @@ function readObject(text: string): Readonly<Record<string, unknown>> {
     value = undefined;
   }
   if (typeof value === "object" && value !== null) return value as Readonly<Record<string, unknown>>;
-  throw new HttpError(400, "a fault must be a JSON object with kind and its settings");
+  throw new HttpError(400, `${wanted}, e.g. with curl: -d '{"NAME": VALUE}'`);
 }

@@ -105,6 +105,12 @@ test("the file admin-header opens them to curl: status, faults, reset; what can 
     400,
     { message: "there is no fault flt-nothing: there are none" },
   ]);
+  const wanted = `a link must be a JSON object with zones and its settings, e.g. with curl: -d '{"NAME": VALUE}'`;
+  expect(await ask("POST", "links")).toEqual([400, { message: wanted }]);
+  expect(await ask("DELETE", "faults/%E0%A4%A")).toEqual([
+    400,
+    { message: "%E0%A4%A: is not encoded as addresses are, write % as %25" },
+  ]);
   expect(await ask("PUT", "status")).toEqual([404, { message: "no such command: PUT status" }]);
 });
 

@@ -154,6 +154,15 @@ describe("links between zones", { timeout: 30_000 }, () => {
     for (const ms of roundTrips(await ping(eips[1]))) expect(ms).toBeGreaterThanOrEqual(40);
   });
 
+  test("an internet that could not be made whole is made by the next attempt", async () => {
+    await plane.converge({ routers: [], nodes: [], bastionKeys: [] });
+    await output("ip", "netns", "add", `${prefix}-switch`);
+    await expect(plane.converge(scene())).rejects.toThrow(/File exists/);
+    await output("ip", "netns", "del", `${prefix}-switch`);
+    await plane.converge(scene());
+    expect(await ping(eips[1])).toContain("3 received");
+  });
+
   test("links that a daemon's end left half made are made whole by the next attempt", async () => {
     await plane.converge(scene(link({ rttMs: 40 })));
     const near = link({ id: "gpu1a-gpu1a", networks: ["203.0.113.0/24", "203.0.113.0/24"], rttMs: 60 });

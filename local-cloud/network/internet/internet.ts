@@ -47,7 +47,13 @@ export class Internet {
     if (!this.#exists) {
       await createNamespaces([this.#options.internet, this.#options.switch]);
       this.#exists = true;
-      await Promise.all([this.#createInternet(), this.#applyVxnets(vxnets, forwardingSysctl)]);
+      try {
+        await Promise.all([this.#createInternet(), this.#applyVxnets(vxnets, forwardingSysctl)]);
+      } catch (error) {
+        // Half made is worse than not there: the next attempt makes it anew.
+        await this.remove();
+        throw error;
+      }
     } else {
       await this.#applyVxnets(vxnets);
     }

@@ -1,6 +1,6 @@
 /** Network namespaces of one cloud: all are named `<prefix>-…`, so that they can be told from anyone else's. */
 
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { killProcessesIn, namespacePath, run } from "./shell.ts";
 
 /** What to do inside one network namespace, in this order. */
@@ -27,9 +27,19 @@ export const forwardingSysctl = {
   "net/bridge/bridge-nf-call-iptables": 0,
 } as const;
 
-/** Creates namespaces. */
+/** Creates namespaces: all or none. */
 export async function createNamespaces(names: readonly string[]): Promise<void> {
-  await run("ip", ["-batch", "-"], { input: lines(names.map((name) => `netns add ${name}`)) });
+  const before = names.filter(isThere);
+  await run("ip", ["-batch", "-"], { input: lines(names.map((name) => `netns add ${name}`)) }).catch(
+    async (error) => {
+      await deleteNamespaces(names.filter((name) => isThere(name) && !before.includes(name)));
+      throw error;
+    },
+  );
+}
+
+function isThere(namespace: string): boolean {
+  return existsSync(namespacePath(namespace));
 }
 
 /** Ends every process in the namespaces, then removes them. */
