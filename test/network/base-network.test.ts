@@ -1,15 +1,13 @@
 /** The base network of a zone, EIPs of nodes, and security groups that guard nodes. */
 
 import { spawn } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
-import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { beforeAll, describe, expect, test } from "vitest";
 import { until } from "../../local-cloud/network/machine/shell.ts";
 import type { NicPicture, NodePicture, Picture } from "../../local-cloud/network/picture.ts";
-import { requireDataPlane } from "../machine-requirements.ts";
 import { node, output, ownPrefix, router, temporaryFolder } from "./support.ts";
+import { useDataPlane } from "./use-data-plane.ts";
 
 const home = temporaryFolder();
 const webRoot = temporaryFolder();
@@ -51,17 +49,10 @@ const fetched = (name: string) =>
   inside(name, "timeout", "2", "curl", "-s", "http://198.18.0.1/hello.txt").then((text) => text === "hello");
 
 describe("nodes in the base network", { timeout: 30_000 }, () => {
-  let plane: DataPlane;
+  const plane = useDataPlane({ home, prefix, webRoot });
 
   beforeAll(async () => {
-    requireDataPlane();
     writeFileSync(join(webRoot, "hello.txt"), "hello");
-    plane = await createLinuxDataPlane({ home, prefix, bastionPort: 0, webRoot, log: () => {} });
-  });
-
-  afterAll(async () => {
-    await plane?.stop();
-    for (const folder of [home, webRoot]) rmSync(folder, { recursive: true, force: true });
   });
 
   test("they reach each other by the addresses that DHCP gave, and not the internet", async () => {

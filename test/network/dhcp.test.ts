@@ -1,10 +1,8 @@
 /** Addresses that nodes get by DHCP, and names that their router's DNS knows. */
 
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
-import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { describe, expect, test } from "vitest";
 import { until } from "../../local-cloud/network/machine/shell.ts";
 import type { NicPicture, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
 import {
@@ -12,8 +10,8 @@ import {
   dnsConfiguration,
   namesFile,
 } from "../../local-cloud/network/routers/dnsmasq-configuration.ts";
-import { requireDataPlane } from "../machine-requirements.ts";
 import { node, output, ownPrefix, programIn, router, temporaryFolder } from "./support.ts";
+import { useDataPlane } from "./use-data-plane.ts";
 
 const [vxnet] = router(1).vxnets;
 const [nic] = node(1, []).nics;
@@ -71,7 +69,7 @@ function picture(
 }
 
 describe("DHCP and DNS of a router", { timeout: 30_000 }, () => {
-  let plane: DataPlane;
+  const plane = useDataPlane({ home, prefix, webRoot });
 
   /** Runs a command as a process of the node. */
   async function onNode(...command: string[]): Promise<string> {
@@ -81,16 +79,6 @@ describe("DHCP and DNS of a router", { timeout: 30_000 }, () => {
   const address = async () => / inet ([\d./]+) /.exec(await inNode("ip", "address", "show", "eth0"))?.[1];
   const lookUp = (name: string) =>
     onNode("python3", "-c", `import socket; print(sorted(socket.gethostbyname_ex('${name}')[2]))`);
-
-  beforeAll(async () => {
-    requireDataPlane();
-    plane = await createLinuxDataPlane({ home, prefix, bastionPort: 0, webRoot, log: () => {} });
-  });
-
-  afterAll(async () => {
-    await plane?.stop();
-    for (const folder of [home, webRoot]) rmSync(folder, { recursive: true, force: true });
-  });
 
   test("a node that has booted has the lease of its router: address, route, no name server", async () => {
     await plane.converge(picture());

@@ -1,12 +1,8 @@
 /** L3 GRE between two zones, on the wire. */
 
-import { rmSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
-import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { beforeAll, describe, expect, test } from "vitest";
 import { until } from "../../local-cloud/network/machine/shell.ts";
 import type { GreTunnelPicture, Picture } from "../../local-cloud/network/picture.ts";
-import { requireDataPlane } from "../machine-requirements.ts";
 import {
   greRule,
   greTunnel,
@@ -20,6 +16,7 @@ import {
   tunnel,
   watchWire,
 } from "./support.ts";
+import { useDataPlane } from "./use-data-plane.ts";
 
 const home = temporaryFolder();
 const prefix = ownPrefix("g");
@@ -46,17 +43,10 @@ function scene(
 const usual = scene(() => ({}));
 
 describe("L3 GRE", { timeout: 30_000 }, () => {
-  let plane: DataPlane;
+  const plane = useDataPlane({ home, prefix });
 
   beforeAll(async () => {
-    requireDataPlane();
-    plane = await createLinuxDataPlane({ home, prefix, bastionPort: 0, webRoot: home, log: () => {} });
     await plane.converge(usual);
-  });
-
-  afterAll(async () => {
-    await plane?.stop();
-    rmSync(home, { recursive: true, force: true });
   });
 
   test("carries packets between the LANs and between the routers' addresses inside it", async () => {

@@ -1,13 +1,11 @@
 /** The internet between two zones, made worse on request, on the wire. */
 
-import { readFileSync, rmSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
-import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { readFileSync } from "node:fs";
+import { beforeAll, describe, expect, test } from "vitest";
 import { processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type { LinkPicture, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
-import { requireDataPlane } from "../machine-requirements.ts";
 import { eips, link, output, ownPrefix, router, temporaryFolder } from "./support.ts";
+import { useDataPlane } from "./use-data-plane.ts";
 
 const home = temporaryFolder();
 const prefix = ownPrefix("l");
@@ -59,17 +57,10 @@ function daemon(): number {
 }
 
 describe("links between zones", { timeout: 30_000 }, () => {
-  let plane: DataPlane;
+  const plane = useDataPlane({ home, prefix });
 
   beforeAll(async () => {
-    requireDataPlane();
-    plane = await createLinuxDataPlane({ home, prefix, bastionPort: 0, webRoot: home, log: () => {} });
     await plane.converge(scene());
-  });
-
-  afterAll(async () => {
-    await plane?.stop();
-    rmSync(home, { recursive: true, force: true });
   });
 
   test("without settings zones and routers of one zone reach each other, and no daemon stands between", async () => {

@@ -1,15 +1,13 @@
 /** Fifty nodes in one vxnet: all come up at once, are on one network, and go away leaving nothing. */
 
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
-import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { describe, expect, test } from "vitest";
 import { listNamespaces } from "../../local-cloud/network/machine/namespaces.ts";
 import { processesIn } from "../../local-cloud/network/machine/shell.ts";
 import type { NodePicture } from "../../local-cloud/network/picture.ts";
-import { requireDataPlane } from "../machine-requirements.ts";
 import { node, output, ownPrefix, router, runs, temporaryFolder } from "./support.ts";
+import { useDataPlane } from "./use-data-plane.ts";
 
 const count = 50;
 const home = temporaryFolder();
@@ -25,15 +23,7 @@ const nodes: readonly NodePicture[] = Array.from({ length: count }, (_, index) =
 });
 
 describe("fifty nodes", { timeout: 120_000 }, () => {
-  let plane: DataPlane;
-  beforeAll(async () => {
-    requireDataPlane();
-    plane = await createLinuxDataPlane({ home, prefix, bastionPort: 0, webRoot: home, log: () => {} });
-  });
-  afterAll(async () => {
-    await plane?.stop();
-    rmSync(home, { recursive: true, force: true });
-  });
+  const plane = useDataPlane({ home, prefix });
 
   test("come up with sshd, reach each other, and leave no namespace, process, mount or disk", async () => {
     await plane.converge({ routers: [zoneRouter], nodes, bastionKeys: [] });

@@ -1,13 +1,10 @@
 /** The metadata server, as the nodes of two zones see it through their routers. */
 
-import { rmSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
-import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { beforeAll, describe, expect, test } from "vitest";
 import { processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type { NodePicture, RouterPicture } from "../../local-cloud/network/picture.ts";
-import { requireDataPlane } from "../machine-requirements.ts";
 import { inView, node, output, ownPrefix, router, temporaryFolder } from "./support.ts";
+import { useDataPlane } from "./use-data-plane.ts";
 
 const home = temporaryFolder();
 const prefix = ownPrefix("m");
@@ -36,7 +33,7 @@ const other = node(1, [], {
 const far = node(2, [], { image: "bare" });
 
 describe("metadata server", { timeout: 60_000 }, () => {
-  let plane: DataPlane;
+  const plane = useDataPlane({ home, prefix });
   const show = (...nodes: NodePicture[]) =>
     plane.converge({ routers: [withIntranet(1), withIntranet(2)], nodes, bastionKeys: [] });
   /** The status and the body that a node gets. */
@@ -54,14 +51,7 @@ print(answer.status, answer.headers["Content-Type"], answer.read().decode())`;
   };
 
   beforeAll(async () => {
-    requireDataPlane();
-    plane = await createLinuxDataPlane({ home, prefix, bastionPort: 0, webRoot: home, log: () => {} });
     await show(first, other, far);
-  });
-
-  afterAll(async () => {
-    await plane?.stop();
-    rmSync(home, { recursive: true, force: true });
   });
 
   test("a node is told its metadata as JSON, by name and without an EIP", async () => {

@@ -1,12 +1,9 @@
 /** Nodes in several vxnets, and vxnets that they join and leave while they run. */
 
-import { rmSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { DataPlane } from "../../local-cloud/network/data-plane.ts";
-import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
+import { describe, expect, test } from "vitest";
 import type { NicPicture, Picture } from "../../local-cloud/network/picture.ts";
-import { requireDataPlane } from "../machine-requirements.ts";
 import { node, output, ownPrefix, router, temporaryFolder } from "./support.ts";
+import { useDataPlane } from "./use-data-plane.ts";
 
 const home = temporaryFolder();
 const webRoot = temporaryFolder();
@@ -38,18 +35,8 @@ function picture(...nics: readonly NicPicture[][]): Picture {
 }
 
 describe("network interfaces of nodes", { timeout: 30_000 }, () => {
-  let plane: DataPlane;
+  const plane = useDataPlane({ home, prefix, webRoot });
   let pids: number[];
-
-  beforeAll(async () => {
-    requireDataPlane();
-    plane = await createLinuxDataPlane({ home, prefix, bastionPort: 0, webRoot, log: () => {} });
-  });
-
-  afterAll(async () => {
-    await plane?.stop();
-    for (const folder of [home, webRoot]) rmSync(folder, { recursive: true, force: true });
-  });
 
   test("a node without a vxnet has no interface; one in two vxnets has eth0 and eth1", async () => {
     await plane.converge(picture([], [managed(2), selfManaged(2)]));
