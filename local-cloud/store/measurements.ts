@@ -3,6 +3,7 @@
  * minutes, after fifteen days of two hours. Bounded in size: what is oldest goes first.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { inTransaction } from "./transaction.ts";
 
 /** Seconds of an interval. */
 export const fine = 300;
@@ -73,7 +74,7 @@ export class Measurements {
   /** Adds what was measured in some seconds around a time, in seconds since the epoch. */
   add(time: number, seconds: number, measured: readonly Measurement[]): void {
     const start = time - (time % fine);
-    this.transaction(() => {
+    inTransaction(this.database, () => {
       for (const { resource, meter, first, second } of [{ ...any, first: 0, second: 0 }, ...measured]) {
         const id = Number(this.series.get(resource, meter)?.id);
         this.insert.run(id, start, seconds, first, second);
@@ -100,7 +101,7 @@ export class Measurements {
   thin(now: number): void {
     const oldest = now - fineFor;
     const boundary = oldest - (oldest % coarse);
-    this.transaction(() => {
+    inTransaction(this.database, () => {
       this.database.exec(`
         INSERT INTO intervals (series, time, seconds, first, second)
           SELECT series, time - time % ${coarse}, SUM(seconds), SUM(first), SUM(second) FROM intervals
@@ -122,17 +123,6 @@ export class Measurements {
 
   close(): void {
     this.database.close();
-  }
-
-  private transaction(work: () => void): void {
-    this.database.exec("BEGIN IMMEDIATE");
-    try {
-      work();
-      this.database.exec("COMMIT");
-    } catch (error) {
-      this.database.exec("ROLLBACK");
-      throw error;
-    }
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { renameSync, rmSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { inTransaction } from "./transaction.ts";
 
 /** A document of any version. */
 export type StoredDocument = Readonly<Record<string, unknown>>;
@@ -46,17 +47,13 @@ export function migrateFile(database: DatabaseSync, file: string, version: numbe
   rmSync(`${copy}.new`, { force: true });
   database.prepare("VACUUM INTO ?").run(`${copy}.new`);
   renameSync(`${copy}.new`, copy);
-  database.exec("BEGIN IMMEDIATE");
-  try {
+  inTransaction(database, () => {
     const rows = database.prepare("SELECT rowid, document FROM resources ORDER BY rowid").all();
     const update = database.prepare("UPDATE resources SET document = ? WHERE rowid = ?");
     for (const { rowid, document } of rows) {
       const migrated = migrate(JSON.parse(String(document)) as StoredDocument, version);
       update.run(JSON.stringify(migrated), Number(rowid));
     }
-    database.exec(`PRAGMA user_version = ${schemaVersion}; COMMIT`);
-  } catch (error) {
-    database.exec("ROLLBACK");
-    throw error;
-  }
+    database.exec(`PRAGMA user_version = ${schemaVersion}`);
+  });
 }

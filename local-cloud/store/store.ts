@@ -8,6 +8,7 @@ import { Failure, refusal } from "../failure.ts";
 import { migrateFile, schemaVersion } from "./migrations.ts";
 import type { Kind, Resource, ResourceOfKind } from "./resources.ts";
 import { Table } from "./table.ts";
+import { inTransaction } from "./transaction.ts";
 
 /** Marks a file as ours: "czlc" in ASCII. */
 const applicationId = 0x637a6c63;
@@ -109,18 +110,13 @@ export class Store {
   private save(
     changes: readonly { readonly resource: Resource; readonly before: Resource | undefined }[],
   ): void {
-    this.database.exec("BEGIN IMMEDIATE");
-    try {
+    inTransaction(this.database, () => {
       for (const { resource, before } of changes) {
         const after = this.tableOf(resource).get(resource.zone, resource.id);
         if (after !== undefined) this.write.run(after.zone, after.id, after.kind, JSON.stringify(after));
         else if (before !== undefined) this.erase.run(before.zone, before.id);
       }
-      this.database.exec("COMMIT");
-    } catch (error) {
-      this.database.exec("ROLLBACK");
-      throw error;
-    }
+    });
   }
 
   private restore(undo: Undo): void {
