@@ -68,8 +68,8 @@ test("one zone for cross-zone, and a script that is not the one of the SHA-256",
   await place.configure("training.script.sha256", wrong);
   const problems = problemsIn(await refusedPreview());
   expect(problems.map((problem) => problem.split(": ")[0]).sort()).toEqual([
+    "crosszone:training.mode",
     "crosszone:training.script.sha256",
-    "crosszone:zones",
   ]);
   expect(problems.find((problem) => problem.includes("sha256"))).toContain(actual);
   expect(problems.find((problem) => problem.includes("sha256"))).toContain(wrong);
