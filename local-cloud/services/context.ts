@@ -149,3 +149,12 @@ export function timestamp(milliseconds: number): string {
 export function distinct(ids: readonly string[]): string[] {
   return [...new Set(ids)];
 }
+
+/** The resource with another name or description, where they are given: what every Modify…Attributes can change. */
+export function renamed<R extends { readonly name: string; readonly description: string }>(
+  resource: R,
+  name: string | undefined,
+  description: string | undefined,
+): R {
+  return { ...resource, name: name ?? resource.name, description: description ?? resource.description };
+}

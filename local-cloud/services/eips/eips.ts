@@ -13,6 +13,7 @@ import {
   needIdle,
   needLease,
   newId,
+  renamed,
   startOn,
   timestamp,
   type ZoneState,
@@ -148,11 +149,7 @@ const changeEipsBillingMode: Handler<typeof actions.ChangeEipsBillingMode> = (re
 
 const modifyEipAttributes: Handler<typeof actions.ModifyEipAttributes> = (request, context) => {
   const eip = need(context, "eip", request.eip);
-  context.store.put({
-    ...eip,
-    name: request.eip_name ?? eip.name,
-    description: request.description ?? eip.description,
-  });
+  context.store.put(renamed(eip, request.eip_name, request.description));
   return { eip_id: eip.id };
 };
 

@@ -11,6 +11,7 @@ import {
   need,
   needIdle,
   needLease,
+  renamed,
   startOn,
   timestamp,
   unfinishedWork,
@@ -215,9 +216,7 @@ export function checkDisk(size: number | undefined, least: number): void {
 const modifyInstanceAttributes: Handler<typeof actions.ModifyInstanceAttributes> = (request, context) => {
   const instance = need(context, "instance", request.instance);
   context.store.put({
-    ...instance,
-    name: request.instance_name ?? instance.name,
-    description: request.description ?? instance.description,
+    ...renamed(instance, request.instance_name, request.description),
     nicMqueue: request.nic_mqueue ?? instance.nicMqueue,
   });
   return {};

@@ -13,6 +13,7 @@ import {
   need,
   needIdle,
   newId,
+  renamed,
   timestamp,
   type ZoneState,
 } from "../context.ts";
@@ -79,11 +80,7 @@ const describeKeyPairs: Handler<typeof actions.DescribeKeyPairs> = (request, con
 
 const modifyKeyPairAttributes: Handler<typeof actions.ModifyKeyPairAttributes> = (request, context) => {
   const keypair = need(context, "keypair", request.keypair);
-  context.store.put({
-    ...keypair,
-    name: request.keypair_name ?? keypair.name,
-    description: request.description ?? keypair.description,
-  });
+  context.store.put(renamed(keypair, request.keypair_name, request.description));
   return {};
 };
 

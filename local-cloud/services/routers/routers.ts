@@ -12,6 +12,7 @@ import {
   needIdle,
   needLease,
   newId,
+  renamed,
   startOn,
   timestamp,
   type ZoneState,
@@ -115,10 +116,8 @@ const modifyRouterAttributes: Handler<typeof actions.ModifyRouterAttributes> = (
   if (eipId !== undefined && eipId !== eipBefore) checkEip(context, before, eipId);
   if (request.security_group !== undefined) need(context, "security_group", request.security_group);
   context.store.put({
-    ...rest,
+    ...renamed(rest, request.router_name, request.description),
     ...(eipId === undefined ? {} : { eipId }),
-    name: request.router_name ?? before.name,
-    description: request.description ?? before.description,
     securityGroupId: request.security_group ?? before.securityGroupId,
     revision: eipId === eipBefore ? before.revision : before.revision + 1,
   });

@@ -11,6 +11,7 @@ import {
   isGone,
   need,
   newId,
+  renamed,
   timestamp,
   type ZoneState,
 } from "../context.ts";
@@ -90,11 +91,7 @@ const modifySecurityGroupAttributes: Handler<typeof actions.ModifySecurityGroupA
   context,
 ) => {
   const group = need(context, "security_group", request.security_group);
-  context.store.put({
-    ...group,
-    name: request.security_group_name ?? group.name,
-    description: request.description ?? group.description,
-  });
+  context.store.put(renamed(group, request.security_group_name, request.description));
   return { security_group_id: group.id };
 };
 

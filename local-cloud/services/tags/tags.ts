@@ -11,6 +11,7 @@ import {
   isGone,
   need,
   newId,
+  renamed,
   timestamp,
   type ZoneState,
 } from "../context.ts";
@@ -117,10 +118,8 @@ const describeTags: Handler<typeof actions.DescribeTags> = (request, context) =>
 const modifyTagAttributes: Handler<typeof actions.ModifyTagAttributes> = (request, context) => {
   const before = need(context, "tag", request.tag);
   const tag: Tag = {
-    ...before,
-    name: request.tag_name ?? before.name,
+    ...renamed(before, request.tag_name, request.description),
     color: request.color ?? before.color,
-    description: request.description ?? before.description,
   };
   checkTag(context, tag);
   context.store.put(tag);

@@ -11,6 +11,7 @@ import {
   needIdle,
   needLease,
   newId,
+  renamed,
   startOn,
   timestamp,
   unfinishedWork,
@@ -180,11 +181,7 @@ const resizeVolumes: Handler<typeof actions.ResizeVolumes> = (request, context) 
 
 const modifyVolumeAttributes: Handler<typeof actions.ModifyVolumeAttributes> = (request, context) => {
   const volume = need(context, "volume", request.volume);
-  context.store.put({
-    ...volume,
-    name: request.volume_name ?? volume.name,
-    description: request.description ?? volume.description,
-  });
+  context.store.put(renamed(volume, request.volume_name, request.description));
   return {};
 };
 

@@ -12,6 +12,7 @@ import {
   need,
   needIdle,
   newId,
+  renamed,
   timestamp,
   unfinishedWork,
   type ZoneState,
@@ -99,11 +100,7 @@ function routerOf(state: ZoneState, { join }: Vxnet) {
 
 const modifyVxnetAttributes: Handler<typeof actions.ModifyVxnetAttributes> = (request, context) => {
   const vxnet = need(context, "vxnet", request.vxnet);
-  context.store.put({
-    ...vxnet,
-    name: request.vxnet_name ?? vxnet.name,
-    description: request.description ?? vxnet.description,
-  });
+  context.store.put(renamed(vxnet, request.vxnet_name, request.description));
   return {};
 };
 
