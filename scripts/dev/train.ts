@@ -1,6 +1,6 @@
 /** `npm run train -- COMMAND`: the training run of the selected stack, as it is now. */
 import { Command, Option } from "commander";
-import { alignColumns } from "./columns.ts";
+import { table } from "../../local-cloud/table.ts";
 import { capture } from "./process.ts";
 import { ensureCli } from "./pulumi-cli.ts";
 import { ask, type RankSummary, showLog } from "./run/agent.ts";
@@ -156,7 +156,7 @@ function show({ json: asJson }: Choice, states: readonly State[]): void {
     exitCode == null ? "" : String(exitCode),
     reason ?? lines.at(-1) ?? "",
   ]);
-  print(alignColumns([["rank", "node", "state", "attempt", "time", "exit code", "last line"], ...rows]));
+  print(table([["rank", "node", "state", "attempt", "time", "exit code", "last line"], ...rows]));
 }
 
 /** @throws Failure for what is no time */

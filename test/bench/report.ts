@@ -1,6 +1,6 @@
 /** How results are shown. */
 import { availableParallelism, cpus, release, totalmem } from "node:os";
-import { alignColumns } from "../../scripts/dev/columns.ts";
+import { table } from "../../local-cloud/table.ts";
 import { median, type Samples } from "./measuring.ts";
 import { type Metric, type MetricName, metricNames, metricOf } from "./metrics.ts";
 
@@ -42,7 +42,7 @@ export function asTable(results: readonly Result[]): string {
   const rows = results.map(({ metric, value, unit, runs }) => {
     return [metric, String(value), unit, targetOf(metricOf(metric)), String(runs)];
   });
-  return alignColumns([["metric", "value", "unit", "target", "median of"], ...rows]);
+  return table([["metric", "value", "unit", "target", "median of"], ...rows]);
 }
 
 function targetOf({ target, least }: Metric): string {
@@ -52,5 +52,5 @@ function targetOf({ target, least }: Metric): string {
 
 /** What `--list` prints. */
 export function asList(names: readonly MetricName[]): string {
-  return alignColumns(names.map((name) => [name, metricOf(name).what]));
+  return table(names.map((name) => [name, metricOf(name).what]));
 }
