@@ -19,10 +19,7 @@ export function rankCommand(
   files: FileNames,
 ): string[] {
   const flags: readonly Flag[] = [
-    ...meetingFlags(plan, training.mode, rank),
-    ...(training.mode === "multi-gpu" && plan.gpusPerNode > 0
-      ? ([["--gpus", plan.gpusPerNode]] as const)
-      : []),
+    ...modeFlags(plan, training.mode, rank),
     ...(files.data === undefined ? [] : ([["--data", files.data]] as const)),
     ["--epochs", training.epochs],
     ["--batch-size", training.batchSize],
@@ -33,9 +30,13 @@ export function rankCommand(
   return ["python", files.script, ...flags.flat().map(String), ...training.script.args];
 }
 
-/** How the guide's script of each mode is told where its ranks meet; `mnist_dist.py` takes the rest from the environment. */
-function meetingFlags(plan: TrainingPlan, mode: TrainingSettings["mode"], rank: number): Flag[] {
-  if (mode === "single" || mode === "multi-gpu") return [];
+/**
+ * How the guide's script of each mode is told which GPUs or where its ranks meet; `mnist_dist.py` takes the rest from the
+ * environment.
+ */
+function modeFlags(plan: TrainingPlan, mode: TrainingSettings["mode"], rank: number): Flag[] {
+  if (mode === "single") return [];
+  if (mode === "multi-gpu") return plan.gpusPerNode > 0 ? [["--gpus", plan.gpusPerNode]] : [];
   if (mode === "distributed") {
     return [
       ["--world_size", plan.worldSize],

@@ -1,6 +1,13 @@
 /** Which zones' routers are joined by tunnels, what each side carries, and which pairs of zones that connects. Pure. */
 import { addressIn } from "../../qingcloud/networks.ts";
-import type { Config } from "../config.ts";
+
+type Topology = "mesh" | "star";
+
+/** What the configuration says of tunnels. */
+interface Wanted {
+  readonly zones: readonly { readonly name: string; readonly network: string }[];
+  readonly tunnel: { readonly kind: TunnelPlan["kind"] | "none"; readonly topology: Topology };
+}
 
 interface Common {
   /** `a-b`, of the zones' names. */
@@ -38,12 +45,12 @@ export const mostGreTunnels = 256;
 const firstKey = 1001;
 
 /** How many tunnels a stack has. */
-export function countTunnels(zones: number, topology: Config["tunnel"]["topology"]): number {
+export function countTunnels(zones: number, topology: Topology): number {
   return topology === "star" ? Math.max(0, zones - 1) : (zones * (zones - 1)) / 2;
 }
 
 /** Every pair of zones; in a star only the first zone, where the master is, with each other one. */
-export function planTunnels({ zones, tunnel }: Config): TunnelPlan[] {
+export function planTunnels({ zones, tunnel }: Wanted): TunnelPlan[] {
   const { kind, topology } = tunnel;
   if (kind === "none") return [];
   const isStar = topology === "star";
@@ -62,10 +69,10 @@ export function planTunnels({ zones, tunnel }: Config): TunnelPlan[] {
 }
 
 /** Every pair of zones that is connected. */
-export function planPaths(config: Config, tunnels: readonly TunnelPlan[]): PathPlan[] {
+export function planPaths({ zones }: Pick<Wanted, "zones">, tunnels: readonly TunnelPlan[]): PathPlan[] {
   const [first] = tunnels;
   if (first === undefined) return [];
-  return pairs(config.zones, config.zones).map(([one, other]) => ({
+  return pairs(zones, zones).map(([one, other]) => ({
     name: `${one.name}-${other.name}`,
     zones: [one.name, other.name],
     mtu: first.mtu,
