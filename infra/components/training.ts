@@ -66,8 +66,15 @@ export class Training extends ComponentResource {
       return plan.ranks.map(({ rank }) => rankCommand(plan, settings, rank, names));
     };
     const hashes = this.#files.map(({ sha256 }) => sha256);
-    const meeting = [plan.masterAddr, plan.masterPort, settings.script.env, settings.runtime];
-    this.runId = runIdOf(commands(files.data?.name), meeting, hashes);
+    const { from } = files.script;
+    const surroundings = {
+      master: [plan.masterAddr, plan.masterPort],
+      env: settings.script.env,
+      // Of a script that is brought its hash says what it is.
+      image: "image" in from ? from.image : null,
+      container: this.#isContained ? settings.container : null,
+    };
+    this.runId = runIdOf(commands(files.data?.name), surroundings, hashes);
     const started = commands(files.data && this.#pathOf(files.data));
     const ranks = plan.ranks.map(({ rank, node: name }, index) => {
       const [node, argv] = [this.#node(name), started[index] ?? []];
@@ -175,14 +182,23 @@ export class Training extends ComponentResource {
     return `~/${home}/runs/${this.runId}/work`;
   }
 
+  get #isContained(): boolean {
+    return this.#args.settings.runtime === "container";
+  }
+
+  /** A file of the image is on the node, unless the image is a container's. */
+  #isOnNode({ from }: RunFile): boolean {
+    return !("image" in from && this.#isContained);
+  }
+
   #fetches() {
-    const isOnNodes = ({ from }: RunFile) =>
-      !("image" in from && this.#args.settings.runtime === "container");
-    return this.#files.filter(isOnNodes).map(({ name, sha256, from }) => ({
-      name,
-      ...(sha256 === undefined ? {} : { sha256 }),
-      ...("path" in from ? { path: `~/${home}/${name}` } : from),
-    }));
+    return this.#files
+      .filter((file) => this.#isOnNode(file))
+      .map(({ name, sha256, from }) => ({
+        name,
+        ...(sha256 === undefined ? {} : { sha256 }),
+        ...("path" in from ? { path: `~/${home}/${name}` } : from),
+      }));
   }
 
   #launchArguments(rank: number, argv: readonly string[]) {
@@ -190,13 +206,12 @@ export class Training extends ComponentResource {
     const { from } = files.script;
     // A script of the image is started in its own folder, as the guide does.
     const own = "image" in from ? posix.dirname(from.image) : undefined;
-    const isContained = settings.runtime === "container";
     return {
       runId: this.runId,
       rank,
       argv,
-      directory: isContained ? this.#directory : (own ?? this.#directory),
-      ...(isContained ? { container: { ...settings.container, ...(own && { directory: own }) } } : {}),
+      directory: this.#isContained ? this.#directory : (own ?? this.#directory),
+      ...(this.#isContained ? { container: { ...settings.container, ...(own && { directory: own }) } } : {}),
       environment: {
         ...rankEnvironment(plan, rank),
         CHECKPOINT_EVERY: String(settings.checkpointEverySteps),
@@ -217,6 +232,12 @@ export class Training extends ComponentResource {
     return node;
   }
 
+  /** Of a script that an image has: found out on the first node; nobody looks into a container's image. */
+  get #hashOnNode(): Output<string> | null {
+    const { script } = this.#args.files;
+    return this.#isOnNode(script) ? (this.#fetched[0]?.stdout.apply(hashOfScript) ?? null) : null;
+  }
+
   /** As `outputs.training` shows it: what this `up` saw. */
   output() {
     const { plan, settings, files } = this.#args;
@@ -226,7 +247,7 @@ export class Training extends ComponentResource {
       mode: settings.mode,
       runtime: settings.runtime,
       script: files.script.name,
-      scriptSha256: files.script.sha256 ?? this.#fetched[0]?.stdout.apply(hashOfScript) ?? null,
+      scriptSha256: files.script.sha256 ?? this.#hashOnNode,
       worldSize: plan.worldSize,
       masterAddr: plan.masterAddr,
       masterPort: plan.masterPort,
@@ -236,11 +257,11 @@ export class Training extends ComponentResource {
   }
 }
 
-const fetchedFiles = z.object({ files: z.array(z.object({ sha256: z.string() })) });
+const fetchedFiles = z.object({ files: z.tuple([z.object({ sha256: z.string() })], z.unknown()) });
 
-/** The script is the first of the files that a node fetched or looked at; in a container's image nobody looks at it. */
-function hashOfScript(stdout: string): string | null {
-  return fetchedFiles.parse(JSON.parse(stdout)).files[0]?.sha256 ?? null;
+/** The script is the first of the files that a node fetched or looked at. */
+function hashOfScript(stdout: string): string {
+  return fetchedFiles.parse(JSON.parse(stdout)).files[0].sha256;
 }
 
 function rankOutput(rank: number, node: string, follower: remote.Command | undefined): Output<object> {

@@ -29,6 +29,11 @@ const script = z
   .refine((given) => given.source !== "url" || (given.url !== undefined && given.sha256 !== undefined), {
     error: "source url needs url and sha256",
   })
+  .refine((given) => given.source !== "image" || (given.files ?? []).length === 0, {
+    path: ["files"],
+    error:
+      "is for a script that is uploaded or fetched: one of an image is started in the image's own folder",
+  })
   .refine((given) => given.source !== "image" || posix.isAbsolute(given.path ?? "/"), {
     error: "source image needs an absolute path on the nodes, e.g. /home/ubuntu/test/pytorch/mnist.py",
   });

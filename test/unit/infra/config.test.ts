@@ -175,6 +175,13 @@ describe("bad input is told with key, what is allowed and what was given", () =>
       ],
     ],
     [
+      "files beside a script of the image",
+      { ...plain, training: { script: { source: "image", path: "/x.py", files: ["y.py"] } } },
+      [
+        "crosszone:training.script.files: is for a script that is uploaded or fetched: one of an image is started in the image's own folder",
+      ],
+    ],
+    [
       "a source of its own without a path",
       { ...plain, training: { script: { source: "image" } } },
       [
