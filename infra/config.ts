@@ -53,6 +53,7 @@ export const configSchema = z
         kind: z.enum(["ipsec", "gre", "none"]).default("ipsec"),
         allowUnencrypted: z.boolean().default(false),
         topology: z.enum(["mesh", "star"]).default("mesh"),
+        intranet: z.enum(["auto", "off"]).default("auto"),
         check: z.enum(["quick", "full", "off"]).default("quick"),
       })
       .prefault({}),

@@ -4,6 +4,7 @@ import { eip } from "./cloud/eip.ts";
 import { getEipHolder } from "./cloud/get-eip-holder.ts";
 import { getImages } from "./cloud/get-images.ts";
 import { getInstanceTypes } from "./cloud/get-instance-types.ts";
+import { getIntranetAddress } from "./cloud/get-intranet-address.ts";
 import { getPrices } from "./cloud/get-prices.ts";
 import { getQuotaLeft } from "./cloud/get-quota-left.ts";
 import { getResourceLimit } from "./cloud/get-resource-limit.ts";
@@ -58,6 +59,7 @@ export const definitions: readonly AnyResource[] = [
 
 export const functions: readonly AnyFunction[] = [
   getEipHolder,
+  getIntranetAddress,
   getImages,
   getInstanceTypes,
   getPrices,

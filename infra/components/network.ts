@@ -1,10 +1,10 @@
-import { ComponentResource, type ComponentResourceOptions, output } from "@pulumi/pulumi";
-import { Eip, type PathCheck, SshKey, StackMark } from "../../provider/index.ts";
+import { ComponentResource, type ComponentResourceOptions, deferredOutput, output } from "@pulumi/pulumi";
+import { Eip, getIntranetAddress, type PathCheck, SshKey, StackMark } from "../../provider/index.ts";
 import type { Existing } from "../existing/join.ts";
 import type { Plan } from "../plan/plan.ts";
 import { type Effort, pathCheck } from "./path.ts";
 import type { PublicAddress } from "./router.ts";
-import { Tunnel } from "./tunnel.ts";
+import { limitsOf, Tunnel } from "./tunnel.ts";
 import { type Node, Zone, type ZoneArgs } from "./zone.ts";
 
 export interface NetworkArgs {
@@ -42,12 +42,24 @@ export class Network extends ComponentResource {
         return [zone.name, eip === undefined ? new Eip(zone.name, own, child) : asOutputs(eip)];
       }),
     );
+    const { intranet, resolveIntranet } = this.#intranetAddresses(plan);
     const { vpcNetwork } = plan;
     this.zones = plan.zones.map((zone) => {
       const joined = existing.get(zone.name) ?? {};
-      const args = { plan: zone, existing: joined, vpcNetwork, mark, eips, operatorKey, ssh, needs };
+      const args = {
+        plan: zone,
+        existing: joined,
+        vpcNetwork,
+        mark,
+        eips,
+        intranet,
+        operatorKey,
+        ssh,
+        needs,
+      };
       return new Zone(zone.name, args, child);
     });
+    resolveIntranet();
     this.tunnels = plan.tunnels.map((tunnel) => {
       const [one, other] = tunnel.zones;
       const zones = [this.#zone(one), this.#zone(other)] as const;
@@ -60,17 +72,41 @@ export class Network extends ComponentResource {
     this.registerOutputs({});
   }
 
+  /** Routers let each other in by addresses that they have when they are made: promised before, asked for after that. */
+  #intranetAddresses({ tunnels }: Plan) {
+    const names = new Set(tunnels.flatMap(({ over, zones }) => (over === "intranet" ? zones : [])));
+    const promised = [...names].map((name) => [name, ...deferredOutput<string>()] as const);
+    return {
+      intranet: new Map(promised.map(([name, address]) => [name, address])),
+      resolveIntranet: () => {
+        for (const [name, , resolve] of promised) {
+          const { plan, router } = this.#zone(name);
+          const ask = async (vpcId: string) =>
+            (await getIntranetAddress({ zone: plan.zoneId, vpcId })).address;
+          resolve(router.id.apply(ask));
+        }
+      },
+    };
+  }
+
   /** Pairs of zones that no tunnel joins: between spokes of a star, packets pass two. */
   #checkRelayed({ paths }: Plan, effort: Effort): PathCheck[] {
     const joined = new Set(this.tunnels.map(({ plan }) => plan.name));
     return paths
       .filter(({ name }) => !joined.has(name))
       .flatMap(({ name, zones: [one, other], mtu }) => {
-        const through = this.tunnels
-          .filter(({ plan }) => plan.zones.includes(one) || plan.zones.includes(other))
-          .flatMap(({ sides }) => sides);
+        const legs = this.tunnels.filter(
+          ({ plan }) => plan.zones.includes(one) || plan.zones.includes(other),
+        );
+        const through = legs.flatMap(({ sides }) => sides);
+        const limits = legs.flatMap(({ plan }) =>
+          limitsOf(
+            plan,
+            plan.zones.map((name) => this.#zone(name)),
+          ),
+        );
         const zones = [this.#zone(one), this.#zone(other)] as const;
-        return pathCheck(name, { zones, mtu, effort, through }, this) ?? [];
+        return pathCheck(name, { zones, mtu, effort, through, limits: [...new Set(limits)] }, this) ?? [];
       });
   }
 

@@ -1,5 +1,5 @@
 /** The proof that two zones reach each other. */
-import type { ComponentResource, CustomResource } from "@pulumi/pulumi";
+import type { ComponentResource, CustomResource, Output } from "@pulumi/pulumi";
 import { PathCheck } from "../../provider/index.ts";
 import type { Zone } from "./zone.ts";
 
@@ -12,12 +12,14 @@ export interface PathArgs {
   readonly effort: Effort;
   /** The sides of the tunnels on the way. */
   readonly through: readonly CustomResource[];
+  /** Of those that go over the internet, the zones' bandwidths, Mbit/s. */
+  readonly limits: readonly Output<number>[];
 }
 
 /** Checks between the first nodes of both zones, and again when a tunnel, a node or a bandwidth changes. */
 export function pathCheck(
   name: string,
-  { zones, mtu, effort, through }: PathArgs,
+  { zones, mtu, effort, through, limits }: PathArgs,
   parent: ComponentResource,
 ): PathCheck | undefined {
   const [from, to] = zones.map((zone) => zone.nodes[0]);
@@ -32,7 +34,7 @@ export function pathCheck(
       triggers: [
         ...through.map((each) => each.id),
         ...[from, to].map((node) => node.instance.id),
-        ...zones.map((zone) => zone.eip.bandwidth.apply((mbps) => `${mbps} Mbit/s`)),
+        ...limits.map((bandwidth) => bandwidth.apply((mbps) => `${mbps} Mbit/s`)),
       ],
     },
     {

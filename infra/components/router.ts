@@ -20,8 +20,12 @@ export interface RouterArgs {
   readonly rules: readonly Rule[];
 }
 
+/** An inbound rule with its peer's address. */
 type Rule = Omit<RulePlan, "from"> & {
-  readonly from: { readonly cidr: string } | { readonly zone: string; readonly eip: PublicAddress };
+  readonly from: Exclude<RulePlan["from"], { readonly zone: string }> | PeerAddress;
+};
+type PeerAddress = Extract<RulePlan["from"], { readonly zone: string }> & {
+  readonly address: Output<string>;
 };
 
 export interface Router {
@@ -35,14 +39,45 @@ export function ownRouter(
   { rules, eipId, vpcNetwork, ...own }: RouterArgs & { readonly vpcNetwork: string },
   options: CustomResourceOptions,
 ): Router {
+  const vpcArgs = { ...own, vpcNetwork, eipId };
+  if (rules.some(isOfIntranet)) return ownRouterInIntranet(name, { ...vpcArgs, rules }, options);
   const firewall = new SecurityGroup(
     `${name}-router`,
     { ...own, rules: rules.map(({ from, ...rule }) => ({ ...rule, cidrBlock: cidrOf(from) })) },
     options,
   );
-  const vpc = new Vpc(`${name}-router`, { ...own, vpcNetwork, eipId, securityGroupId: firewall.id }, options);
+  const vpc = new Vpc(`${name}-router`, { ...vpcArgs, securityGroupId: firewall.id }, options);
   // They go with the router, without a call each.
   return { id: vpc.id, ofStatics: { deletedWith: vpc } };
+}
+
+/**
+ * Two routers that let each other in by their intranet addresses have these only when both are made: here rules are
+ * resources of their own, and the group is another one than a group that holds its rules.
+ */
+function ownRouterInIntranet(
+  name: string,
+  { rules, ...vpcArgs }: Omit<RouterArgs, "rules"> & Pick<RouterArgs, "rules"> & { vpcNetwork: string },
+  options: CustomResourceOptions,
+): Router {
+  const { zone, mark } = vpcArgs;
+  const firewall = new SecurityGroup(`${name}-firewall`, { zone, mark }, options);
+  const withGroup = { ...options, deletedWith: firewall };
+  const early = addRules(
+    name,
+    { zone, mark },
+    firewall.id,
+    rules.filter((rule) => !isOfIntranet(rule)),
+    withGroup,
+  );
+  // A router that had another group is not closed by the exchange.
+  const vpc = new Vpc(
+    `${name}-router`,
+    { ...vpcArgs, securityGroupId: firewall.id },
+    { ...options, dependsOn: early },
+  );
+  const late = addRules(name, { zone, mark }, firewall.id, rules.filter(isOfIntranet), withGroup);
+  return { id: vpc.id, ofStatics: { deletedWith: vpc, dependsOn: late } };
 }
 
 /** The router keeps its security group: rules are added to it and taken away again. */
@@ -54,21 +89,31 @@ export function joinedRouter(
   const { vpc, eipId, isEipOwn, rules, ...own } = args;
   const { zone } = own;
   const eip = new VpcEip(`${name}-router`, { zone, vpcId: vpc.id, eipId, keepFound: !isEipOwn }, options);
-  // By their names: an address that is listed twice is let in once.
-  const byName = new Map(rules.map((rule) => [`${name}-${nameOf(rule)}`, rule]));
-  const added = [...byName].map(
-    ([ruleName, { from, ...rule }]) =>
-      new SecurityGroupRule(
-        ruleName,
-        { ...own, securityGroupId: vpc.securityGroupId, ...rule, cidrBlock: cidrOf(from) },
-        options,
-      ),
-  );
+  const added = addRules(name, own, vpc.securityGroupId, rules, options);
   return { id: output(vpc.id), ofStatics: { dependsOn: [eip, ...added] } };
 }
 
+function addRules(
+  name: string,
+  own: Pick<RouterArgs, "zone" | "mark">,
+  securityGroupId: Input<string>,
+  rules: readonly Rule[],
+  options: CustomResourceOptions,
+): SecurityGroupRule[] {
+  // By their names: an address that is listed twice is let in once.
+  const byName = new Map(rules.map((rule) => [`${name}-${nameOf(rule)}`, rule]));
+  return [...byName].map(
+    ([ruleName, { from, ...rule }]) =>
+      new SecurityGroupRule(ruleName, { ...own, securityGroupId, ...rule, cidrBlock: cidrOf(from) }, options),
+  );
+}
+
+function isOfIntranet({ from }: Rule): boolean {
+  return "over" in from && from.over === "intranet";
+}
+
 function cidrOf(from: Rule["from"]): Input<string> {
-  return "cidr" in from ? from.cidr : interpolate`${from.eip.address}/32`;
+  return "cidr" in from ? from.cidr : interpolate`${from.address}/32`;
 }
 
 /** E.g. `tcp-2201-from-203.0.113.1/32`, `esp-from-shanghai`. */

@@ -40,7 +40,7 @@ export class Tunnel extends ComponentResource {
         zone: zone.plan.zoneId,
         mark,
         vpcId: zone.router.id,
-        remoteAddress: peer.eip.address,
+        remoteAddress: plan.over === "intranet" ? peer.router.id : peer.eip.address,
         targetNetworks: [...plan.networks[there]],
       };
       const sideName = `${name}-at-${zone.plan.name}`;
@@ -52,24 +52,35 @@ export class Tunnel extends ComponentResource {
       const localNetworks = [...plan.networks[here]];
       return new IpsecTunnel(
         sideName,
-        { ...common, presharedKey: key?.value ?? "", localNetworks },
+        {
+          ...common,
+          presharedKey: key?.value ?? "",
+          localNetworks,
+          // By which name a router goes in the intranet is not documented; the key proves who it is.
+          ...(plan.over === "intranet" ? { remoteId: "%any" } : {}),
+        },
         sideOptions,
       );
     });
     this.pathCheck =
       check === "off"
         ? undefined
-        : pathCheck(name, { zones, mtu: plan.mtu, effort: check, through: this.sides }, this);
+        : pathCheck(
+            name,
+            { zones, mtu: plan.mtu, effort: check, through: this.sides, limits: limitsOf(plan, zones) },
+            this,
+          );
     this.registerOutputs({ kind: plan.kind });
   }
 
   /** As `outputs.tunnels[]` shows it. */
   output(): TunnelOutput {
-    const { kind, zones, mtu } = this.plan;
+    const { kind, zones, over, mtu } = this.plan;
     const measured = this.pathCheck;
     return {
       kind,
       zones: [...zones],
+      over,
       encrypted: kind === "ipsec",
       up: output(measured?.up ?? null),
       rttMs: output(measured?.rttMs ?? null),
@@ -79,9 +90,16 @@ export class Tunnel extends ComponentResource {
   }
 }
 
+/** The bandwidths that a tunnel's packets share. */
+export function limitsOf({ over }: TunnelPlan, zones: readonly Zone[]): Output<number>[] {
+  return over === "internet" ? zones.map(({ eip }) => eip.bandwidth) : [];
+}
+
 interface TunnelOutput {
   kind: TunnelPlan["kind"];
   zones: string[];
+  /** The intranet of both zones' one zone, where no EIP's bandwidth counts, or the internet. */
+  over: TunnelPlan["over"];
   encrypted: boolean;
   /** Null where it was not checked. */
   up: Output<boolean | null>;

@@ -9,6 +9,7 @@ import {
 import { Instance, KeyPair, NodeReady, PortForward, SshKey, Vxnet } from "../../provider/index.ts";
 import type { Existing } from "../existing/join.ts";
 import type { NodePlan, ZonePlan } from "../plan/plan.ts";
+import type { Carrier } from "../plan/tunnels.ts";
 import { userDataScript } from "../plan/user-data.ts";
 import { joinedRouter, ownRouter, type PublicAddress, type Router } from "./router.ts";
 
@@ -21,6 +22,8 @@ export interface ZoneArgs {
   readonly mark: Input<string>;
   /** All zones' EIPs by zone name: the peers' addresses are let in. */
   readonly eips: ReadonlyMap<string, PublicAddress>;
+  /** Of routers with a peer in the intranet, by zone name, their address there; known when all zones are made. */
+  readonly intranet: ReadonlyMap<string, Output<string>>;
   /** The key that operators log in with. */
   readonly operatorKey: SshKey;
   readonly ssh: { readonly user: string; readonly proxy?: Proxy | undefined };
@@ -76,7 +79,7 @@ export class Zone extends ComponentResource {
       ...own,
       rules: args.plan.rules.map(({ from, ...rule }) => ({
         ...rule,
-        from: "cidr" in from ? from : { zone: from.zone, eip: eipOf(args.eips, from.zone) },
+        from: "cidr" in from ? from : { ...from, address: peerAddress(args, from) },
       })),
       eipId: this.eip.id,
     };
@@ -173,6 +176,15 @@ export class Zone extends ComponentResource {
       })),
     };
   }
+}
+
+function peerAddress(
+  { eips, intranet }: ZoneArgs,
+  { zone, over }: { readonly zone: string; readonly over: Carrier },
+): Output<string> {
+  const address = over === "internet" ? eipOf(eips, zone).address : intranet.get(zone);
+  if (address === undefined) throw new Error(`Zone "${zone}" has no address in the intranet.`);
+  return address;
 }
 
 function eipOf(eips: ReadonlyMap<string, PublicAddress>, zone: string): PublicAddress {

@@ -2,7 +2,7 @@
 import { gpusOf } from "../../qingcloud/gpu-shapes.ts";
 import { addressIn } from "../../qingcloud/networks.ts";
 import type { Config, ZoneConfig } from "../config.ts";
-import { type PathPlan, planPaths, planTunnels, type TunnelPlan } from "./tunnels.ts";
+import { type Carrier, type PathPlan, planPaths, planTunnels, type TunnelPlan } from "./tunnels.ts";
 
 export interface Plan {
   readonly vpcNetwork: string;
@@ -40,8 +40,8 @@ export interface RulePlan {
   readonly protocol: "tcp" | "udp" | "esp" | "gre";
   readonly fromPort?: number;
   readonly toPort?: number;
-  /** A CIDR, or a zone's name: the address of its EIP. */
-  readonly from: { readonly cidr: string } | { readonly zone: string };
+  /** A CIDR, or a zone's router: its EIP, or its address in the intranet. */
+  readonly from: { readonly cidr: string } | { readonly zone: string; readonly over: Carrier };
 }
 
 export interface TrainingPlan {
@@ -104,7 +104,9 @@ function planZone(
           from: { cidr },
         }),
       ),
-      ...peersOf(zone.name, tunnels).flatMap(({ peer, link }) => tunnelRules(link.kind, peer)),
+      ...peersOf(zone.name, tunnels).flatMap(({ peer, link }) =>
+        tunnelRules(link.kind, { zone: peer, over: link.over }),
+      ),
     ],
     routes: peersOf(zone.name, paths).map(({ peer, link }) => ({
       network: config.zones.find((other) => other.name === peer)?.network ?? "",
@@ -128,12 +130,12 @@ function peersOf<Link extends { readonly zones: readonly [string, string] }>(
  * What a peer's router sends: GRE; or IKE, ESP in UDP through the routers' NAT, and plain ESP.
  * Source: QingCloud's GRE and IPSec tunnel guides.
  */
-function tunnelRules(kind: TunnelPlan["kind"], zone: string): RulePlan[] {
-  if (kind === "gre") return [{ protocol: "gre", from: { zone } }];
+function tunnelRules(kind: TunnelPlan["kind"], from: RulePlan["from"]): RulePlan[] {
+  if (kind === "gre") return [{ protocol: "gre", from }];
   return [
-    { protocol: "udp", fromPort: 500, toPort: 500, from: { zone } },
-    { protocol: "udp", fromPort: 4500, toPort: 4500, from: { zone } },
-    { protocol: "esp", from: { zone } },
+    { protocol: "udp", fromPort: 500, toPort: 500, from },
+    { protocol: "udp", fromPort: 4500, toPort: 4500, from },
+    { protocol: "esp", from },
   ];
 }
 

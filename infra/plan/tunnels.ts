@@ -5,14 +5,22 @@ type Topology = "mesh" | "star";
 
 /** What the configuration says of tunnels. */
 interface Wanted {
-  readonly zones: readonly { readonly name: string; readonly network: string }[];
-  readonly tunnel: { readonly kind: TunnelPlan["kind"] | "none"; readonly topology: Topology };
+  readonly zones: readonly { readonly name: string; readonly zoneId: string; readonly network: string }[];
+  readonly tunnel: {
+    readonly kind: TunnelPlan["kind"] | "none";
+    readonly topology: Topology;
+    readonly intranet: "auto" | "off";
+  };
 }
+
+/** What carries a tunnel: EIPs with their bandwidth, or the intranet of the zone that both routers are in. */
+export type Carrier = "internet" | "intranet";
 
 interface Common {
   /** `a-b`, of the zones' names. */
   readonly name: string;
   readonly zones: readonly [string, string];
+  readonly over: Carrier;
   /** Networks behind each side's router, its zone's own first: the hub of a star carries for the other spokes too. */
   readonly networks: readonly [readonly string[], readonly string[]];
   /** Largest packet that passes, bytes. */
@@ -56,9 +64,10 @@ export function planTunnels({ zones, tunnel }: Wanted): TunnelPlan[] {
   const isStar = topology === "star";
   return pairs(isStar ? zones.slice(0, 1) : zones, zones).map(([one, other], index) => {
     const relayed = isStar ? zones.slice(1).filter((zone) => zone !== other) : [];
-    const common = {
+    const common: Common = {
       name: `${one.name}-${other.name}`,
       zones: [one.name, other.name] as const,
+      over: tunnel.intranet === "auto" && one.zoneId === other.zoneId ? "intranet" : "internet",
       networks: [[one, ...relayed].map(({ network }) => network), [other.network]] as const,
       mtu: mtus[kind],
     };
@@ -69,7 +78,10 @@ export function planTunnels({ zones, tunnel }: Wanted): TunnelPlan[] {
 }
 
 /** Every pair of zones that is connected. */
-export function planPaths({ zones }: Pick<Wanted, "zones">, tunnels: readonly TunnelPlan[]): PathPlan[] {
+export function planPaths(
+  { zones }: { readonly zones: readonly { readonly name: string }[] },
+  tunnels: readonly TunnelPlan[],
+): PathPlan[] {
   const [first] = tunnels;
   if (first === undefined) return [];
   return pairs(zones, zones).map(([one, other]) => ({

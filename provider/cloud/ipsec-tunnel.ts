@@ -8,7 +8,11 @@ const mode = z.enum(["main", "aggrmode"]);
 
 const inputs = z.strictObject({
   ...staticInputs,
-  remoteAddress: packed.min(1).describe("The peer's public address; 0.0.0.0 accepts any peer."),
+  remoteAddress: packed
+    .min(1)
+    .describe(
+      "The peer's public address; in the same zone also the id of its router; 0.0.0.0 accepts any peer.",
+    ),
   remoteId: packed.optional().describe("The peer's IKE identity; default `remoteAddress`; %any accepts any."),
   algorithm: packed.default("aes").describe("Cipher of IKE and ESP."),
   presharedKey: packed.min(8).describe("The same at both sides, at least 8 characters."),

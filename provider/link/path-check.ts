@@ -95,7 +95,7 @@ async function untilPassing(context: Context, from: Side, to: Side, wanted: Want
     const reason = found.error?.message ?? `packets of ${wanted.mtu} bytes do not pass`;
     if (found.reachable || Date.now() > deadline) {
       throw new Error(
-        `The path from ${from.address} to ${to.address} does not carry training: ${reason}. Look at the tunnel of both routers (networks, pre-shared key, peer address), at their security groups (from the peer's EIP: UDP 500, UDP 4500 and esp for IPSec, gre for GRE), and whether both routers were updated.`,
+        `The path from ${from.address} to ${to.address} does not carry training: ${reason}. Look at the tunnel of both routers (networks, pre-shared key, peer address), at their security groups (from the peer's EIP, or over a zone's intranet its private address: UDP 500, UDP 4500 and esp for IPSec, gre for GRE), and whether both routers were updated.`,
       );
     }
     context.progress(`waiting for the path from ${from.address} to ${to.address}: ${reason}`);

@@ -37,6 +37,8 @@ export const DescribeRouters = action(
       /** creating, updating, suspending, resuming, poweroffing, poweroning, deleting; `""` when idle. */
       transition_status: text,
       security_group_id: text.nullish(),
+      /** In the intranet of its zone. */
+      private_ip: text.nullish(),
       eip: z.looseObject({ eip_id: text.optional(), eip_addr: text.optional() }),
       ...tagged,
     }),

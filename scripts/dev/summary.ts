@@ -15,6 +15,7 @@ const outputs = z.object({
     z.object({
       kind: z.string(),
       zones: z.array(z.string()),
+      over: z.enum(["internet", "intranet"]),
       encrypted: z.boolean(),
       up: z.boolean().nullable(),
       rttMs: z.number().nullable(),
@@ -61,7 +62,7 @@ export function summarize(stackOutputs: unknown): string[] {
         : `up, RTT ${tunnel.rttMs?.toFixed(1)} ms, ${tunnel.goodputMbps?.toFixed(1)} Mbit/s`;
     const encrypted = tunnel.encrypted ? "encrypted" : "not encrypted";
     lines.push(
-      `tunnel  ${tunnel.zones.join(" - ")}  ${tunnel.kind}, ${encrypted}, ${measured}, MTU ${tunnel.mtu}`,
+      `tunnel  ${tunnel.zones.join(" - ")}  ${tunnel.kind} over the ${tunnel.over}, ${encrypted}, ${measured}, MTU ${tunnel.mtu}`,
     );
   }
   if (training === null) return lines;

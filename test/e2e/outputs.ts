@@ -32,6 +32,7 @@ const outputsSchema = z.object({
     z.object({
       kind: z.string(),
       zones: z.array(z.string()),
+      over: z.enum(["internet", "intranet"]),
       encrypted: z.boolean(),
       up: z.boolean(),
       rttMs: z.number().positive(),

@@ -1,6 +1,9 @@
-/** Three VPCs in two zones as a star: GRE first, IPSec after it; each test goes on where the one before ended. */
+/** Three VPCs in two zones as a star, two of them joined over the zone's intranet: GRE first, IPSec after it; each test goes on where the one before ended. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Outputs, outputsOf } from "./outputs.ts";
+import { intranetName } from "../../local-cloud/network/addressing.ts";
+import { startCapture } from "./capture.ts";
+import { namespaceOf } from "./machine.ts";
+import { followedOf, type Outputs, outputsOf } from "./outputs.ts";
 import { type Ended, Place } from "./support.ts";
 
 let place: Place;
@@ -13,7 +16,7 @@ beforeAll(async () => {
     zoneId: "gpu1a",
     network: "192.168.3.0/24",
     imageId: "img-deeplearning",
-    bandwidthMbps: "50",
+    bandwidthMbps: "20",
   };
   for (const [key, value] of Object.entries(third)) await place.configure(`zones[2].${key}`, value);
   const tunnel = { kind: "gre", topology: "star", allowUnencrypted: "true" };
@@ -34,6 +37,13 @@ function expectTrained({ training }: Outputs): void {
   expect(new Set(training.ranks.map(({ parametersSha256 }) => parametersSha256)).size).toBe(1);
 }
 
+/** What both EIPs have is 20 Mbit/s. */
+function expectFasterThanEips({ tunnels }: Outputs): void {
+  const [internet, intranet] = tunnels.map(({ goodputMbps }) => goodputMbps);
+  expect(internet).toBeLessThan(20);
+  expect(intranet).toBeGreaterThan(40);
+}
+
 /** The router statics that are tunnels, by zone: their types. */
 async function tunnelStatics(): Promise<number[]> {
   const statics = (await place.status()).routers.flatMap(({ tunnels }) => tunnels);
@@ -45,9 +55,11 @@ test("a star of GRE tunnels trains on all three, spokes through the hub, and say
   const outputs = await outputsOf(place);
   expectTrained(outputs);
   expect(outputs.tunnels).toMatchObject([
-    { kind: "gre", zones: ["beijing", "shanghai"], encrypted: false, up: true, mtu: 1472 },
-    { kind: "gre", zones: ["beijing", "tianjin"], encrypted: false, up: true, mtu: 1472 },
+    { kind: "gre", zones: ["beijing", "shanghai"], over: "internet", encrypted: false, up: true, mtu: 1472 },
+    { kind: "gre", zones: ["beijing", "tianjin"], over: "intranet", encrypted: false, up: true, mtu: 1472 },
   ]);
+  expectFasterThanEips(outputs);
+  expect(first.stdout).toMatch(/^tunnel {2}beijing - tianjin {2}gre over the intranet, not encrypted, up, /m);
   expect(await tunnelStatics()).toEqual([6, 6, 6, 6]);
 });
 
@@ -66,8 +78,29 @@ test("the same star by IPSec keeps routers and addresses; nodes, whose boot sets
   );
   expectTrained(after);
   expect(after.tunnels).toMatchObject([
-    { kind: "ipsec", zones: ["beijing", "shanghai"], encrypted: true, up: true, mtu: 1400 },
-    { kind: "ipsec", zones: ["beijing", "tianjin"], encrypted: true, up: true, mtu: 1400 },
+    { kind: "ipsec", zones: ["beijing", "shanghai"], over: "internet", encrypted: true, up: true, mtu: 1400 },
+    { kind: "ipsec", zones: ["beijing", "tianjin"], over: "intranet", encrypted: true, up: true, mtu: 1400 },
   ]);
+  expectFasterThanEips(after);
   expect(await tunnelStatics()).toEqual([7, 7, 7, 7]);
+});
+
+test("what crosses the intranet is encrypted there, and no packet of it is seen at the EIP", async () => {
+  const status = await place.status();
+  const tianjin = (await outputsOf(place)).zones.find(({ name }) => name === "tianjin");
+  const namespace = namespaceOf(status, tianjin?.vpcId ?? "");
+  const devices = ["eip", intranetName("gpu1a")];
+  const captures = await Promise.all(devices.map((device) => startCapture(namespace, device)));
+  await place.configure("training.seed", "3");
+  const { code, text } = await place.start();
+  const [atEip, inIntranet] = await Promise.all(captures.map((capture) => capture.stop()));
+  expect(code, text).toBe(0);
+  const [result] = (await followedOf(place)).map((followed) => followed.result);
+  const gradientBytes = (result?.steps ?? 0) * (result?.gradientBytesPerStep ?? 0);
+  expect(gradientBytes).toBeGreaterThan(1_000_000);
+  expect(inIntranet).toMatchObject({ clear: 0, examples: [], dropped: 0 });
+  expect(inIntranet?.esp_bytes).toBeGreaterThanOrEqual(gradientBytes);
+  // SSH comes in there, and nothing else.
+  expect(atEip).toMatchObject({ clear: 0, esp: 0, ike: 0, dropped: 0 });
+  expect(atEip?.other).toBeGreaterThan(0);
 });

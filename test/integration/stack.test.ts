@@ -75,6 +75,7 @@ test("the outputs are those of the design", async () => {
     {
       kind: "ipsec",
       zones: ["beijing", "shanghai"],
+      over: "internet",
       encrypted: true,
       up: null,
       rttMs: null,

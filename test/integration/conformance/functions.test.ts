@@ -116,6 +116,18 @@ test("getEipHolder tells what an EIP is on, and nothing where it is free or ther
   expect(await ask("getEipHolder", { zone, id: "eip-00000000" })).toEqual({});
 });
 
+test("getIntranetAddress tells where a router is in its zone's intranet, and what to do where there is none", async () => {
+  const { router } = await makeNetwork(cloud.client, zone, "192.168.3.0/24");
+  const [found] = (await cloud.client.ok("DescribeRouters", { "routers.1": router })).router_set as {
+    private_ip: string;
+  }[];
+  expect(found?.private_ip).toMatch(/^100\.64\./);
+  expect(await ask("getIntranetAddress", { zone, vpcId: router })).toEqual({ address: found?.private_ip });
+  await expect(ask("getIntranetAddress", { zone, vpcId: "rtr-none0000" })).rejects.toThrow(
+    `There is no VPC router "rtr-none0000" in zone ${zone} of this account. Correct vpcId or zone; where someone deleted it by hand, \`pulumi refresh\`.`,
+  );
+});
+
 describe("every function", () => {
   const ofZone = functions.filter((each) => "zone" in each.arguments.shape);
 
@@ -139,7 +151,7 @@ describe("every function", () => {
     afterAll(() => zoneless?.stop());
 
     test.each(ofZone)("is refused with what to do: $token", async ({ token, ...each }) => {
-      const needed = Object.entries({ id: "x", resources: [] });
+      const needed = Object.entries({ id: "x", vpcId: "x", resources: [] });
       const args = Object.fromEntries(needed.filter(([name]) => name in each.arguments.shape));
       await expect(zoneless.invoke(token, args)).rejects.toThrow(
         "zone: give it, e.g. `pek3a`, or set qingcloud:zone (given: nothing)",

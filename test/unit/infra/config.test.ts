@@ -47,7 +47,7 @@ describe("defaults", () => {
     expect({ ...config, zones: undefined }).toEqual({
       zones: undefined,
       vpcNetwork: "192.168.0.0/16",
-      tunnel: { kind: "ipsec", allowUnencrypted: false, topology: "mesh", check: "quick" },
+      tunnel: { kind: "ipsec", allowUnencrypted: false, topology: "mesh", intranet: "auto", check: "quick" },
       operatorCidrs: ["203.0.113.1/32"],
       ssh: { user: "ubuntu" },
       training: {

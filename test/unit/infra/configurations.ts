@@ -41,19 +41,27 @@ export const validSettings: Arbitrary<{
     mode: fc.constantFrom("cross-zone", "none"),
     kind: fc.constantFrom("ipsec", "gre"),
     topology: fc.constantFrom("mesh", "star"),
+    intranet: fc.constantFrom("auto", "off"),
+    zoneIds: fc.array(fc.constantFrom("pek3b", "pek3c", "sh1a"), { minLength: 6, maxLength: 6 }),
     masterPort: fc.integer({ min: 1024, max: 65535 }),
   })
-  .map(({ names, thirds, nodes, vpc, bandwidthMbps, operatorCidrs, mode, kind, topology, masterPort }) => ({
+  .map(({ names, thirds, nodes, vpc, bandwidthMbps, zoneIds, ...more }) => ({
     zones: names.map((name, index) => ({
       ...zoneOf(name, 0),
+      zoneId: zoneIds[index],
       network: `${vpc}.${thirds[index]}.0/24`,
       nodes: nodes[index],
       bandwidthMbps,
     })),
     vpcNetwork: `${vpc}.0.0/16`,
-    operatorCidrs,
-    tunnel: { kind, topology, allowUnencrypted: kind === "gre" },
-    training: { mode, masterPort },
+    operatorCidrs: more.operatorCidrs,
+    tunnel: {
+      kind: more.kind,
+      topology: more.topology,
+      intranet: more.intranet,
+      allowUnencrypted: more.kind === "gre",
+    },
+    training: { mode: more.mode, masterPort: more.masterPort },
   }));
 
 export const validConfig: Arbitrary<Config> = validSettings.map((settings) => parseConfig(settings));

@@ -69,6 +69,15 @@ describe("the plan of any valid configuration", () => {
       }
     }));
 
+  test("joins two VPCs of one zone over its intranet unless that is off, and others over the internet", () =>
+    check(({ zones, tunnels }, { tunnel }) => {
+      const zoneIdOf = new Map(zones.map(({ name, zoneId }) => [name, zoneId]));
+      for (const { zones: ends, over } of tunnels) {
+        const [one, other] = ends.map((name) => zoneIdOf.get(name));
+        expect(over).toBe(tunnel.intranet === "auto" && one === other ? "intranet" : "internet");
+      }
+    }));
+
   test("gives every GRE tunnel a key and two addresses of a subnet of its own, outside all networks", () =>
     check(({ tunnels, vpcNetwork }) => {
       const gre = tunnels.flatMap((tunnel) => (tunnel.kind === "gre" ? [tunnel] : []));
@@ -126,15 +135,15 @@ describe("the plan of any valid configuration", () => {
       for (const { name, rules } of zones) {
         const peers = tunnels
           .filter((each) => each.zones.includes(name))
-          .map((each) => each.zones.find((zone) => zone !== name) ?? "");
+          .map(({ zones: ends, over }) => ({ zone: ends.find((zone) => zone !== name) ?? "", over }));
         expect(rules.filter((rule) => rule.protocol !== "tcp")).toEqual(
-          peers.flatMap((zone) =>
+          peers.flatMap((from) =>
             tunnel.kind === "gre"
-              ? [{ protocol: "gre", from: { zone } }]
+              ? [{ protocol: "gre", from }]
               : [
-                  { protocol: "udp", fromPort: 500, toPort: 500, from: { zone } },
-                  { protocol: "udp", fromPort: 4500, toPort: 4500, from: { zone } },
-                  { protocol: "esp", from: { zone } },
+                  { protocol: "udp", fromPort: 500, toPort: 500, from },
+                  { protocol: "udp", fromPort: 4500, toPort: 4500, from },
+                  { protocol: "esp", from },
                 ],
           ),
         );

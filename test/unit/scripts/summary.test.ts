@@ -15,13 +15,22 @@ const zones = [
 const measured = {
   kind: "ipsec",
   zones: ["beijing", "shanghai"],
+  over: "internet",
   encrypted: true,
   up: true,
   rttMs: 1.1034,
   goodputMbps: 18.308,
   mtu: 1400,
 };
-const unchecked = { ...measured, kind: "gre", encrypted: false, up: null, rttMs: null, goodputMbps: null };
+const unchecked = {
+  ...measured,
+  kind: "gre",
+  over: "intranet",
+  encrypted: false,
+  up: null,
+  rttMs: null,
+  goodputMbps: null,
+};
 const zoneLines = [
   "zone    beijing (gpu1a)  203.0.113.10  20 Mbit/s  beijing-1 192.168.1.2, beijing-2 192.168.1.3",
   "zone    shanghai (gpu2a)  198.51.100.10  20 Mbit/s  shanghai-1 192.168.2.2",
@@ -30,13 +39,13 @@ const zoneLines = [
 test("a network alone: its zones and its tunnel", () => {
   expect(summarize({ zones, tunnels: [measured], training: null })).toEqual([
     ...zoneLines,
-    "tunnel  beijing - shanghai  ipsec, encrypted, up, RTT 1.1 ms, 18.3 Mbit/s, MTU 1400",
+    "tunnel  beijing - shanghai  ipsec over the internet, encrypted, up, RTT 1.1 ms, 18.3 Mbit/s, MTU 1400",
   ]);
 });
 
 test("a tunnel that was not checked says so, and one that is not encrypted too", () => {
   expect(summarize({ zones: [], tunnels: [unchecked], training: null })).toEqual([
-    "tunnel  beijing - shanghai  gre, not encrypted, not checked, MTU 1400",
+    "tunnel  beijing - shanghai  gre over the intranet, not encrypted, not checked, MTU 1400",
   ]);
 });
 
