@@ -1,4 +1,4 @@
-import { basename, posix } from "node:path";
+import { posix } from "node:path";
 import { remote } from "@pulumi/command";
 import {
   all,
@@ -26,7 +26,7 @@ export interface TrainingArgs {
 
 /** Relative to the user's home on a node; NodeReady makes it. */
 const home = ".crosszone";
-const agent = "scripts/node/agent.py";
+const agent = "scripts/node/agent";
 
 const summary = z.object({
   rank: z.number(),
@@ -93,20 +93,17 @@ export class Training extends ComponentResource {
   /** Uploads, verifies and starts; deleting it stops the rank. */
   #launch(rank: number, node: Node, argv: readonly string[]) {
     const name = node.plan.name;
-    const upload = (what: string, path: string) =>
+    const upload = (what: string, source: asset.FileAsset | asset.FileArchive) =>
       new remote.CopyToRemote(
         `${name}-${what}`,
-        {
-          connection: node.connection,
-          source: new asset.FileAsset(path),
-          remotePath: `${home}/${basename(path)}`,
-          triggers: [node.instance.id],
-        },
+        { connection: node.connection, source, remotePath: home, triggers: [node.instance.id] },
         { parent: this, dependsOn: [node.ready ?? node.instance], deletedWith: node.instance },
       );
     const uploads = [
-      upload("agent", inProject(agent)),
-      ...this.#files.flatMap(({ name: file, from }) => ("path" in from ? upload(file, from.path) : [])),
+      upload("agent", new asset.FileArchive(inProject(agent))),
+      ...this.#files.flatMap(({ name: file, from }) =>
+        "path" in from ? upload(file, new asset.FileAsset(from.path)) : [],
+      ),
     ];
     const fetched = this.#agent(
       `${name}-fetch`,
@@ -119,7 +116,7 @@ export class Training extends ComponentResource {
     );
     const launched = this.#agent(`${name}-rank-${rank}`, node, "launch", this.#launchArguments(rank, argv), {
       dependsOn: [fetched],
-      delete: `python3 ${home}/agent.py stop`,
+      delete: `python3 ${home}/agent stop`,
     });
     return { fetched, launched };
   }
@@ -156,7 +153,7 @@ export class Training extends ComponentResource {
       name,
       {
         connection: node.connection,
-        create: `python3 ${home}/agent.py ${subcommand}`,
+        create: `python3 ${home}/agent ${subcommand}`,
         // Another run, or another instance, is an update: replacing would stop the old rank over the old connection,
         // which may lead nowhere by then.
         stdin: node.instance.id.apply((instance) => JSON.stringify({ ...stdin, instance })),

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Ended, Python } from "./python.ts";
 
-const agent = new URL("../../scripts/node/agent.py", import.meta.url).pathname;
+const agent = new URL("../../scripts/node/agent", import.meta.url).pathname;
 
 let home: string;
 const runs = new Set<string>();
@@ -145,7 +145,7 @@ describe("launch", () => {
     }).ended;
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toContain(
-      `agent.py launch: ${message}`.replace("launch: cannot start", "launch: rank 0 cannot start"),
+      `agent launch: ${message}`.replace("launch: cannot start", "launch: rank 0 cannot start"),
     );
     expect(stderr).not.toContain("Traceback");
   });
@@ -281,7 +281,7 @@ describe("follow", () => {
     const { code, stderr } = await begin("follow", { runId: "nobody", rank: 3 }).ended;
     expect(code).toBe(1);
     expect(stderr).toBe(
-      "agent.py follow: rank 3 of run nobody was never launched on this node; launch it first\n",
+      "agent follow: rank 3 of run nobody was never launched on this node; launch it first\n",
     );
   });
 });
@@ -388,7 +388,7 @@ test("wrong calls are refused with what is allowed", async () => {
   expect(unknown).toMatchObject({
     code: 2,
     stderr:
-      "agent.py: give one of fetch, launch, status, stop, follow, logs, and its arguments as JSON on stdin\n",
+      "agent: give one of fetch, launch, status, stop, follow, logs, and its arguments as JSON on stdin\n",
   });
   const text = await new Python(agent, ["status"], { stdin: "hello", env: { HOME: home } }).ended;
   expect(text.code).toBe(1);

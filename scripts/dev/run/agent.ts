@@ -1,10 +1,10 @@
-/** Asks the agents on the nodes (scripts/node/agent.py). */
+/** Asks the agents on the nodes (scripts/node/agent). */
 import { z } from "zod";
 import { openSession } from "../../../provider/link/ssh.ts";
 import type { RankOnNode } from "./ranks.ts";
 
 const loginTimeoutMs = 15_000;
-const agent = "python3 .crosszone/agent.py";
+const agent = "python3 .crosszone/agent";
 
 /** What an agent says of its rank. */
 const summary = z.object({

@@ -1,0 +1,97 @@
+"""Starts, ends and looks at ranks."""
+import contextlib
+import glob
+import os
+import signal
+import subprocess
+import time
+
+from checks import REQUIRED, AgentError, check, check_strings
+from interfaces import interfaces
+from rank import Rank, runs_directory
+from supervise import STOP_GRACE, start
+
+POLL_SECONDS = 0.05
+
+
+def check_launch(arguments, needed=("runId", "rank", "argv", "directory")):
+    types = {"runId": str, "rank": int, "argv": list, "directory": str, "environment": dict,
+             "maxSeconds": (int, float), "restart": bool, "container": dict}
+    defaults = {"environment": {}, "restart": False}
+    return check(arguments, **{name: (kind, REQUIRED if name in needed else defaults.get(name))
+                               for name, kind in types.items()})
+
+
+def launch(arguments):
+    run_id, rank, argv, directory, environment, max_seconds, restart, container = check_launch(arguments)
+    check_strings("argv", argv)
+    check_strings("environment", [text for pair in environment.items() for text in pair])
+    directory = os.path.expanduser(directory)
+    argv = [os.path.expanduser(word) if word.startswith("~/") else word for word in argv]
+    if not argv:
+        raise AgentError("argv is empty; it must name the program to start")
+    if not os.path.isdir(directory):
+        raise AgentError(f"the directory {directory} does not exist on this node; fetch the files into it first")
+    if max_seconds is not None and max_seconds <= 0:
+        raise AgentError(f"maxSeconds is {max_seconds}; it must be more than 0")
+
+    stop_other_runs(run_id)
+    this = Rank(run_id, rank)
+    environment = {"PYTHONUNBUFFERED": "1", "CHECKPOINT_DIR": this.checkpoints, **interfaces(environment), **environment}
+    if container is not None:
+        argv = in_container(this, argv, directory, environment, container)
+    with this.locked() as lock:
+        state = this.read()
+        ended_badly = state["state"] in ("failed", "stopped")
+        if state["state"] == "absent" or (ended_badly and restart):
+            if container is not None:
+                # One that outlived its client would have the name still.
+                with contextlib.suppress(OSError):
+                    subprocess.run(["docker", "kill", this.container], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, check=False)
+            state = start(this, state["attempt"] + 1, argv, directory, environment, max_seconds, lock)
+    if state["state"] == "failed" and state.get("pid") is None:
+        raise AgentError(state["reason"])
+    return {key: state[key] for key in ("runId", "rank", "attempt", "state", "pid")}
+
+
+def in_container(this, argv, directory, environment, container):
+    """The command that runs another in a container, with the node's network, and the run's files at the same paths."""
+    image, options, folder = check(container, image=(str, REQUIRED), options=(list, []), directory=(str, None))
+    check_strings("container.options", options)
+    files = os.path.dirname(this.directory)
+    # By their names alone: values come from the client's environment, where nobody sees them in a list of processes.
+    variables = [word for variable in sorted(environment) for word in ("-e", variable)]
+    return ["docker", "run", "--rm", "--init", "--net", "host", "--name", this.container, "-v", f"{files}:{files}",
+            "-w", folder or directory, *variables, *options, image, *argv]
+
+
+def stop_other_runs(run_id):
+    """A node works on one run: the ranks of others are ended."""
+    for folder in glob.glob(os.path.join(glob.escape(runs_directory()), "*", "rank-*")):
+        other, rank = folder.split(os.sep)[-2:]
+        if other != run_id:
+            stop({"runId": other, "rank": int(rank[len("rank-"):])})
+
+
+def stop(arguments):
+    """Takes the arguments of `launch` too, so that what launched a rank can stop it with the same input."""
+    run_id, rank, *_ = check_launch(arguments, needed=("runId", "rank"))
+    this = Rank(run_id, rank)
+    state = this.read()
+    if state["state"] == "running":
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state["supervisor"]["pid"], signal.SIGTERM)
+        deadline = time.monotonic() + STOP_GRACE + 5
+        while this.read()["state"] == "running":
+            if time.monotonic() > deadline:
+                raise AgentError(f"rank {rank} (pid {state['pid']}) did not end within {STOP_GRACE + 5} s of the request")
+            time.sleep(POLL_SECONDS)
+    return this.summary(this.read())
+
+
+def status(arguments):
+    run_id, rank = check(arguments, runId=(str, REQUIRED), rank=(int, REQUIRED))
+    this = Rank(run_id, rank)
+    state = this.read()
+    return {**this.summary(state), "pid": state["pid"], "log": this.log, "lines": this.tail()[0]}
