@@ -227,7 +227,8 @@ describe("follow", () => {
       exitCode: 0,
       reason: null,
       seconds: expect.any(Number),
-      result: { a: 1 },
+      ranks: [0],
+      results: [{ a: 1 }],
     });
     const again = await begin("follow", { runId, rank, fromStart: false }).ended;
     expect(again.stdout.split("\n")).toHaveLength(2);
@@ -240,7 +241,7 @@ describe("follow", () => {
     const log = join(home, ".crosszone/runs/failing/rank-0/log");
     const last = Array.from({ length: 20 }, (_, index) => `${index + 11}\n`).join("");
     expect(ended.stderr).toBe(`${last}rank 0 failed with exit code 3; the whole log is ${log} on the node\n`);
-    expect(lastLine(ended)).toMatchObject({ state: "failed", exitCode: 3, result: null });
+    expect(lastLine(ended)).toMatchObject({ state: "failed", exitCode: 3, results: [] });
   });
 
   test("is bounded: long lines are cut, many are counted", async () => {
@@ -388,7 +389,7 @@ test("wrong calls are refused with what is allowed", async () => {
   expect(unknown).toMatchObject({
     code: 2,
     stderr:
-      "agent: give one of fetch, launch, status, stop, follow, logs, and its arguments as JSON on stdin\n",
+      "agent: give one of fetch, launch, status, stop, follow, logs, metrics, and its arguments as JSON on stdin\n",
   });
   const text = await new Python(agent, ["status"], { stdin: "hello", env: { HOME: home } }).ended;
   expect(text.code).toBe(1);

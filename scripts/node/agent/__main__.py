@@ -9,6 +9,7 @@
     stop    ends a rank; fine if nothing runs
     follow  shows the log of a rank live until it ends, launching it first if asked to
     logs    shows the log of a rank, of the last seconds only or as it grows if asked to
+    metrics tells what the ranks that a launch started noted of their steps
 
 Each but `logs` prints one JSON document as its last line on stdout. Errors go to stderr, with an exit code other than 0.
 Only Python's standard library is used, from 3.8 on.
@@ -24,8 +25,10 @@ from checks import AgentError
 from fetch import fetch
 from launch import launch, status, stop
 from logs import follow, logs
+from metrics import metrics
 
-SUBCOMMANDS = {"fetch": fetch, "launch": launch, "status": status, "stop": stop, "follow": follow, "logs": logs}
+SUBCOMMANDS = {"fetch": fetch, "launch": launch, "status": status, "stop": stop, "follow": follow, "logs": logs,
+               "metrics": metrics}
 
 
 def main():

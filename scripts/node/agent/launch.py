@@ -8,22 +8,26 @@ import time
 
 from checks import REQUIRED, AgentError, check, check_strings
 from interfaces import interfaces
-from rank import Rank, runs_directory
-from supervise import STOP_GRACE, start
+from rank import Rank, is_alive, runs_directory
+from supervise import STOP_GRACE, await_start, start
 
 POLL_SECONDS = 0.05
+PATIENCE = 60  # seconds that rank 0 is waited for
 
 
 def check_launch(arguments, needed=("runId", "rank", "argv", "directory")):
     types = {"runId": str, "rank": int, "argv": list, "directory": str, "environment": dict,
-             "maxSeconds": (int, float), "restart": bool, "container": dict}
-    defaults = {"environment": {}, "restart": False}
+             "maxSeconds": (int, float), "restart": bool, "container": dict, "ranks": list, "group": dict,
+             "patience": (int, float)}
+    defaults = {"environment": {}, "restart": False, "patience": PATIENCE}
     return check(arguments, **{name: (kind, REQUIRED if name in needed else defaults.get(name))
                                for name, kind in types.items()})
 
 
 def launch(arguments):
-    run_id, rank, argv, directory, environment, max_seconds, restart, container = check_launch(arguments)
+    """`ranks` are those that the command starts, where it starts several (torchrun); `rank` is the first of them."""
+    (run_id, rank, argv, directory, environment, max_seconds, restart, container, ranks, group,
+     patience) = check_launch(arguments)
     check_strings("argv", argv)
     check_strings("environment", [text for pair in environment.items() for text in pair])
     directory = os.path.expanduser(directory)
@@ -34,25 +38,45 @@ def launch(arguments):
         raise AgentError(f"the directory {directory} does not exist on this node; fetch the files into it first")
     if max_seconds is not None and max_seconds <= 0:
         raise AgentError(f"maxSeconds is {max_seconds}; it must be more than 0")
+    if group is not None:
+        check(group, address=(str, REQUIRED), port=(int, REQUIRED), rendezvousPort=(int, REQUIRED), size=(int, REQUIRED))
 
     stop_other_runs(run_id)
     this = Rank(run_id, rank)
-    environment = {"PYTHONUNBUFFERED": "1", "CHECKPOINT_DIR": this.checkpoints, **interfaces(environment), **environment}
+    os.makedirs(this.metrics, exist_ok=True)
+    environment = {"PYTHONUNBUFFERED": "1", "CHECKPOINT_DIR": this.checkpoints, "METRICS_DIR": this.metrics,
+                   **interfaces(environment), **environment}
     if container is not None:
         argv = in_container(this, argv, directory, environment, container)
+    order = {"argv": argv, "directory": directory, "environment": environment, "maxSeconds": max_seconds,
+             "ranks": ranks or [rank], "group": group, "patience": patience}
+    started = None
     with this.locked() as lock:
         state = this.read()
         ended_badly = state["state"] in ("failed", "stopped")
         if state["state"] == "absent" or (ended_badly and restart):
-            if container is not None:
-                # One that outlived its client would have the name still.
-                with contextlib.suppress(OSError):
-                    subprocess.run(["docker", "kill", this.container], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, check=False)
-            state = start(this, state["attempt"] + 1, argv, directory, environment, max_seconds, lock)
+            clear(this, state, container)
+            started = start(this, state["attempt"] + 1, order, lock)
+    if started is not None:
+        state = await_start(this, started)
+    while state["state"] == "running" and state["pid"] is None:  # someone else's launch waits for rank 0
+        time.sleep(POLL_SECONDS)
+        state = this.read()
     if state["state"] == "failed" and state.get("pid") is None:
         raise AgentError(state["reason"])
     return {key: state[key] for key in ("runId", "rank", "attempt", "state", "pid")}
+
+
+def clear(this, state, container):
+    """Ends what is left of the attempt before: its supervisor may stay for a while to tell others how it ended."""
+    if "supervisor" in state and is_alive(state["supervisor"]):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state["supervisor"]["pid"], signal.SIGKILL)
+    if container is not None:
+        # One that outlived its client would have the name still.
+        with contextlib.suppress(OSError):
+            subprocess.run(["docker", "kill", this.container], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                           check=False)
 
 
 def in_container(this, argv, directory, environment, container):

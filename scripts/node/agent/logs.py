@@ -6,25 +6,45 @@ import time
 
 from checks import REQUIRED, AgentError, check
 from launch import POLL_SECONDS, launch
-from rank import RESULT_PREFIX, Rank, cut
+from rank import HARMLESS, RESULT_PREFIX, Rank, cut
 
 MAX_LINES = 3000  # lines that `follow` shows
 MAX_PARTIAL = 1 << 20  # bytes without a line end that `follow` collects before it shows them as a line
+
+
+class Lines:
+    """The lines of a log as it grows. NVIDIA's harmless message is among them once, with a note."""
+
+    def __init__(self):
+        self.partial, self.is_noted = b"", False
+
+    def feed(self, content):
+        *lines, self.partial = (self.partial + content).split(b"\n")
+        if len(self.partial) > MAX_PARTIAL:
+            lines, self.partial = [*lines, self.partial], b""
+        return [line for line in map(self.noted, lines) if line is not None]
+
+    def rest(self):
+        return [] if self.partial == b"" else [line for line in [self.noted(self.partial)] if line is not None]
+
+    def noted(self, line):
+        if HARMLESS not in line:
+            return line
+        if self.is_noted:
+            return None
+        self.is_noted = True
+        return line + b" (harmless: NVIDIA's driver says this in containers; it is shown once)"
 
 
 class Printer:
     """Prints the lines of a log, prefixed and bounded."""
 
     def __init__(self, rank):
-        self.prefix, self.partial, self.shown, self.left_out = f"rank {rank} | ", b"", 0, 0
+        self.prefix, self.lines, self.shown, self.left_out = f"rank {rank} | ", Lines(), 0, 0
 
     def feed(self, content):
-        *lines, self.partial = (self.partial + content).split(b"\n")
-        for line in lines:
+        for line in self.lines.feed(content):
             self.line(line)
-        if len(self.partial) > MAX_PARTIAL:
-            self.line(self.partial)
-            self.partial = b""
 
     def line(self, line):
         if line.startswith(RESULT_PREFIX):
@@ -36,8 +56,8 @@ class Printer:
             self.left_out += 1
 
     def finish(self, log):
-        if self.partial:
-            self.line(self.partial)
+        for line in self.lines.rest():
+            self.line(line)
         if self.left_out:
             print(f"{self.prefix}{self.left_out} more lines are left out here; they are in {log} on the node", flush=True)
 
@@ -95,12 +115,18 @@ def logs(arguments):
     with open(this.log, "rb") as log:
         if since is not None:
             log.seek(this.offset_at(time.time() - since))
+        lines = Lines()
         while True:
             state = this.read()  # before the log, as in `follow`
             for content in iter(lambda: log.read(MAX_PARTIAL), b""):
-                sys.stdout.buffer.write(content)
-            sys.stdout.flush()
+                write(lines.feed(content), b"\n")
             if not follows or state["state"] != "running":
+                write(lines.rest(), b"")
                 return None
             if listener.poll(POLL_SECONDS * 1000):
                 raise BrokenPipeError
+
+
+def write(lines, end):
+    sys.stdout.buffer.write(b"".join(line + end for line in lines))
+    sys.stdout.flush()

@@ -14,6 +14,7 @@ TAIL_LINES = 20
 TAIL_BYTES = 256 * 1024  # how much of the end of a log is searched for its last lines and result
 MAX_LINE = 1000  # characters of a line that is shown
 RESULT_PREFIX = b"RESULT "
+HARMLESS = b"Unexpected end of /proc/mounts line"  # NVIDIA's driver says it in containers
 
 
 def runs_directory():
@@ -35,6 +36,7 @@ class Rank:
         self.container = f"crosszone-{run_id}-{rank}"
         # Of all attempts of the run: the next one goes on from there.
         self.checkpoints = os.path.join(runs_directory(), run_id, "checkpoints")
+        self.metrics = os.path.join(runs_directory(), run_id, "metrics")
 
     @contextlib.contextmanager
     def locked(self):
@@ -49,7 +51,7 @@ class Rank:
             with open(self.state_file) as file:
                 state = json.load(file)
         except FileNotFoundError:
-            return {"runId": self.run_id, "rank": self.rank, "attempt": 0, "state": "absent", "pid": None}
+            return {"runId": self.run_id, "rank": self.rank, "ranks": [self.rank], "attempt": 0, "state": "absent", "pid": None}
         if state["state"] == "running" and not is_alive(state["supervisor"]):
             # It may have recorded the end between the two looks.
             with open(self.state_file) as file:
@@ -68,20 +70,20 @@ class Rank:
         os.replace(temporary, self.state_file)
 
     def tail(self):
-        """The last lines of the log, without the RESULT line, and the object of that line or None."""
+        """The last lines of the log, and what its RESULT lines hold: one of each rank that it is the log of."""
         try:
             with open(self.log, "rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
                 lines = file.read().splitlines()
         except FileNotFoundError:
             lines = []
-        result = None
+        results = []
         for line in lines:
             if line.startswith(RESULT_PREFIX):
                 with contextlib.suppress(ValueError):
-                    result = json.loads(line[len(RESULT_PREFIX):])
-        shown = [cut(line) for line in lines if not line.startswith(RESULT_PREFIX)]
-        return shown[-TAIL_LINES:], result
+                    results.append(json.loads(line[len(RESULT_PREFIX):]))
+        shown = [cut(line) for line in lines if not line.startswith(RESULT_PREFIX) and HARMLESS not in line]
+        return shown[-TAIL_LINES:], results
 
     def note_size(self, noted):
         """Appends to `log.times` how long the log is by now, if it has grown; returns that."""
@@ -109,10 +111,10 @@ class Rank:
     def summary(self, state):
         """What callers are told of a rank."""
         ended = state.get("endedAt") or time.time()
-        return {"runId": self.run_id, "rank": self.rank, "attempt": state["attempt"], "state": state["state"],
+        return {"runId": self.run_id, "rank": self.rank, "ranks": state["ranks"], "attempt": state["attempt"], "state": state["state"],
                 "exitCode": state.get("exitCode"), "reason": state.get("reason"),
                 "seconds": round(ended - state["startedAt"], 3) if "startedAt" in state else None,
-                "result": self.tail()[1]}
+                "results": self.tail()[1]}
 
 
 def cut(line):

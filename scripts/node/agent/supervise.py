@@ -4,22 +4,32 @@ The rank cannot outlive its supervisor.
 """
 import contextlib
 import ctypes
+import math
 import os
+import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 from checks import AgentError
+from gpus import GpuSampler
+from peers import peers_of
 from rank import identity
 
 STOP_GRACE = 5  # seconds between SIGTERM and SIGKILL
+PEER_GRACE = 3  # the same when another rank has ended the run
 NOTE_SECONDS = 1  # between two notes of how long the log is
+SETTLE_SECONDS = 0.5  # between the loss of a peer and its supervisor's word
 PR_SET_PDEATHSIG = 1
 
 
-def start(this, attempt, argv, directory, environment, max_seconds, lock):
-    """Starts the supervisor, detached, and returns the state that it wrote once the rank runs."""
+def start(this, attempt, order, lock):
+    """Starts the supervisor, detached; returns a file that says "started" once the rank has, or has failed to.
+
+    `order` is {argv, directory, environment, maxSeconds, group, patience: seconds that rank 0 is waited for}.
+    """
     if attempt > 1 and os.path.exists(this.log):
         os.replace(this.log, f"{this.log}.{attempt - 1}")
     with contextlib.suppress(FileNotFoundError):
@@ -33,12 +43,17 @@ def start(this, attempt, argv, directory, environment, max_seconds, lock):
             os.setsid()
             if os.fork() == 0:
                 keep_only(writer, lock.fileno())
-                supervise(this, attempt, argv, directory, environment, max_seconds, (writer, lock.fileno()))
+                Supervisor(this, attempt, order).run(writer, lock.fileno())
         finally:
             os._exit(0)
     os.close(writer)
     os.waitpid(child, 0)
-    with os.fdopen(reader) as started:
+    return os.fdopen(reader)
+
+
+def await_start(this, started):
+    """The rank's state once it runs, or could not be started."""
+    with started:
         if started.read() != "started":
             raise AgentError(f"the supervisor of rank {this.rank} ended before it could start the rank; see {this.log}")
     return this.read()
@@ -56,69 +71,153 @@ def keep_only(*descriptors):
     os.closerange(last, min(os.sysconf("SC_OPEN_MAX"), 4096))
 
 
-def supervise(this, attempt, argv, directory, environment, max_seconds, until_started):
-    """The supervisor's whole life: starts the rank, records it, waits for its end, records that."""
-    watched = {signal.SIGCHLD, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    state = {"runId": this.run_id, "rank": this.rank, "attempt": attempt, "state": "running", "pid": None,
-             "supervisor": identity(os.getpid()), "startedAt": time.time()}
-    libc = ctypes.CDLL(None)
-    supervisor = os.getpid()
+class Supervisor:
+    def __init__(self, this, attempt, order):
+        self.this, self.order = this, order
+        self.state = {"runId": this.run_id, "rank": this.rank, "ranks": order["ranks"], "attempt": attempt,
+                      "state": "running", "pid": None, "supervisor": identity(os.getpid()), "startedAt": time.time()}
+        self.selector = selectors.DefaultSelector()
+        self.peers = peers_of(self.selector, order["group"], this.run_id, attempt, this.rank, order["patience"])
+        self.is_asked_to_stop = False
+        self.watch_signals()
 
-    def become_rank():
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervisor:  # it died before the line above took effect
-            os._exit(1)
+    def watch_signals(self):
+        """Signals wake the selector; SIGTERM asks for the end of the rank."""
+        reader, writer = os.pipe()
+        for end in (reader, writer):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: setattr(self, "is_asked_to_stop", True))
+        self.selector.register(reader, selectors.EVENT_READ, lambda: os.read(reader, 4096))
 
-    with open(this.log, "wb") as log:
+    def wait(self, seconds):
+        """Serves the peers until something happens, at most for some seconds."""
+        self.peers.tick()
+        for key, _ in self.selector.select(max(0, seconds)):
+            key.data()
+
+    def run(self, started, lock):
+        """The supervisor's whole life: starts the rank, records it, waits for its end, records that."""
+        open(self.this.log, "wb").close()
+        self.this.write(self.state)
+        os.close(lock)
+        rank = self.start_rank() if self.is_its_turn() else None
+        self.record()
+        with contextlib.suppress(BrokenPipeError):
+            os.write(started, b"started")
+        os.close(started)
+        if rank is not None:
+            self.finish(rank)
+            self.record()
+        ending = self.ending()
+        if ending["state"] != "succeeded" and self.peers.ended is None:
+            self.peers.tell(ending)
+        self.peers.linger()
+
+    def is_its_turn(self):
+        """Waits until rank 0 listens; records why where the rank is not to start."""
+        deadline = time.monotonic() + self.order["patience"]
+        while not self.peers.may_start:
+            why = self.why_end(False)
+            if why is not None:
+                self.end(why[0], None, why[1])
+            elif time.monotonic() > deadline:
+                group = self.order["group"]
+                self.end("failed", None,
+                         f"rank {self.this.rank} was not started: the supervisor of rank 0 did not answer at "
+                         f"{group['address']}:{group['port']} within {self.order['patience']:g} s; is rank 0 launched, and "
+                         "does the network let this port through?")
+            else:
+                self.wait(self.peers.tempo)
+                continue
+            return False
+        return True
+
+    def start_rank(self):
+        libc = ctypes.CDLL(None)
+        supervisor = os.getpid()
+
+        def become_rank():
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != supervisor:  # it died before the line above took effect
+                os._exit(1)
+
+        argv, directory = self.order["argv"], self.order["directory"]
         try:
-            rank = subprocess.Popen(argv, cwd=directory,
-                                    env={**os.environ, **environment},
-                                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                    start_new_session=True, preexec_fn=become_rank)
-            state["pid"] = rank.pid
+            with open(self.this.log, "wb") as log:
+                rank = subprocess.Popen(argv, cwd=directory, env={**os.environ, **self.order["environment"]},
+                                        stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                        start_new_session=True, preexec_fn=become_rank)
         except OSError as error:
-            state.update(state="failed", exitCode=127, endedAt=time.time(),
-                         reason=f"rank {this.rank} cannot start {argv[0]!r} in {directory}: {error.strerror}")
-    this.write(state)
-    pipe, lock = until_started
-    os.close(lock)
-    with contextlib.suppress(BrokenPipeError):
-        os.write(pipe, b"started")
-    os.close(pipe)
-    if state["pid"] is None:
-        return
+            self.end("failed", 127, f"rank {self.this.rank} cannot start {argv[0]!r} in {directory}: {error.strerror}")
+            return None
+        self.state["pid"] = rank.pid
+        return rank
 
-    reason = wait_for_end(rank, watched, max_seconds, this)
-    code = rank.returncode if rank.returncode >= 0 else 128 - rank.returncode
-    outcome = "succeeded" if code == 0 else "stopped" if reason == "stopped" else "failed"
-    state.update(state=outcome, exitCode=code, endedAt=time.time(),
-                 reason=None if reason == "stopped" or code == 0 else reason)
-    with this.locked():
-        this.write(state)
-
-
-def wait_for_end(rank, watched, max_seconds, this):
-    """Waits until the rank has ended, ending it on SIGTERM or at the deadline; returns why it was ended, or None."""
-    deadline = None if max_seconds is None else time.monotonic() + max_seconds
-    reason, killed, noted = None, False, 0
-    while os.waitid(os.P_PID, rank.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        noted = this.note_size(noted)
-        remaining = NOTE_SECONDS if deadline is None else min(NOTE_SECONDS, max(0, deadline - time.monotonic()))
-        received = signal.sigtimedwait(watched, remaining)
-        if received is not None and received.si_signo == signal.SIGCHLD:
-            continue
-        overdue = received is None and deadline is not None and time.monotonic() >= deadline
-        if reason is None and (received is not None or overdue):
-            reason = "stopped" if received is not None else f"it ran longer than its limit of {max_seconds:g} s"
-            os.killpg(rank.pid, signal.SIGTERM)
-            deadline = time.monotonic() + STOP_GRACE
-        elif overdue and not killed:
+    def finish(self, rank):
+        """Waits until the rank has ended, ending it when asked to, at its limit, or with its peers."""
+        limit = time.monotonic() + self.order["maxSeconds"] if self.order["maxSeconds"] is not None else math.inf
+        kill_at, why, noted = math.inf, None, 0
+        gpus = GpuSampler(self.selector, self.order["environment"])
+        while os.waitid(os.P_PID, rank.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            noted = self.this.note_size(noted)
+            gpus.tick()
+            now = time.monotonic()
+            if why is None:
+                why = self.why_end(now >= limit)
+                if why is not None:
+                    os.killpg(rank.pid, signal.SIGTERM)
+                    kill_at, limit = now + (STOP_GRACE if self.peers.ended is None else PEER_GRACE), math.inf
+            elif now >= kill_at:
+                os.killpg(rank.pid, signal.SIGKILL)
+                kill_at = math.inf
+            self.wait(min(self.peers.tempo, limit - now, kill_at - now))
+        # The rank is a zombie still, so its group cannot be another's: end what it left behind.
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(rank.pid, signal.SIGKILL)
-            killed, deadline = True, None
-    # The rank is a zombie still, so its group cannot be another's: end what it left behind.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(rank.pid, signal.SIGKILL)
-    rank.wait()
-    return reason
+        rank.wait()
+        gpus.close()
+        code = rank.returncode if rank.returncode >= 0 else 128 - rank.returncode
+        if code != 0 and why is None:
+            why = self.why_lost()
+        self.end("succeeded", 0, None) if code == 0 else self.end(why[0], code, why[1])
+
+    def why_end(self, is_overdue):
+        """The state that the rank is to end in, and why; None while it may go on."""
+        if self.is_asked_to_stop:
+            return "stopped", None
+        if self.peers.ended is not None:
+            return self.peers.ended["state"], describe(self.peers.ended)
+        if is_overdue:
+            return "failed", f"it ran longer than its limit of {self.order['maxSeconds']:g} s"
+        return None
+
+    def why_lost(self):
+        """Of a rank that failed by itself: often since another one did, whose word may come after the lost connection."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while self.order["group"] is not None and self.peers.ended is None and time.monotonic() < deadline:
+            self.wait(deadline - time.monotonic())
+        return self.why_end(False) or ("failed", None)
+
+    def end(self, state, code, reason):
+        self.state.update(state=state, exitCode=code, endedAt=time.time(), reason=reason)
+
+    def record(self):
+        with self.this.locked():
+            self.this.write(self.state)
+
+    def ending(self):
+        """What the peers are told of this rank's end."""
+        return {"rank": self.this.rank, "node": socket.gethostname(), "lines": self.this.tail()[0],
+                **{key: self.state.get(key) for key in ("state", "exitCode", "reason")}}
+
+
+def describe(ending):
+    """Why a rank ended that another one took along."""
+    code = ending["exitCode"]
+    failed = "was not started" if code is None else f"failed with exit code {code}"
+    how = failed if ending["state"] == "failed" else "was stopped"
+    why = f": {ending['reason']}" if ending["reason"] else ""
+    lines = "".join(f"\n    {line}" for line in ending["lines"]) if ending["state"] == "failed" else ""
+    return f"rank {ending['rank']} on {ending['node']} {how}{why}{lines}"

@@ -1,0 +1,157 @@
+/** Several ranks of one run, their agents on this machine: they start, fail and stop together. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { freePort, Python } from "./python.ts";
+
+const agent = new URL("../../scripts/node/agent", import.meta.url).pathname;
+const stateSchema = z.object({
+  state: z.string(),
+  attempt: z.number(),
+  pid: z.number().nullish(),
+  exitCode: z.number().nullish(),
+  reason: z.string().nullish(),
+});
+
+let home: string;
+let started: { runId: string; rank: number }[] = [];
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), "peers-"));
+});
+
+afterEach(async () => {
+  for (const given of started) await ask("stop", given);
+  started = [];
+});
+
+afterAll(() => rm(home, { recursive: true, force: true }));
+
+const begin = (subcommand: string, given: object) =>
+  new Python(agent, [subcommand], { stdin: JSON.stringify(given), env: { HOME: home } });
+
+async function ask(subcommand: string, given: object) {
+  const { code, stdout, stderr } = await begin(subcommand, given).ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return stateSchema.parse(JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""));
+}
+
+/** Listens at the port where ranks meet, until it is ended. */
+const listener = (port: number) =>
+  `exec python3 -c 'import socket, time; s = socket.create_server(("127.0.0.1", ${port})); time.sleep(60)'`;
+
+/** What launches the ranks of a run as shell scripts. @returns a launch of each rank */
+async function group(runId: string, scripts: (port: number) => readonly string[], more: object = {}) {
+  const rendezvousPort = await freePort();
+  const commands = scripts(rendezvousPort);
+  const together = { address: "127.0.0.1", port: await freePort(), rendezvousPort, size: commands.length };
+  return commands.map((script, rank) => {
+    started.push({ runId, rank });
+    return { runId, rank, argv: ["/bin/sh", "-c", script], directory: home, group: together, ...more };
+  });
+}
+
+const states = (runId: string, count: number) =>
+  Promise.all(Array.from({ length: count }, (_, rank) => ask("status", { runId, rank })));
+
+test("rank 0 listens before the others start", async () => {
+  const gate = join(home, "gate");
+  const launches = await group("order", (port) => [
+    `until [ -e ${gate} ]; do sleep 0.05; done; date +%s.%N > ${home}/listens; ${listener(port)}`,
+    `date +%s.%N > ${home}/follows; sleep 60`,
+  ]);
+  const launching = launches.map((given) => begin("launch", given));
+  await expect
+    .poll(() => states("order", 2).then((all) => all.map(({ pid }) => typeof pid)))
+    .toEqual(["number", "object"]);
+  await writeFile(gate, "");
+  expect((await Promise.all(launching.map(({ ended }) => ended))).map(({ code }) => code)).toEqual([0, 0]);
+  await expect.poll(() => readFile(join(home, "follows"), "utf8").catch(() => "")).not.toBe("");
+  const [first, second] = await Promise.all(
+    ["listens", "follows"].map((name) => readFile(join(home, name), "utf8")),
+  );
+  expect(Number(second)).toBeGreaterThan(Number(first));
+});
+
+test("one rank's failure ends all others within 5 s, which say why with its last lines", async () => {
+  const trigger = join(home, "trigger");
+  const launches = await group("together", (port) => [
+    listener(port),
+    `until [ -e ${trigger} ]; do sleep 0.05; done; echo 'out of memory'; exit 3`,
+    "trap '' TERM; while true; do sleep 1; done",
+  ]);
+  await Promise.all(launches.map((given) => ask("launch", given)));
+  await writeFile(trigger, "");
+  await expect
+    .poll(() => states("together", 3).then((all) => all.map(({ state }) => state)), { timeout: 5_000 })
+    .toEqual(["failed", "failed", "failed"]);
+  const all = await states("together", 3);
+  expect(all.map(({ exitCode }) => exitCode)).toEqual([143, 3, 137]);
+  expect(all[1]?.reason).toBeNull();
+  for (const rank of [0, 2])
+    expect(all[rank]?.reason).toMatch(/^rank 1 on \S+ failed with exit code 3\n {4}out of memory$/);
+});
+
+test("rank 0's failure before it listens is told to those that wait, and nothing of theirs starts", async () => {
+  const launches = await group("early", () => [
+    "echo 'no module named x'; exit 1",
+    `touch ${home}/never; sleep 60`,
+  ]);
+  const [first, second] = await Promise.all(launches.map((given) => begin("launch", given).ended));
+  expect(first?.code).toBe(0);
+  expect(second?.stderr).toMatch(
+    /^agent launch: rank 0 on \S+ failed with exit code 1\n {4}no module named x\n$/,
+  );
+  await expect(readFile(join(home, "never"))).rejects.toThrow("ENOENT");
+});
+
+test("stopping one rank stops all, and all can be started again at once", async () => {
+  const launches = await group("stopped", (port) => [listener(port), "sleep 60", "sleep 60"]);
+  await Promise.all(launches.map((given) => ask("launch", given)));
+  expect(await ask("stop", { runId: "stopped", rank: 1 })).toMatchObject({ state: "stopped" });
+  await expect
+    .poll(() => states("stopped", 3).then((all) => all.map(({ state }) => state)), { timeout: 5_000 })
+    .toEqual(["stopped", "stopped", "stopped"]);
+  const again = await Promise.all(launches.map((given) => ask("launch", { ...given, restart: true })));
+  expect(again.map(({ state, attempt }) => [state, attempt])).toEqual([
+    ["running", 2],
+    ["running", 2],
+    ["running", 2],
+  ]);
+});
+
+test("a lost supervisor of rank 0 is no order to stop", async () => {
+  const launches = await group("lost", (port) => [listener(port), "sleep 60"]);
+  await Promise.all(launches.map((given) => ask("launch", given)));
+  const { supervisor } = JSON.parse(
+    await readFile(join(home, ".crosszone/runs/lost/rank-0/state.json"), "utf8"),
+  );
+  process.kill(supervisor.pid, "SIGKILL");
+  await expect
+    .poll(() => states("lost", 2).then((all) => all.map(({ state }) => state)))
+    .toEqual(["failed", "running"]);
+});
+
+test("a rank whose rank 0 is never launched does not start, and says where it looked", async () => {
+  const [, given] = await group("nobody", () => ["true", "true"], { patience: 0.5 });
+  const { code, stderr } = await begin("launch", given ?? {}).ended;
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /^agent launch: rank 1 was not started: the supervisor of rank 0 did not answer at 127\.0\.0\.1:\d+ within 0\.5 s;/,
+  );
+});
+
+test("a rank that waits for rank 0 can be stopped", async () => {
+  const [, given] = await group("waiting", () => ["true", "true"]);
+  const launching = begin("launch", given ?? {});
+  await expect
+    .poll(() => ask("status", { runId: "waiting", rank: 1 }).then(({ state }) => state))
+    .toBe("running");
+  expect(await ask("stop", { runId: "waiting", rank: 1 })).toMatchObject({
+    state: "stopped",
+    exitCode: null,
+  });
+  expect((await launching.ended).code).toBe(0);
+});
