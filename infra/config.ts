@@ -3,7 +3,8 @@ import { z } from "zod";
 import { overlaps, parseNetwork } from "../qingcloud/networks.ts";
 import { existing, hasVpc } from "./existing/schema.ts";
 import { countTunnels, mostGreTunnels } from "./plan/tunnels.ts";
-import { shapeProblem, trainingSchema } from "./training/schema.ts";
+import { fitProblems } from "./training/fit.ts";
+import { trainingSchema } from "./training/schema.ts";
 
 const network24 = z.cidrv4().refine((text) => parseNetwork(text)?.prefix === 24, {
   error: "must be a /24 with host bits 0, e.g. 192.168.1.0/24",
@@ -101,9 +102,11 @@ export const configSchema = z
     if (shared !== undefined) {
       problem(["zones"], `two pairs of zones would have the tunnel "${shared}": rename one of them`, zones);
     }
-    const nodes = zones.reduce((sum, each) => sum + each.nodes, 0);
-    const unfit = shapeProblem(run.mode, zones.length, nodes);
-    if (unfit !== undefined) problem(["training", "mode"], unfit, run.mode);
+    // Zones of one name would be one there.
+    const areDifferent = new Set(zones.map(({ name }) => name)).size === zones.length;
+    for (const { key, message, given } of areDifferent ? fitProblems(run, zones) : []) {
+      problem(["training", ...key.split(".")], message, given);
+    }
     if (run.mode === "cross-zone" && tunnel.kind === "none") {
       problem(["tunnel", "kind"], "mode cross-zone needs a tunnel; allowed: ipsec, gre", tunnel.kind);
     }
@@ -120,13 +123,6 @@ export const configSchema = z
         ["tunnel", "topology"],
         `${zones.length} zones as a ${tunnel.topology} need ${tunnels} tunnels, there are subnets for ${mostGreTunnels} of kind gre; take topology star, kind ipsec, or fewer zones`,
         tunnel.topology,
-      );
-    }
-    if (run.worldSize !== undefined && run.worldSize !== nodes) {
-      problem(
-        ["training", "worldSize"],
-        `must be the number of nodes, ${nodes}, or be left out`,
-        run.worldSize,
       );
     }
   });

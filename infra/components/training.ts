@@ -10,8 +10,8 @@ import {
   type Resource,
 } from "@pulumi/pulumi";
 import { z } from "zod";
-import type { TrainingPlan } from "../plan/plan.ts";
-import { rankCommand, rankEnvironment, runIdOf } from "../plan/ranks.ts";
+import { launchCommand, launchEnvironment, runIdOf } from "../plan/ranks.ts";
+import type { LaunchPlan, TrainingPlan } from "../plan/training.ts";
 import { inProject, type RunFile, type RunFiles } from "../training/files.ts";
 import type { TrainingSettings } from "../training/schema.ts";
 import type { Node } from "./zone.ts";
@@ -33,19 +33,28 @@ const summary = z.object({
   attempt: z.number(),
   state: z.enum(["running", "succeeded", "failed", "stopped"]),
   exitCode: z.number().nullable(),
-  /** What the script told in its last line; one of the user's own may tell less, or nothing. */
-  result: z
-    .object({
-      epochs: z.number(),
-      finalLoss: z.number(),
-      accuracy: z.number(),
-      parametersSha256: z.string(),
-      secondsPerStep: z.number(),
-      samplesSeen: z.number(),
-    })
-    .partial()
-    .nullable(),
+  /** What each rank's script told in its last line; one of the user's own may tell less, or nothing. */
+  results: z.array(
+    z
+      .object({
+        rank: z.number(),
+        backend: z.string(),
+        epochs: z.number(),
+        finalLoss: z.number(),
+        accuracy: z.number(),
+        parametersSha256: z.string(),
+        secondsPerStep: z.number(),
+        samplesSeen: z.number(),
+      })
+      .partial(),
+  ),
 });
+
+/** What an agent is told to start, beside run and rank. */
+interface Launch {
+  readonly plan: LaunchPlan;
+  readonly order: Readonly<Record<string, unknown>>;
+}
 
 /**
  * One run: its files on every node, a rank on each, and, with `wait`, a follower of each until it ends.
@@ -55,7 +64,7 @@ export class Training extends ComponentResource {
   readonly runId: string;
   readonly #args: TrainingArgs;
   readonly #fetched: readonly remote.Command[];
-  readonly #followers: readonly { rank: number; node: string; follower: remote.Command | undefined }[];
+  readonly #followers: readonly { launch: LaunchPlan; follower: remote.Command | undefined }[];
 
   constructor(name: string, args: TrainingArgs, options: ComponentResourceOptions = {}) {
     super("crosszone:training:Training", name, {}, options);
@@ -63,7 +72,7 @@ export class Training extends ComponentResource {
     const { plan, settings, files } = args;
     const commands = (data: string | undefined) => {
       const names = { script: files.script.name, data };
-      return plan.ranks.map(({ rank }) => rankCommand(plan, settings, rank, names));
+      return plan.launches.map((launch) => launchCommand(plan, settings, launch, names));
     };
     const hashes = this.#files.map(({ sha256 }) => sha256);
     const { from } = files.script;
@@ -76,22 +85,31 @@ export class Training extends ComponentResource {
     };
     this.runId = runIdOf(commands(files.data?.name), surroundings, hashes);
     const started = commands(files.data && this.#pathOf(files.data));
-    const ranks = plan.ranks.map(({ rank, node: name }, index) => {
-      const [node, argv] = [this.#node(name), started[index] ?? []];
-      return { rank, name, node, argv, ...this.#launch(rank, node, argv) };
-    });
-    const launches = ranks.map(({ launched }) => launched);
-    this.#fetched = ranks.map(({ fetched }) => fetched);
-    this.#followers = ranks.map(({ rank, name, node, argv }) => ({
-      rank,
-      node: name,
-      follower: settings.wait ? this.#follow(rank, node, argv, launches) : undefined,
+    const fetched = new Map(
+      [...new Set(plan.launches.map(({ node }) => node))].map((node) => [
+        node,
+        this.#fetch(this.#node(node)),
+      ]),
+    );
+    this.#fetched = [...fetched.values()];
+    const launches = plan.launches.map((launch, index) => ({
+      plan: launch,
+      order: this.#order(launch, started[index] ?? []),
+    }));
+    // Nothing starts before every node has the files, and rank 0 is started first: the others wait for its word.
+    const launched: remote.Command[] = [];
+    for (const launch of launches) {
+      launched.push(this.#launch(launch, [...this.#fetched, ...launched.slice(0, 1)]));
+    }
+    this.#followers = launches.map((launch) => ({
+      launch: launch.plan,
+      follower: settings.wait ? this.#follow(launch, launched) : undefined,
     }));
     this.registerOutputs({ runId: this.runId });
   }
 
-  /** Uploads, verifies and starts; deleting it stops the rank. */
-  #launch(rank: number, node: Node, argv: readonly string[]) {
+  /** Uploads the run's files, or lets the node fetch them, and verifies them. */
+  #fetch(node: Node): remote.Command {
     const name = node.plan.name;
     const upload = (what: string, source: asset.FileAsset | asset.FileArchive) =>
       new remote.CopyToRemote(
@@ -105,37 +123,28 @@ export class Training extends ComponentResource {
         "path" in from ? upload(file, new asset.FileAsset(from.path)) : [],
       ),
     ];
-    const fetched = this.#agent(
-      `${name}-fetch`,
-      node,
-      "fetch",
-      { directory: this.#directory, files: this.#fetches() },
-      {
-        dependsOn: uploads,
-      },
-    );
-    const launched = this.#agent(`${name}-rank-${rank}`, node, "launch", this.#launchArguments(rank, argv), {
-      dependsOn: [fetched],
-      delete: `python3 ${home}/agent stop`,
-    });
-    return { fetched, launched };
+    const wanted = { directory: this.#directory, files: this.#fetches() };
+    return this.#agent(`${name}-fetch`, node, "fetch", wanted, { dependsOn: uploads });
   }
 
-  #follow(
-    rank: number,
-    node: Node,
-    argv: readonly string[],
-    launches: readonly remote.Command[],
-  ): remote.Command {
-    const { runId: _runId, rank: _rank, ...launched } = this.#launchArguments(rank, argv);
-    const launch = { ...launched, restart: true };
-    return this.#agent(
-      `${node.plan.name}-follow`,
-      node,
-      "follow",
-      { runId: this.runId, rank, fromStart: true, launch },
-      { dependsOn: [...launches], logging: remote.Logging.Stdout },
-    );
+  /** Starts a rank; deleting it stops the rank. */
+  #launch({ plan: { node, ranks }, order }: Launch, dependsOn: Resource[]): remote.Command {
+    const [rank] = ranks;
+    const wanted = { runId: this.runId, rank, ...order };
+    return this.#agent(`${node}-rank-${rank}`, this.#node(node), "launch", wanted, {
+      dependsOn,
+      delete: `python3 ${home}/agent stop`,
+    });
+  }
+
+  #follow({ plan: { node, localRank, ranks }, order }: Launch, launched: readonly remote.Command[]) {
+    const [rank] = ranks;
+    const name = localRank === 0 ? `${node}-follow` : `${node}-follow-${rank}`;
+    const wanted = { runId: this.runId, rank, fromStart: true, launch: { ...order, restart: true } };
+    return this.#agent(name, this.#node(node), "follow", wanted, {
+      dependsOn: [...launched],
+      logging: remote.Logging.Stdout,
+    });
   }
 
   #agent(
@@ -198,23 +207,29 @@ export class Training extends ComponentResource {
       }));
   }
 
-  #launchArguments(rank: number, argv: readonly string[]) {
-    const { plan, settings, files } = this.#args;
+  #order(plan: LaunchPlan, argv: readonly string[]) {
+    const { plan: run, settings, files } = this.#args;
     const { from } = files.script;
     // A script of the image is started in its own folder, as the guide does.
     const own = "image" in from ? posix.dirname(from.image) : undefined;
+    const group = {
+      address: run.masterAddr,
+      port: run.controlPort,
+      rendezvousPort: run.masterPort,
+      size: run.launches.length,
+    };
     return {
-      runId: this.runId,
-      rank,
+      ranks: plan.ranks,
       argv,
       directory: this.#isContained ? this.#directory : (own ?? this.#directory),
       ...(this.#isContained ? { container: { ...settings.container, ...(own && { directory: own }) } } : {}),
       environment: {
-        ...rankEnvironment(plan, rank),
+        ...launchEnvironment(run, settings.launcher, plan),
         CHECKPOINT_EVERY: String(settings.checkpointEverySteps),
         ...settings.script.env,
       },
       maxSeconds: settings.maxDuration,
+      ...(group.size > 1 ? { group } : {}),
     };
   }
 
@@ -248,7 +263,9 @@ export class Training extends ComponentResource {
       worldSize: plan.worldSize,
       masterAddr: plan.masterAddr,
       masterPort: plan.masterPort,
-      ranks: all(this.#followers.map(({ rank, node, follower }) => rankOutput(rank, node, follower))),
+      ranks: all(this.#followers.map(({ launch, follower }) => rankOutputs(launch, follower))).apply(
+        (ranks) => ranks.flat(),
+      ),
       report: null,
     };
   }
@@ -261,10 +278,14 @@ function hashOfScript(stdout: string): string {
   return fetchedFiles.parse(JSON.parse(stdout)).files[0].sha256;
 }
 
-function rankOutput(rank: number, node: string, follower: remote.Command | undefined): Output<object> {
-  if (follower === undefined) return output({ rank, node });
+function rankOutputs({ ranks, node }: LaunchPlan, follower: remote.Command | undefined): Output<object[]> {
+  if (follower === undefined) return output(ranks.map((rank) => ({ rank, node })));
   return follower.stdout.apply((text) => {
-    const { exitCode, result } = summary.parse(JSON.parse(text.trimEnd().split("\n").at(-1) ?? ""));
-    return { rank, node, exitCode, ...result };
+    const { exitCode, results } = summary.parse(JSON.parse(text.trimEnd().split("\n").at(-1) ?? ""));
+    return ranks.map((rank) => {
+      // torchrun's ranks share a log; a rank of its own need not name itself.
+      const result = ranks.length > 1 ? results.find((each) => each.rank === rank) : results.at(-1);
+      return { node, exitCode, ...result, rank };
+    });
   });
 }

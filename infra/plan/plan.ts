@@ -1,7 +1,7 @@
 /** The plan: everything that follows from the configuration alone. Pure; resources are made from it. */
-import { gpusOf } from "../../qingcloud/gpu-shapes.ts";
 import { addressIn } from "../../qingcloud/networks.ts";
 import type { Config, ZoneConfig } from "../config.ts";
+import { nodesOf, planTraining, type TrainingPlan } from "./training.ts";
 import { type Carrier, type PathPlan, planPaths, planTunnels, type TunnelPlan } from "./tunnels.ts";
 
 export interface Plan {
@@ -44,22 +44,6 @@ export interface RulePlan {
   readonly from: { readonly cidr: string } | { readonly zone: string; readonly over: Carrier };
 }
 
-export interface TrainingPlan {
-  readonly masterAddr: string;
-  readonly masterPort: number;
-  readonly worldSize: number;
-  /** Of the master's node, by its shape; 0 where the shape is not known or has none. */
-  readonly gpusPerNode: number;
-  readonly ranks: readonly RankPlan[];
-}
-
-export interface RankPlan {
-  readonly rank: number;
-  /** Name of its node. */
-  readonly node: string;
-}
-
-const firstHost = 2;
 const firstSshPort = 2201;
 
 export function makePlan(config: Config): Plan {
@@ -71,7 +55,7 @@ export function makePlan(config: Config): Plan {
     zones,
     tunnels,
     paths,
-    training: config.training.mode === "none" ? undefined : planTraining(config, zones),
+    training: config.training.mode === "none" ? undefined : planTraining(config.training, config.zones),
   };
 }
 
@@ -81,9 +65,9 @@ function planZone(
   tunnels: readonly TunnelPlan[],
   paths: readonly PathPlan[],
 ): ZonePlan {
-  const nodes = Array.from({ length: zone.nodes }, (_, index) => ({
-    name: `${zone.name}-${index + 1}`,
-    privateIp: addressIn(zone.network, firstHost + index),
+  const nodes = nodesOf(zone).map(({ name, privateIp }, index) => ({
+    name,
+    privateIp,
     sshPort: firstSshPort + index,
   }));
   return {
@@ -137,17 +121,4 @@ function tunnelRules(kind: TunnelPlan["kind"], from: RulePlan["from"]): RulePlan
     { protocol: "udp", fromPort: 4500, toPort: 4500, from },
     { protocol: "esp", from },
   ];
-}
-
-function planTraining({ training }: Config, zones: readonly ZonePlan[]): TrainingPlan {
-  const nodes = zones.flatMap((zone) => zone.nodes);
-  const [master] = nodes;
-  if (master === undefined) throw new Error("A plan without nodes has no master.");
-  return {
-    masterAddr: master.privateIp,
-    masterPort: training.masterPort,
-    worldSize: nodes.length,
-    gpusPerNode: zones[0] === undefined ? 0 : gpusOf(zones[0].shape),
-    ranks: nodes.map(({ name }, rank) => ({ rank, node: name })),
-  };
 }

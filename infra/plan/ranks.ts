@@ -1,7 +1,7 @@
 /** How the ranks of a run are started. Pure. */
 import { createHash } from "node:crypto";
 import type { TrainingSettings } from "../training/schema.ts";
-import type { TrainingPlan } from "./plan.ts";
+import type { LaunchPlan, TrainingPlan } from "./training.ts";
 
 /** Names of a run's files in the folder that it is started in. */
 interface FileNames {
@@ -11,15 +11,16 @@ interface FileNames {
 
 type Flag = readonly [string, string | number];
 
-/** The command of a rank, as the guide starts it, with everything that the configuration says. */
-export function rankCommand(
+/** The command of a launch, as the guide starts a rank, or by torchrun, with everything that the configuration says. */
+export function launchCommand(
   plan: TrainingPlan,
   training: TrainingSettings,
-  rank: number,
+  launch: LaunchPlan,
   files: FileNames,
 ): string[] {
+  const isByTorchrun = training.launcher === "torchrun";
   const flags: readonly Flag[] = [
-    ...modeFlags(plan, training.mode, rank),
+    ...(isByTorchrun ? [] : modeFlags(plan, training.mode, launch.ranks[0])),
     ...(files.data === undefined ? [] : ([["--data", files.data]] as const)),
     ["--epochs", training.epochs],
     ["--batch-size", training.batchSize],
@@ -27,7 +28,29 @@ export function rankCommand(
     ["--momentum", training.momentum],
     ["--seed", training.seed],
   ];
-  return ["python", files.script, ...flags.flat().map(String), ...training.script.args];
+  const starter = isByTorchrun ? torchrun(plan, training, launch) : ["python"];
+  return [...starter, files.script, ...flags.flat().map(String), ...training.script.args];
+}
+
+/**
+ * Rendezvous at the master with the node ranks of the plan (`static`): the dynamic one gives ranks by hostname, and wants
+ * nodes to resolve each other's. Spelled with underscores, which PyTorch 1.13 asks for and 2.x takes.
+ */
+function torchrun(
+  plan: TrainingPlan,
+  { maxRestarts }: TrainingSettings,
+  { nodeRank, ranks }: LaunchPlan,
+): string[] {
+  const flags: readonly Flag[] = [
+    ["--nnodes", plan.nodeCount],
+    ["--nproc_per_node", ranks.length],
+    ["--node_rank", nodeRank],
+    ["--rdzv_backend", "static"],
+    ["--master_addr", plan.masterAddr],
+    ["--master_port", plan.masterPort],
+    ["--max_restarts", maxRestarts],
+  ];
+  return ["python", "-m", "torch.distributed.run", ...flags.map(([name, value]) => `${name}=${value}`)];
 }
 
 /**
@@ -36,7 +59,7 @@ export function rankCommand(
  */
 function modeFlags(plan: TrainingPlan, mode: TrainingSettings["mode"], rank: number): Flag[] {
   if (mode === "single") return [];
-  if (mode === "multi-gpu") return plan.gpusPerNode > 0 ? [["--gpus", plan.gpusPerNode]] : [];
+  if (mode === "multi-gpu") return [["--gpus", plan.gpusPerNode]];
   if (mode === "distributed") {
     return [
       ["--world_size", plan.worldSize],
@@ -51,15 +74,25 @@ function modeFlags(plan: TrainingPlan, mode: TrainingSettings["mode"], rank: num
   ];
 }
 
-/** What every script finds in its environment, as torchrun sets it. */
-export function rankEnvironment(plan: TrainingPlan, rank: number): Record<string, string> {
-  return {
+/** What every script finds in its environment; torchrun adds what is of a rank alone. */
+export function launchEnvironment(
+  plan: TrainingPlan,
+  launcher: TrainingSettings["launcher"],
+  { ranks, nodeRank, localRank }: LaunchPlan,
+): Record<string, string> {
+  const common = {
     MASTER_ADDR: plan.masterAddr,
     MASTER_PORT: String(plan.masterPort),
     WORLD_SIZE: String(plan.worldSize),
-    RANK: String(rank),
-    LOCAL_RANK: "0",
-    NODE_RANK: String(rank),
+    NODE_RANK: String(nodeRank),
+  };
+  if (launcher === "torchrun") return common;
+  const localWorldSize = plan.worldSize / plan.nodeCount;
+  return {
+    ...common,
+    RANK: String(ranks[0]),
+    LOCAL_RANK: String(localRank),
+    LOCAL_WORLD_SIZE: String(localWorldSize),
   };
 }
 

@@ -40,6 +40,8 @@ const script = z
 
 const mode = z.enum(["cross-zone", "distributed", "multi-gpu", "single", "none"]);
 export type Mode = z.output<typeof mode>;
+export const modes = mode.options;
+const launcher = z.enum(["python", "torchrun"]);
 const runtime = z.enum(["host", "container"]);
 
 interface GuideScript {
@@ -70,12 +72,24 @@ const guideScripts: Record<z.output<typeof runtime>, Record<Mode, GuideScript>> 
     none: acrossZones,
   },
 };
+/** torchrun tells ranks where to meet by the environment: of one node too, that takes the script that asks it. */
+function guideScript(given: {
+  runtime: z.output<typeof runtime>;
+  mode: Mode;
+  launcher: z.output<typeof launcher>;
+}) {
+  const isOnOneNode = given.mode === "single" || given.mode === "multi-gpu";
+  return given.launcher === "torchrun" && isOnOneNode ? acrossZones : guideScripts[given.runtime][given.mode];
+}
 const digits = "scripts/train/data/digits.npz";
 
 export const trainingSchema = z
   .strictObject({
     mode: mode.default("cross-zone"),
     runtime: runtime.default("host"),
+    launcher: launcher.default("python"),
+    /** Of torchrun: how often it starts the ranks of a node again. */
+    maxRestarts: z.number().int().min(0).max(100).default(0),
     container: z
       .strictObject({
         image: z.string().min(1).default("qingcloud/deeplearning"),
@@ -91,14 +105,20 @@ export const trainingSchema = z
     momentum: decimal.pipe(z.number().min(0).lt(1)).default(0.5),
     seed: z.number().int().min(0).default(1),
     checkpointEverySteps: z.number().int().min(1).default(50),
-    masterPort: z.number().int().min(1024).max(65535).default(29500),
+    /** Names of the nodes that train, in the order of their ranks; absent: all, or as many as `worldSize` needs. */
+    nodes: z.array(z.string().min(1)).min(1).optional(),
+    /** GPUs of each node that train, a rank on each, or one process on all of them in mode multi-gpu. */
+    gpusPerNode: z.number().int().min(1).optional(),
     worldSize: z.number().int().min(1).optional(),
+    /** Private address of the node of rank 0; absent: the first node's. */
+    masterAddr: z.ipv4().optional(),
+    masterPort: z.number().int().min(1024).max(65535).default(29500),
     requireGpu: z.boolean().default(false),
     wait: z.boolean().default(false),
     maxDuration: z.number().int().min(1).default(86_400),
   })
   .transform((given) => {
-    const guide = guideScripts[given.runtime][given.mode];
+    const guide = guideScript(given);
     const from = given.script.source ?? (given.script.path === undefined ? guide.source : "upload");
     // A path belongs to its source: the guide's is for the guide's source alone.
     const path = given.script.path ?? (from === guide.source ? guide.path : "");
@@ -121,34 +141,3 @@ export const trainingSchema = z
   });
 
 export type TrainingSettings = z.output<typeof trainingSchema>;
-
-interface Needs {
-  readonly zones: (count: number) => boolean;
-  readonly nodes: (count: number) => boolean;
-  readonly what: string;
-}
-
-const oneNode: Needs = {
-  zones: (count) => count === 1,
-  nodes: (count) => count === 1,
-  what: "needs one zone with one node",
-};
-/** How many zones, and nodes in all, each mode trains on. */
-const needs: Record<Exclude<Mode, "none">, Needs> = {
-  "cross-zone": { zones: (count) => count >= 2, nodes: () => true, what: "needs at least two zones" },
-  distributed: {
-    zones: (count) => count === 1,
-    nodes: (count) => count >= 2,
-    what: "needs one zone with at least two nodes",
-  },
-  "multi-gpu": oneNode,
-  single: oneNode,
-};
-
-/** Why a mode can not train on these zones; undefined where it can. */
-export function shapeProblem(of: Mode, zones: number, nodes: number): string | undefined {
-  if (of === "none") return undefined;
-  const needed = needs[of];
-  if (needed.zones(zones) && needed.nodes(nodes)) return undefined;
-  return `mode ${of} ${needed.what}; there ${zones === 1 ? "is 1 zone" : `are ${zones} zones`} with ${nodes} node${nodes === 1 ? "" : "s"}. Change zones, or training.mode: ${mode.options.join(", ")}`;
-}

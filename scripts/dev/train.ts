@@ -47,15 +47,13 @@ command("logs", "print what the ranks say")
   .action(async (choice: Choice & { follow?: boolean; since?: string }) => {
     const ranks = await ranksOf(choice);
     const since = choice.since === undefined ? undefined : secondsOf(choice.since);
-    const prefix = (rank: number) => (ranks.length > 1 ? `rank ${rank} | ` : "");
+    const prefix = (rank: RankOnNode) => (ranks.length > 1 ? `rank ${namesOf(rank)} | ` : "");
     const request = { since, follow: choice.follow === true };
     await Promise.all(
       ranks.map((rank) =>
-        showLog(rank, request, (line) => print(prefix(rank.rank) + line), interrupted.signal).catch(
-          (error) => {
-            if (!interrupted.signal.aborted) throw error;
-          },
-        ),
+        showLog(rank, request, (line) => print(prefix(rank) + line), interrupted.signal).catch((error) => {
+          if (!interrupted.signal.aborted) throw error;
+        }),
       ),
     );
   });
@@ -116,15 +114,23 @@ async function ranksOf({ stack, rank }: Choice): Promise<RankOnNode[]> {
     );
   }
   if (rank === undefined) return ranks;
-  const chosen = ranks.filter((each) => String(each.rank) === rank);
+  const chosen = ranks.filter((each) => each.ranks.some((number) => String(number) === rank));
   if (chosen.length === 0) {
-    throw new Failure(`--rank ${rank}: the run has the ranks ${ranks.map((each) => each.rank).join(", ")}`);
+    throw new Failure(
+      `--rank ${rank}: the run has the ranks ${ranks.flatMap((each) => each.ranks).join(", ")}`,
+    );
   }
   return chosen;
 }
 
+/** E.g. `2`, or `2-3` of a node whose torchrun has started both. */
+function namesOf({ ranks }: Pick<RankOnNode, "ranks">): string {
+  return ranks.length > 1 ? `${ranks[0]}-${ranks.at(-1)}` : String(ranks[0]);
+}
+
 interface State extends Partial<Omit<RankSummary, "state">> {
   readonly rank: number;
+  readonly ranks: readonly number[];
   readonly node: string;
   readonly runId: string;
   readonly state: RankSummary["state"] | "unreachable";
@@ -132,12 +138,12 @@ interface State extends Partial<Omit<RankSummary, "state">> {
 
 /** One rank that can not be asked does not hide the others. */
 async function attempt(rank: RankOnNode, asked: () => Promise<RankSummary>): Promise<State> {
-  const { rank: number, node, runId } = rank;
+  const { rank: number, ranks, node, runId } = rank;
   try {
-    return { ...(await asked()), rank: number, node, runId };
+    return { ...(await asked()), rank: number, ranks, node, runId };
   } catch (error) {
     process.exitCode = 1;
-    return { rank: number, node, runId, state: "unreachable", reason: (error as Error).message };
+    return { rank: number, ranks, node, runId, state: "unreachable", reason: (error as Error).message };
   }
 }
 
@@ -147,15 +153,17 @@ function show({ json: asJson }: Choice, states: readonly State[]): void {
     return;
   }
   print(`run ${states[0]?.runId}`);
-  const rows = states.map(({ rank, node, state, attempt: number, seconds, exitCode, reason, lines = [] }) => [
-    String(rank),
-    node,
-    state,
-    number === undefined ? "" : String(number),
-    seconds == null ? "" : `${seconds.toFixed(0)} s`,
-    exitCode == null ? "" : String(exitCode),
-    reason ?? lines.at(-1) ?? "",
-  ]);
+  const rows = states.map(
+    ({ ranks, node, state, attempt: number, seconds, exitCode, reason, lines = [] }) => [
+      namesOf({ ranks }),
+      node,
+      state,
+      number === undefined ? "" : String(number),
+      seconds == null ? "" : `${seconds.toFixed(0)} s`,
+      exitCode == null ? "" : String(exitCode),
+      reason?.split("\n")[0] ?? lines.at(-1) ?? "",
+    ],
+  );
   print(table([["rank", "node", "state", "attempt", "time", "exit code", "last line"], ...rows]));
 }
 

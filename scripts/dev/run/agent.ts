@@ -14,7 +14,7 @@ const summary = z.object({
   reason: z.string().nullish(),
   seconds: z.number().nullish(),
   lines: z.array(z.string()).default([]),
-  result: z.record(z.string(), z.unknown()).nullish(),
+  results: z.array(z.record(z.string(), z.unknown())).default([]),
 });
 export type RankSummary = z.output<typeof summary>;
 

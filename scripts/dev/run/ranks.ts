@@ -2,8 +2,11 @@
 import { z } from "zod";
 import { type Connection, connectionInput } from "../../../provider/link/ssh.ts";
 
+/** What a node's agent has started: a rank, or torchrun with the ranks of its node. */
 export interface RankOnNode {
+  /** The first of its ranks: by this one its agent knows it. */
   readonly rank: number;
+  readonly ranks: readonly number[];
   /** Name of its node. */
   readonly node: string;
   readonly runId: string;
@@ -26,7 +29,11 @@ const exported = z.object({
 const endpoint = connectionInput.omit({ proxy: true }).strip();
 const connection = endpoint.extend({ proxy: endpoint.optional() });
 const launchCommand = z.object({ connection, stdin: z.string() });
-const launchArguments = z.looseObject({ runId: z.string(), rank: z.number() });
+const launchArguments = z.looseObject({
+  runId: z.string(),
+  rank: z.number(),
+  ranks: z.array(z.number()).min(1),
+});
 
 /** @param stateText what `pulumi stack export --show-secrets` prints */
 export function readRanks(stateText: string): RankOnNode[] {
@@ -37,7 +44,16 @@ export function readRanks(stateText: string): RankOnNode[] {
       if (type !== "command:remote:Command" || node === undefined) return [];
       const given = launchCommand.parse(revealed(inputs));
       const launch = launchArguments.parse(JSON.parse(given.stdin));
-      return [{ rank: launch.rank, node, runId: launch.runId, connection: given.connection, launch }];
+      return [
+        {
+          rank: launch.rank,
+          ranks: launch.ranks,
+          node,
+          runId: launch.runId,
+          connection: given.connection,
+          launch,
+        },
+      ];
     })
     .sort((one, other) => one.rank - other.rank);
 }

@@ -52,6 +52,8 @@ describe("defaults", () => {
       ssh: { user: "ubuntu" },
       training: {
         mode: "cross-zone",
+        launcher: "python",
+        maxRestarts: 0,
         runtime: "host",
         container: { image: "qingcloud/deeplearning", options: [] },
         script: {
@@ -141,14 +143,14 @@ describe("bad input is told with key, what is allowed and what was given", () =>
       "one zone for cross-zone",
       { ...plain, zones: [zoneOf("beijing", 1)] },
       [
-        "crosszone:training.mode: mode cross-zone needs at least two zones; there is 1 zone with 1 node. Change zones, or training.mode: cross-zone, distributed, multi-gpu, single, none (given: nothing)",
+        "crosszone:training.mode: mode cross-zone needs at least two zones; there is 1 zone with 1 node. Change zones, training.nodes, or training.mode: cross-zone, distributed, multi-gpu, single, none (given: nothing)",
       ],
     ],
     [
       "two zones for single",
       { ...plain, training: { mode: "single" } },
       [
-        'crosszone:training.mode: mode single needs one zone with one node; there are 2 zones with 2 nodes. Change zones, or training.mode: cross-zone, distributed, multi-gpu, single, none (given: "single")',
+        'crosszone:training.mode: mode single needs one zone with one node; there are 2 zones with 2 nodes. Change zones, training.nodes, or training.mode: cross-zone, distributed, multi-gpu, single, none (given: "single")',
       ],
     ],
     [
@@ -249,7 +251,9 @@ describe("bad input is told with key, what is allowed and what was given", () =>
     [
       "another world size",
       { ...plain, training: { worldSize: 3 } },
-      ["crosszone:training.worldSize: must be the number of nodes, 2, or be left out (given: 3)"],
+      [
+        "crosszone:training.worldSize: must be a multiple of 1, at most 2 (a rank on each node), or be left out (given: 3)",
+      ],
     ],
     [
       "another VPC network",

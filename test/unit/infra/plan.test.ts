@@ -111,8 +111,8 @@ describe("the plan of any valid configuration", () => {
         return;
       }
       const nodes = zones.flatMap((zone) => zone.nodes);
-      expect(training?.ranks.map(({ rank }) => rank)).toEqual(nodes.map((_, index) => index));
-      expect(training?.ranks.map(({ node }) => node)).toEqual(nodes.map((node) => node.name));
+      expect(training?.launches.map(({ ranks }) => ranks)).toEqual(nodes.map((_, index) => [index]));
+      expect(training?.launches.map(({ node }) => node)).toEqual(nodes.map((node) => node.name));
       expect(training?.worldSize).toBe(nodes.length);
       expect(training?.masterAddr).toBe(nodes[0]?.privateIp);
       expect(training?.masterPort).toBe(config.training.masterPort);

@@ -2,18 +2,26 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../../infra/config.ts";
 import { makePlan } from "../../../infra/plan/plan.ts";
-import { rankCommand, rankEnvironment, runIdOf } from "../../../infra/plan/ranks.ts";
+import { launchCommand, launchEnvironment, runIdOf } from "../../../infra/plan/ranks.ts";
 import { plain, zoneOf } from "./configurations.ts";
 
 const isUnique = (items: readonly unknown[]) => expect(new Set(items).size).toBe(items.length);
 
-describe("the command of a rank", () => {
+describe("the command of a launch", () => {
   const files = { script: "pytorch_mnist_dist.py", data: "digits.npz" };
-  const commandsOf = (training: object = {}) => {
-    const config = parseConfig({ ...plain, training });
+  const planOf = (settings: object) => {
+    const config = parseConfig({ ...plain, ...settings });
     const plan = makePlan(config).training;
     if (plan === undefined) throw new Error("nothing is trained");
-    return plan.ranks.map(({ rank }) => rankCommand(plan, config.training, rank, files));
+    return { plan, training: config.training };
+  };
+  const commandsOf = (
+    training: object = {},
+    names: Parameters<typeof launchCommand>[3] = files,
+    more = {},
+  ) => {
+    const { plan, training: settings } = planOf({ training, ...more });
+    return plan.launches.map((launch) => launchCommand(plan, settings, launch, names));
   };
 
   test("starts as in the guide and goes on with every setting", () => {
@@ -38,28 +46,49 @@ describe("the command of a rank", () => {
       ["python pytorch_multi_gpu_test.py --gpus 2"],
     ],
   ])("of mode %s is the guide's", (mode, zones, expected) => {
-    const config = parseConfig({ ...plain, zones, training: { mode } });
-    const plan = makePlan(config).training;
-    if (plan === undefined) throw new Error("nothing is trained");
-    const script = config.training.script.path.replace(/.*\//, "");
-    expect(
-      plan.ranks.map(({ rank }) => rankCommand(plan, config.training, rank, { script }).join(" ")),
-    ).toEqual(
+    const script = planOf({ zones, training: { mode } }).training.script.path.replace(/.*\//, "");
+    expect(commandsOf({ mode }, { script }, { zones }).map((words) => words.join(" "))).toEqual(
       expected.map((start) => `${start} --epochs 10 --batch-size 64 --lr 0.01 --momentum 0.5 --seed 1`),
     );
   });
 
+  test("by torchrun meets at the master, with the node ranks and processes of the plan", () => {
+    const shape = { instanceType: "g2ntp100.8xlarge.r4" };
+    const zones = [zoneOf("beijing", 1, { shape }), zoneOf("shanghai", 2, { shape })];
+    const training = { launcher: "torchrun", maxRestarts: 3 };
+    expect(commandsOf(training, files, { zones }).map((words) => words.join(" "))).toEqual(
+      [0, 1].map(
+        (node) =>
+          `python -m torch.distributed.run --nnodes=2 --nproc_per_node=2 --node_rank=${node} --rdzv_backend=static --master_addr=192.168.1.2 --master_port=29500 --max_restarts=3 pytorch_mnist_dist.py --data digits.npz --epochs 10 --batch-size 64 --lr 0.01 --momentum 0.5 --seed 1`,
+      ),
+    );
+  });
+
   test("finds in its environment where the ranks meet, as torchrun sets it", () => {
-    const plan = makePlan(parseConfig({ ...plain, training: { masterPort: 2345 } })).training;
-    if (plan === undefined) throw new Error("nothing is trained");
-    expect(rankEnvironment(plan, 1)).toEqual({
-      MASTER_ADDR: "192.168.1.2",
-      MASTER_PORT: "2345",
-      WORLD_SIZE: "2",
-      RANK: "1",
-      LOCAL_RANK: "0",
-      NODE_RANK: "1",
+    const shape = { instanceType: "g2ntp100.8xlarge.r4" };
+    const zones = [zoneOf("beijing", 1, { shape }), zoneOf("shanghai", 2, { shape })];
+    const environmentsOf = (training: object) => {
+      const { plan, training: settings } = planOf({ zones, training: { masterPort: 2345, ...training } });
+      return plan.launches.map((launch) => launchEnvironment(plan, settings.launcher, launch));
+    };
+    const common = { MASTER_ADDR: "192.168.1.2", MASTER_PORT: "2345", WORLD_SIZE: "4" };
+    const own = (rank: string, local: string, node: string) => ({
+      ...common,
+      RANK: rank,
+      LOCAL_RANK: local,
+      LOCAL_WORLD_SIZE: "2",
+      NODE_RANK: node,
     });
+    expect(environmentsOf({ gpusPerNode: 2 })).toEqual([
+      own("0", "0", "0"),
+      own("1", "1", "0"),
+      own("2", "0", "1"),
+      own("3", "1", "1"),
+    ]);
+    expect(environmentsOf({ launcher: "torchrun" })).toEqual([
+      { ...common, NODE_RANK: "0" },
+      { ...common, NODE_RANK: "1" },
+    ]);
   });
 
   test("holds each argument as one word, whatever is in it", () => {
