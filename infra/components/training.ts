@@ -6,14 +6,15 @@ import {
   ComponentResource,
   type ComponentResourceOptions,
   type Output,
-  output,
   type Resource,
 } from "@pulumi/pulumi";
-import { z } from "zod";
 import { launchCommand, launchEnvironment, runIdOf } from "../plan/ranks.ts";
 import type { LaunchPlan, TrainingPlan } from "../plan/training.ts";
-import { inProject, type RunFile, type RunFiles } from "../training/files.ts";
+import type { RunData } from "../training/data.ts";
+import type { RunFiles } from "../training/files.ts";
+import { inProject, type RunFile } from "../training/local-files.ts";
 import type { TrainingSettings } from "../training/schema.ts";
+import { hashOfScript, rankOutputs } from "./results.ts";
 import type { Node } from "./zone.ts";
 
 export interface TrainingArgs {
@@ -27,28 +28,6 @@ export interface TrainingArgs {
 /** Relative to the user's home on a node; NodeReady makes it. */
 const home = ".crosszone";
 const agent = "scripts/node/agent";
-
-const summary = z.object({
-  rank: z.number(),
-  attempt: z.number(),
-  state: z.enum(["running", "succeeded", "failed", "stopped"]),
-  exitCode: z.number().nullable(),
-  /** What each rank's script told in its last line; one of the user's own may tell less, or nothing. */
-  results: z.array(
-    z
-      .object({
-        rank: z.number(),
-        backend: z.string(),
-        epochs: z.number(),
-        finalLoss: z.number(),
-        accuracy: z.number(),
-        parametersSha256: z.string(),
-        secondsPerStep: z.number(),
-        samplesSeen: z.number(),
-      })
-      .partial(),
-  ),
-});
 
 /** What an agent is told to start, beside run and rank. */
 interface Launch {
@@ -83,8 +62,9 @@ export class Training extends ComponentResource {
       image: "image" in from ? from.image : null,
       container: this.#isContained ? settings.container : null,
     };
-    this.runId = runIdOf(commands(files.data?.name), surroundings, hashes);
-    const started = commands(files.data && this.#pathOf(files.data));
+    this.runId = runIdOf(commands(files.data && pathIn(".", files.data)), surroundings, hashes);
+    // A script of an image is started in the image's folder, not in the run's.
+    const started = commands(files.data && pathIn("image" in from ? this.#directory : ".", files.data));
     const fetched = new Map(
       [...new Set(plan.launches.map(({ node }) => node))].map((node) => [
         node,
@@ -180,7 +160,7 @@ export class Training extends ComponentResource {
 
   get #files(): readonly RunFile[] {
     const { script, more, data } = this.#args.files;
-    return [script, ...more, ...(data === undefined ? [] : [data])];
+    return [script, ...more, ...(data?.files ?? [])];
   }
 
   /** Where files are brought to. */
@@ -192,19 +172,32 @@ export class Training extends ComponentResource {
     return this.#args.settings.runtime === "container";
   }
 
+  /** Data that the node has is seen in the container at the same path. */
+  get #container() {
+    const { settings, files } = this.#args;
+    const { image, options } = settings.container;
+    const at = files.data?.at;
+    const mounts = typeof at === "object" && "node" in at ? ["-v", `${at.node}:${at.node}:ro`] : [];
+    return { image, options: [...mounts, ...options] };
+  }
+
   /** A file of the image is on the node, unless the image is a container's. */
   #isOnNode({ from }: RunFile): boolean {
     return !("image" in from && this.#isContained);
   }
 
   #fetches() {
-    return this.#files
+    const { data } = this.#args.files;
+    const there =
+      data !== undefined && typeof data.at === "object" && "node" in data.at ? [data.at.node] : [];
+    const brought = this.#files
       .filter((file) => this.#isOnNode(file))
       .map(({ name, sha256, from }) => ({
         name,
         ...(sha256 === undefined ? {} : { sha256 }),
         ...("path" in from ? { path: `~/${home}/${name}` } : from),
       }));
+    return [...brought, ...there.map((path) => ({ name: posix.basename(path), there: path }))];
   }
 
   #order(plan: LaunchPlan, argv: readonly string[]) {
@@ -222,7 +215,7 @@ export class Training extends ComponentResource {
       ranks: plan.ranks,
       argv,
       directory: this.#isContained ? this.#directory : (own ?? this.#directory),
-      ...(this.#isContained ? { container: { ...settings.container, ...(own && { directory: own }) } } : {}),
+      ...(this.#isContained ? { container: { ...this.#container, ...(own && { directory: own }) } } : {}),
       environment: {
         ...launchEnvironment(run, settings.launcher, plan),
         CHECKPOINT_EVERY: String(settings.checkpointEverySteps),
@@ -231,11 +224,6 @@ export class Training extends ComponentResource {
       maxSeconds: settings.maxDuration,
       ...(group.size > 1 ? { group } : {}),
     };
-  }
-
-  /** Of a file that was brought, as the script finds it: in the folder that it is started in, else by its whole path. */
-  #pathOf({ name }: RunFile): string {
-    return "image" in this.#args.files.script.from ? `${this.#directory}/${name}` : name;
   }
 
   #node(name: string): Node {
@@ -271,21 +259,8 @@ export class Training extends ComponentResource {
   }
 }
 
-const fetchedFiles = z.object({ files: z.tuple([z.object({ sha256: z.string() })], z.unknown()) });
-
-/** The script is the first of the files that a node fetched or looked at. */
-function hashOfScript(stdout: string): string {
-  return fetchedFiles.parse(JSON.parse(stdout)).files[0].sha256;
-}
-
-function rankOutputs({ ranks, node }: LaunchPlan, follower: remote.Command | undefined): Output<object[]> {
-  if (follower === undefined) return output(ranks.map((rank) => ({ rank, node })));
-  return follower.stdout.apply((text) => {
-    const { exitCode, results } = summary.parse(JSON.parse(text.trimEnd().split("\n").at(-1) ?? ""));
-    return ranks.map((rank) => {
-      // torchrun's ranks share a log; a rank of its own need not name itself.
-      const result = ranks.length > 1 ? results.find((each) => each.rank === rank) : results.at(-1);
-      return { node, exitCode, ...result, rank };
-    });
-  });
+/** Where the script finds the data: `folder` is the run's, as the script sees it. */
+function pathIn(folder: string, { at }: RunData): string {
+  if (at === "folder") return folder;
+  return "node" in at ? at.node : posix.join(folder, at.file);
 }

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { state as terraform } from "@pulumi/terraform";
 import packageJson from "../../package.json" with { type: "json" };
-import { inProject } from "../training/files.ts";
+import { inProject } from "../training/local-files.ts";
 import type { TerraformState } from "./schema.ts";
 
 const version = packageJson.dependencies["@pulumi/terraform"];

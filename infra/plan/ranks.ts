@@ -6,6 +6,7 @@ import type { LaunchPlan, TrainingPlan } from "./training.ts";
 /** Names of a run's files in the folder that it is started in. */
 interface FileNames {
   readonly script: string;
+  /** A file or a folder; absent where the script has its own. */
   readonly data?: string | undefined;
 }
 
@@ -21,7 +22,7 @@ export function launchCommand(
   const isByTorchrun = training.launcher === "torchrun";
   const flags: readonly Flag[] = [
     ...(isByTorchrun ? [] : modeFlags(plan, training.mode, launch.ranks[0])),
-    ...(files.data === undefined ? [] : ([["--data", files.data]] as const)),
+    ...dataFlags(training.dataset, files.data),
     ["--epochs", training.epochs],
     ["--batch-size", training.batchSize],
     ["--lr", training.lr],
@@ -30,6 +31,15 @@ export function launchCommand(
   ];
   const starter = isByTorchrun ? torchrun(plan, training, launch) : ["python"];
   return [...starter, files.script, ...flags.flat().map(String), ...training.script.args];
+}
+
+function dataFlags(dataset: TrainingSettings["dataset"], data: string | undefined): Flag[] {
+  if (data === undefined) return [];
+  if (dataset === "digits") return [["--data", data]];
+  return [
+    ["--dataset", dataset],
+    ["--data-dir", data],
+  ];
 }
 
 /**

@@ -1,28 +1,16 @@
 /** The files that a run is made of. */
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename } from "node:path";
+import { dataProblem, type RunData, runData } from "./data.ts";
+import { inProject, localFile, type RunFile, sha256Of } from "./local-files.ts";
 import { type TrainingSettings, trainingSchema } from "./schema.ts";
-
-/** A file for the nodes: from this machine or a URL, or one that their image has. */
-export type RunFile =
-  | {
-      readonly name: string;
-      readonly sha256: string;
-      readonly from: { readonly path: string } | { readonly url: string };
-    }
-  | {
-      readonly name: string;
-      readonly sha256?: string | undefined;
-      readonly from: { readonly image: string };
-    };
 
 export interface RunFiles {
   readonly script: RunFile;
   /** Beside the script. */
   readonly more: readonly RunFile[];
   /** Absent where the script has its own. */
-  readonly data: RunFile | undefined;
+  readonly data: RunData | undefined;
 }
 
 /**
@@ -52,21 +40,31 @@ export function fileProblems(raw: unknown): string[] {
       problems.push(`crosszone:training.script.files[${index}]: no such file (given: "${path}")`);
     }
   }
-  if (training.data !== undefined && tryRead(training.data) === undefined) {
+  const data = dataProblem(training);
+  if (data !== undefined) problems.push(`crosszone:training.data: ${data}`);
+  // Without any of these problems, since all files are read.
+  const twice = problems.length === 0 ? nameTwice(training) : undefined;
+  if (twice !== undefined) {
     problems.push(
-      `crosszone:training.data: no such file (given: "${training.data}"); \`npm start\` writes the default one`,
+      `crosszone:training: two files are named "${twice}"; script, script.files and data lie in one folder on the nodes: rename one`,
     );
   }
   return problems;
 }
 
 /** The files with their SHA-256; `fileProblems` has found none. */
-export function runFiles({ script, data }: TrainingSettings): RunFiles {
+export function runFiles({ script, dataset, data }: TrainingSettings): RunFiles {
   return {
     script: scriptFile(script),
     more: script.files.map(localFile),
-    data: data === undefined ? undefined : localFile(data),
+    data: runData({ dataset, data }),
   };
+}
+
+function nameTwice(training: TrainingSettings): string | undefined {
+  const { script, more, data } = runFiles(training);
+  const names = [script, ...more, ...(data?.files ?? [])].map(({ name }) => name);
+  return names.find((name, index) => names.indexOf(name) !== index);
 }
 
 function scriptFile({ source, path, url, sha256 }: TrainingSettings["script"]): RunFile {
@@ -75,27 +73,10 @@ function scriptFile({ source, path, url, sha256 }: TrainingSettings["script"]): 
   return byUrl ? { name: basename(new URL(url).pathname), sha256, from: { url } } : localFile(path);
 }
 
-/** Relative paths start at the project, wherever the program is run from. */
-export function inProject(path: string): string {
-  return resolve(join(import.meta.dirname, "..", ".."), path);
-}
-
-function localFile(path: string): RunFile {
-  return {
-    name: basename(path),
-    sha256: sha256Of(readFileSync(inProject(path))),
-    from: { path: inProject(path) },
-  };
-}
-
 function tryRead(path: string): Buffer | undefined {
   try {
     return readFileSync(inProject(path));
   } catch {
     return undefined;
   }
-}
-
-function sha256Of(content: Buffer): string {
-  return createHash("sha256").update(content).digest("hex");
 }

@@ -9,6 +9,9 @@ const decimal = z.preprocess(
 );
 const argument = z.preprocess((value) => (typeof value === "number" ? String(value) : value), z.string());
 
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, { error: "must be 64 hexadecimal digits in lower case" });
+const webAddress = z.url({ protocol: /^https?$/ });
+
 /** Where a script comes from: this machine, a URL, or the nodes' own image. */
 const source = z.enum(["upload", "url", "image"]);
 
@@ -16,11 +19,8 @@ const script = z
   .strictObject({
     source: source.optional(),
     path: z.string().optional(),
-    url: z.url({ protocol: /^https?$/ }).optional(),
-    sha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/, { error: "must be 64 hexadecimal digits in lower case" })
-      .optional(),
+    url: webAddress.optional(),
+    sha256: sha256.optional(),
     /** Further files of this machine that lie beside the script, e.g. modules that it imports. */
     files: z.array(z.string().min(1)).optional(),
     args: z.array(argument).default([]),
@@ -37,6 +37,33 @@ const script = z
   .refine((given) => given.source !== "image" || posix.isAbsolute(given.path ?? "/"), {
     error: "source image needs an absolute path on the nodes, e.g. /home/ubuntu/test/pytorch/mnist.py",
   });
+
+const dataset = z.enum(["digits", "mnist"]);
+
+/** What to train on: a file or a folder of this machine (a path alone means that too), of the web, or on the nodes. */
+const data = z.union(
+  [
+    z
+      .string()
+      .min(1)
+      .transform((path) => ({ source: "upload" as const, path })),
+    z.strictObject({ source: z.literal("upload"), path: z.string().min(1) }),
+    z.strictObject({
+      source: z.literal("url"),
+      files: z.array(z.strictObject({ url: webAddress, sha256 })).min(1),
+    }),
+    z.strictObject({
+      source: z.literal("node"),
+      path: z.string().refine((path) => posix.isAbsolute(path), {
+        error: "must be an absolute path on the nodes, e.g. /data/mnist",
+      }),
+    }),
+  ],
+  {
+    error:
+      "must be a path of this machine, {source: upload, path}, {source: url, files: [{url, sha256}]}, or {source: node, path} with an absolute path on the nodes",
+  },
+);
 
 const mode = z.enum(["cross-zone", "distributed", "multi-gpu", "single", "none"]);
 export type Mode = z.output<typeof mode>;
@@ -81,7 +108,7 @@ function guideScript(given: {
   const isOnOneNode = given.mode === "single" || given.mode === "multi-gpu";
   return given.launcher === "torchrun" && isOnOneNode ? acrossZones : guideScripts[given.runtime][given.mode];
 }
-const digits = "scripts/train/data/digits.npz";
+const digits = { source: "upload", path: "scripts/train/data/digits.npz" } as const;
 
 export const trainingSchema = z
   .strictObject({
@@ -98,7 +125,8 @@ export const trainingSchema = z
       })
       .prefault({}),
     script: script.prefault({}),
-    data: z.string().optional(),
+    dataset: dataset.default("digits"),
+    data: data.optional(),
     epochs: z.number().int().min(1).default(10),
     batchSize: z.number().int().min(1).default(64),
     lr: decimal.pipe(z.number().positive()).default(0.01),
@@ -122,10 +150,10 @@ export const trainingSchema = z
     const from = given.script.source ?? (given.script.path === undefined ? guide.source : "upload");
     // A path belongs to its source: the guide's is for the guide's source alone.
     const path = given.script.path ?? (from === guide.source ? guide.path : "");
-    // Scripts of an image have their data beside them.
-    const data = given.data ?? (from === "image" ? undefined : digits);
+    // Scripts of an image have the digits beside them.
+    const own = from === "image" || given.dataset !== "digits" ? undefined : digits;
     const files = given.script.files ?? (path === guide.path ? [...(guide.files ?? [])] : []);
-    return { ...given, data, script: { ...given.script, source: from, path, files } };
+    return { ...given, data: given.data ?? own, script: { ...given.script, source: from, path, files } };
   })
   .refine(
     ({ runtime: on, script: { source: from, sha256 } }) =>
@@ -135,9 +163,15 @@ export const trainingSchema = z
       error: "is not checked of a script inside a container's image: leave it out, or upload the script",
     },
   )
+  .refine(({ dataset: wanted, data: given }) => wanted === "digits" || given !== undefined, {
+    path: ["data"],
+    error:
+      "must say where MNIST's four files are (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, plain or .gz): a folder of this machine, their URLs with SHA-256, or a folder on the nodes",
+  })
   .refine(({ script: { source: from, path } }) => from === "url" || path !== "", {
     path: ["script", "path"],
     error: "must name the script where its source is not the guide's",
   });
 
+export type DataSource = z.output<typeof data>;
 export type TrainingSettings = z.output<typeof trainingSchema>;

@@ -39,23 +39,53 @@ def fetch(arguments):
 
 
 def fetch_one(directory, file):
-    name, sha256, url, path, image = check(file, name=(str, REQUIRED), sha256=(str, None),
-                                           url=(str, None), path=(str, None), image=(str, None))
+    name, sha256, url, path, image, there = check(file, name=(str, REQUIRED), sha256=(str, None), url=(str, None),
+                                                  path=(str, None), image=(str, None), there=(str, None))
     if image is not None:
         return look_at(image, sha256)
+    if there is not None:
+        return look_for(there)
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         raise AgentError(f"{name!r} is not a file name; it must hold no slash")
     if sha256 is None or not re.fullmatch("[0-9a-f]{64}", sha256):
         raise AgentError(f"the sha256 of {name} is {sha256!r}; it must be 64 hexadecimal digits in lower case")
     target = os.path.join(directory, name)
-    present = sha256_of(target) if os.path.isfile(target) else None
-    fetched = present != sha256
+    if os.path.isfile(target) and sha256_of(target) == sha256:
+        return {"name": name, "sha256": sha256, "bytes": os.path.getsize(target), "fetched": False}
+    kept = os.path.join(kept_files(), sha256)
+    fetched = not os.path.isfile(kept) or sha256_of(kept) != sha256
     if fetched:
         if url is None and path is None:
-            raise AgentError(f"{target} {'is missing' if present is None else f'has SHA-256 {present}, not {sha256}'}, "
-                             "and neither a url nor the path of an uploaded file is given")
-        install(url, path, target, sha256)
+            raise AgentError(f"{target} is missing or has not the SHA-256 {sha256}, and neither a url nor the path of an "
+                             "uploaded file is given")
+        install(url, path, kept, sha256, target)
+    link(kept, target)
     return {"name": name, "sha256": sha256, "bytes": os.path.getsize(target), "fetched": fetched}
+
+
+def kept_files():
+    """Files by their SHA-256: another run with the same data does not fetch it again."""
+    folder = os.path.join(os.path.expanduser("~"), ".crosszone", "files")
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+def link(kept, target):
+    """Puts a kept file into a run's folder, without a second copy where both are in one file system."""
+    temporary = f"{target}.{os.getpid()}"
+    try:
+        os.link(kept, temporary)
+    except OSError:
+        shutil.copyfile(kept, temporary)
+    os.replace(temporary, target)
+
+
+def look_for(path):
+    """Data that the node has: used as it is."""
+    if not os.path.exists(path):
+        raise AgentError(f"{path} is not on this node (crosszone:training.data); nothing was started. Bring it there, or let "
+                         "the run bring it: {source: upload, path} or {source: url, files}")
+    return {"name": os.path.basename(path), "sha256": None, "bytes": None, "fetched": False}
 
 
 def look_at(path, sha256):
@@ -70,10 +100,10 @@ def look_at(path, sha256):
     return {"name": os.path.basename(path), "sha256": actual, "bytes": os.path.getsize(path), "fetched": False}
 
 
-def install(url, path, target, sha256):
-    """Puts the file into place only once it is whole and verified; until then `target` stays as it was."""
+def install(url, path, kept, sha256, target):
+    """Keeps the file once it is whole and verified; until then `target`, which it is for, stays as it was."""
     source = without_secrets(url) if url is not None else path
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".fetch-")
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(kept), prefix=".fetch-")
     try:
         with os.fdopen(handle, "wb") as output, open_source(url, path) as content:
             shutil.copyfileobj(content, output)
@@ -84,7 +114,7 @@ def install(url, path, target, sha256):
             raise AgentError(f"{source} has SHA-256 {actual}, expected is {sha256}; nothing was installed as {target}. "
                              "Check the source, or set the sha256 to that of the file you trust")
         os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
+        os.replace(temporary, kept)
     except (OSError, urllib.error.URLError) as error:
         raise AgentError(f"cannot get {source} as {target}: {error}") from error
     finally:

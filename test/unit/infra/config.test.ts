@@ -5,15 +5,19 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConfigError, parseConfig, readSettings, zoneProblems } from "../../../infra/config.ts";
-import { fileProblems, inProject, runFiles } from "../../../infra/training/files.ts";
+import { fileProblems, runFiles } from "../../../infra/training/files.ts";
+import { inProject } from "../../../infra/training/local-files.ts";
 import { plain, validSettings, zoneOf } from "./configurations.ts";
 
 let directory: string;
 let script: string;
+/** Of the same content. */
+let data: string;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "config-"));
   script = join(directory, "train.py");
-  writeFileSync(script, "print(1)\n");
+  data = join(directory, "some.npz");
+  for (const file of [script, data]) writeFileSync(file, "print(1)\n");
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 const sha256 = createHash("sha256").update("print(1)\n").digest("hex");
@@ -63,7 +67,8 @@ describe("defaults", () => {
           args: [],
           env: {},
         },
-        data: "scripts/train/data/digits.npz",
+        dataset: "digits",
+        data: { source: "upload", path: "scripts/train/data/digits.npz" },
         epochs: 10,
         batchSize: 64,
         lr: 0.01,
@@ -97,7 +102,11 @@ describe("defaults", () => {
       expect(scriptOf(mode, one, contained)).toEqual(expected);
     }
     const own = { script: { path: "mine.py" } };
-    expect(scriptOf("single", one, own)).toEqual(["upload", "mine.py", "scripts/train/data/digits.npz"]);
+    expect(scriptOf("single", one, own)).toEqual([
+      "upload",
+      "mine.py",
+      { source: "upload", path: "scripts/train/data/digits.npz" },
+    ]);
   });
 
   test("fill in any valid configuration, and what is filled in is valid", () => {
@@ -341,7 +350,7 @@ test.each([undefined, {}, { zones: "x" }, { zones: [null, {}, { zoneId: 7 }] }])
 describe("the files of a run", () => {
   const withScript = (settings: object, training: object = {}) => ({
     ...plain,
-    training: { data: script, ...training, script: { path: script, ...settings } },
+    training: { data, ...training, script: { path: script, ...settings } },
   });
 
   test("that are there and have the hash are used with it", () => {
@@ -350,24 +359,30 @@ describe("the files of a run", () => {
     expect(runFiles(parseConfig(config).training)).toEqual({
       script: { name: "train.py", sha256, from: { path: script } },
       more: [],
-      data: { name: "train.py", sha256, from: { path: script } },
+      data: {
+        files: [{ name: "some.npz", sha256, from: { path: data } }],
+        at: { file: "some.npz" },
+      },
     });
   });
 
   test("come with further ones, which are told where they are missing", () => {
-    const config = withScript({ files: [script, "no/module.py"] });
+    const config = withScript({ files: [data, "no/module.py"] });
     expect(fileProblems(config.training)).toEqual([
       'crosszone:training.script.files[1]: no such file (given: "no/module.py")',
     ]);
-    const { more } = runFiles(parseConfig(withScript({ files: [script] })).training);
-    expect(more).toEqual([{ name: "train.py", sha256, from: { path: script } }]);
+    const { more } = runFiles(parseConfig(withScript({ files: [data] })).training);
+    expect(more).toEqual([{ name: "some.npz", sha256, from: { path: data } }]);
+    expect(fileProblems(withScript({ files: [data] }).training)).toEqual([
+      'crosszone:training: two files are named "some.npz"; script, script.files and data lie in one folder on the nodes: rename one',
+    ]);
   });
 
   test("that are missing are told, both at once", () => {
     const config = withScript({ path: "no/such.py" }, { data: "no/such.npz" });
     expect(fileProblems(config.training)).toEqual([
       'crosszone:training.script.path: no such file (given: "no/such.py"); relative paths start at the project',
-      'crosszone:training.data: no such file (given: "no/such.npz"); `npm start` writes the default one',
+      'crosszone:training.data: no such file or folder (given: "no/such.npz"); relative paths start at the project, `npm start` writes the default one',
     ]);
   });
 

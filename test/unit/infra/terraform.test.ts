@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runtime } from "@pulumi/pulumi";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { readOutputs, stateProblem } from "../../../infra/existing/terraform.ts";
-import { inProject } from "../../../infra/training/files.ts";
+import { inProject } from "../../../infra/training/local-files.ts";
 import packageJson from "../../../package.json" with { type: "json" };
 import { answer, declared, stateWith } from "./terraform-plugin.ts";
 

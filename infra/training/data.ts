@@ -1,0 +1,87 @@
+/** The files of a run's data. */
+import { readdirSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { inProject, localFile, type RunFile } from "./local-files.ts";
+import type { DataSource, TrainingSettings } from "./schema.ts";
+
+export interface RunData {
+  /** What is brought to the nodes, into the run's folder; none of data that they have. */
+  readonly files: readonly RunFile[];
+  /** Where the script finds it: a file of the run's folder, that folder, or a path on the nodes. */
+  readonly at: { readonly file: string } | "folder" | { readonly node: string };
+}
+
+/** MNIST's files as their authors name them; each may be compressed, with `.gz` behind its name. */
+const mnistFiles = [
+  "train-images-idx3-ubyte",
+  "train-labels-idx1-ubyte",
+  "t10k-images-idx3-ubyte",
+  "t10k-labels-idx1-ubyte",
+] as const;
+const mostFiles = 100;
+
+type Wanted = Pick<TrainingSettings, "dataset" | "data">;
+
+/** What is wrong with the data of this machine that the configuration names; undefined where it can be used. */
+export function dataProblem({ dataset, data }: Wanted): string | undefined {
+  if (data === undefined || data.source === "node") return undefined;
+  if (data.source === "url") {
+    const names = data.files.map(({ url }) => nameOf(url));
+    return dataset === "mnist" ? lackOf(names, "the URLs") : undefined;
+  }
+  const stat = statSync(inProject(data.path), { throwIfNoEntry: false });
+  if (stat === undefined) {
+    return `no such file or folder (given: "${data.path}"); relative paths start at the project, \`npm start\` writes the default one`;
+  }
+  if (dataset === "mnist") {
+    if (stat.isDirectory()) return lackOf(readdirSync(mnistFolder(data.path)), `"${data.path}"`);
+    return `must be the folder that holds MNIST's four files (given: "${data.path}")`;
+  }
+  if (!stat.isDirectory()) return undefined;
+  const entries = readdirSync(inProject(data.path), { withFileTypes: true });
+  if (entries.length > 0 && entries.length <= mostFiles && entries.every((entry) => entry.isFile()))
+    return undefined;
+  return `a folder must hold 1 to ${mostFiles} files and nothing else (given: "${data.path}", with ${entries.length}); pack them into fewer files, or take {source: node, path} for what the nodes have`;
+}
+
+function lackOf(names: readonly string[], where: string): string | undefined {
+  const lacking = mnistFiles.filter((name) => !names.includes(name) && !names.includes(`${name}.gz`));
+  if (lacking.length === 0) return undefined;
+  return `${where} must have MNIST's four files, plain or .gz; there is no ${lacking.join(", ")}`;
+}
+
+/** `dataProblem` has found nothing. */
+export function runData({ dataset, data }: Wanted): RunData | undefined {
+  if (data === undefined) return undefined;
+  if (data.source === "node") return { files: [], at: { node: data.path } };
+  const files = filesOf(dataset, data);
+  const [first] = files;
+  const isOne = files.length === 1 && first !== undefined && dataset === "digits" && !isFolder(data);
+  return { files, at: isOne ? { file: first.name } : "folder" };
+}
+
+function filesOf(dataset: Wanted["dataset"], data: Exclude<DataSource, { source: "node" }>): RunFile[] {
+  if (data.source === "url") {
+    return data.files.map(({ url, sha256 }) => ({ name: nameOf(url), sha256, from: { url } }));
+  }
+  if (!isFolder(data)) return [localFile(data.path)];
+  if (dataset === "digits")
+    return readdirSync(inProject(data.path)).map((name) => localFile(join(data.path, name)));
+  const folder = mnistFolder(data.path);
+  const there = readdirSync(folder);
+  return mnistFiles.map((name) => localFile(join(folder, there.includes(name) ? name : `${name}.gz`)));
+}
+
+function isFolder(data: Exclude<DataSource, { source: "node" }>): boolean {
+  return data.source === "upload" && statSync(inProject(data.path)).isDirectory();
+}
+
+/** torchvision keeps the files in a folder below. */
+function mnistFolder(path: string): string {
+  const below = join(inProject(path), "MNIST", "raw");
+  return statSync(below, { throwIfNoEntry: false })?.isDirectory() ? below : inProject(path);
+}
+
+function nameOf(url: string): string {
+  return basename(new URL(url).pathname);
+}
