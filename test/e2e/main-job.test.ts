@@ -164,7 +164,7 @@ test("training crosses the tunnel, and nothing of it passes an EIP in clear", as
   const after = await place.status();
   expect(ended.code, ended.text).toBe(0);
 
-  const [result] = (await followedOf(place)).map((followed) => followed.result);
+  const [result] = (await followedOf(place)).flatMap(({ results }) => results);
   const gradientBytes = (result?.steps ?? 0) * (result?.gradientBytesPerStep ?? 0);
   expect(result?.steps).toBe(24);
   expect(result?.gradientBytesPerStep).toBe(38_282 * 4);

@@ -101,19 +101,21 @@ export async function exportOf(place: Place, ...flags: string[]): Promise<Export
 const followedSchema = z.looseObject({
   rank: z.number(),
   attempt: z.number(),
-  result: z.looseObject({
-    steps: z.number(),
-    gradientBytesPerStep: z.number(),
-    shardIndices: z.number(),
-    shardSha256: sha256,
-  }),
+  results: z.array(
+    z.looseObject({
+      steps: z.number(),
+      gradientBytesPerStep: z.number(),
+      shardIndices: z.number(),
+      shardSha256: sha256,
+    }),
+  ),
 });
 
 /** The summary that each rank's follower ended with, by rank. */
 export async function followedOf(place: Place): Promise<z.output<typeof followedSchema>[]> {
   const { resources } = await exportOf(place);
   return resources
-    .filter(({ urn }) => urn.endsWith("-follow"))
+    .filter(({ urn }) => /-follow(-\d+)?$/.test(urn))
     .map(({ outputs }) => String(outputs?.stdout).trimEnd().split("\n").at(-1) ?? "")
     .map((line) => followedSchema.parse(JSON.parse(line)))
     .sort((one, other) => one.rank - other.rank);

@@ -95,7 +95,7 @@ test("what crosses the intranet is encrypted there, and no packet of it is seen 
   const { code, text } = await place.start();
   const [atEip, inIntranet] = await Promise.all(captures.map((capture) => capture.stop()));
   expect(code, text).toBe(0);
-  const [result] = (await followedOf(place)).map((followed) => followed.result);
+  const [result] = (await followedOf(place)).flatMap(({ results }) => results);
   const gradientBytes = (result?.steps ?? 0) * (result?.gradientBytesPerStep ?? 0);
   expect(gradientBytes).toBeGreaterThan(1_000_000);
   expect(inIntranet).toMatchObject({ clear: 0, examples: [], dropped: 0 });
