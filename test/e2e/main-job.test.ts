@@ -83,7 +83,7 @@ test("each rank trained on its own shard, and together on every sample", async (
     command("/usr/bin/python3", join(import.meta.dirname, "shards.py"), "1797", "2", "1"),
   ) as { sha256: string[]; sizes: number[]; disjoint: boolean; complete: boolean };
   expect(shards).toMatchObject({ disjoint: true, complete: true, sizes: [719, 719] });
-  const results = (await followedOf(place)).map(({ result }) => result);
+  const results = (await followedOf(place)).flatMap((followed) => followed.results);
   expect(results.map(({ shardIndices }) => shardIndices)).toEqual(shards.sizes);
   expect(results.map((result) => result.shardSha256)).toEqual(shards.sha256);
 });
