@@ -42,7 +42,7 @@ const run =
           files: runFiles(config.training),
           nodes: new Map(network.nodes.map((node) => [node.plan.name, node])),
         },
-        { dependsOn: [...network.pathChecks] },
+        { dependsOn: [...network.checks] },
       );
 
 export const zones = network.zones.map((zone) => zone.output());

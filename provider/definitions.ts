@@ -28,6 +28,7 @@ import { vxnet } from "./cloud/vxnet.ts";
 import type { AnyFunction } from "./function.ts";
 import { nodeReady } from "./link/node-ready.ts";
 import { pathCheck } from "./link/path-check.ts";
+import { reachCheck } from "./link/reach-check.ts";
 import type { AnyResource } from "./resource.ts";
 import { presharedKey } from "./state/preshared-key.ts";
 import { sshKey } from "./state/ssh-key.ts";
@@ -55,6 +56,7 @@ export const definitions: readonly AnyResource[] = [
   tagAttachment,
   nodeReady,
   pathCheck,
+  reachCheck,
 ];
 
 export const functions: readonly AnyFunction[] = [

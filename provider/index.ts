@@ -25,6 +25,7 @@ import { vpcEip } from "./cloud/vpc-eip.ts";
 import { vxnet } from "./cloud/vxnet.ts";
 import { nodeReady } from "./link/node-ready.ts";
 import { pathCheck } from "./link/path-check.ts";
+import { reachCheck } from "./link/reach-check.ts";
 import { functionOf, lookupOf, resourceClass } from "./program.ts";
 import { presharedKey } from "./state/preshared-key.ts";
 import { sshKey } from "./state/ssh-key.ts";
@@ -72,6 +73,8 @@ export const NodeReady = resourceClass(nodeReady);
 export type NodeReady = InstanceType<typeof NodeReady>;
 export const PathCheck = resourceClass(pathCheck);
 export type PathCheck = InstanceType<typeof PathCheck>;
+export const ReachCheck = resourceClass(reachCheck);
+export type ReachCheck = InstanceType<typeof ReachCheck>;
 
 export const getEipHolder = functionOf(getEipHolderFunction);
 export const getImages = functionOf(getImagesFunction);

@@ -1,8 +1,15 @@
 import { ComponentResource, type ComponentResourceOptions, deferredOutput, output } from "@pulumi/pulumi";
-import { Eip, getIntranetAddress, type PathCheck, SshKey, StackMark } from "../../provider/index.ts";
+import {
+  Eip,
+  getIntranetAddress,
+  type PathCheck,
+  type ReachCheck,
+  SshKey,
+  StackMark,
+} from "../../provider/index.ts";
 import type { Existing } from "../existing/join.ts";
 import type { Plan } from "../plan/plan.ts";
-import { type Effort, pathCheck } from "./path.ts";
+import { type Effort, pathCheck, reachCheck } from "./path.ts";
 import type { PublicAddress } from "./router.ts";
 import { limitsOf, Tunnel } from "./tunnel.ts";
 import { type Node, Zone, type ZoneArgs } from "./zone.ts";
@@ -20,8 +27,8 @@ export interface NetworkArgs {
 export class Network extends ComponentResource {
   readonly zones: readonly Zone[];
   readonly tunnels: readonly Tunnel[];
-  /** Of every pair of zones; none with `check: off`. */
-  readonly pathChecks: readonly PathCheck[];
+  /** Of every pair of zones by their first nodes, and of every other node; none with `check: off`. */
+  readonly checks: readonly (PathCheck | ReachCheck)[];
   readonly operatorKey: SshKey;
 
   constructor(
@@ -65,10 +72,11 @@ export class Network extends ComponentResource {
       const zones = [this.#zone(one), this.#zone(other)] as const;
       return new Tunnel(tunnel.name, { plan: tunnel, mark, zones, check }, child);
     });
-    this.pathChecks = [
+    const pathChecks = [
       ...this.tunnels.flatMap((tunnel) => tunnel.pathCheck ?? []),
       ...(check === "off" ? [] : this.#checkRelayed(plan, check)),
     ];
+    this.checks = [...pathChecks, ...(check === "off" ? [] : this.#checkNodes(plan, pathChecks))];
     this.registerOutputs({});
   }
 
@@ -108,6 +116,20 @@ export class Network extends ComponentResource {
         const zones = [this.#zone(one), this.#zone(other)] as const;
         return pathCheck(name, { zones, mtu, effort, through, limits: [...new Set(limits)] }, this) ?? [];
       });
+  }
+
+  /** Nodes beside the first of each zone, which the paths are checked between. */
+  #checkNodes({ paths }: Plan, after: readonly PathCheck[]): ReachCheck[] {
+    return this.zones.flatMap(({ plan: { name }, nodes }) => {
+      const peers = paths.flatMap(({ zones: [one, other], mtu }) => {
+        const peer = one === name ? other : other === name ? one : undefined;
+        const node = peer === undefined ? undefined : this.#zone(peer).nodes[0];
+        return node === undefined ? [] : [{ node, mtu }];
+      });
+      const through = this.tunnels.flatMap(({ sides }) => sides);
+      if (peers.length === 0) return [];
+      return nodes.slice(1).map((node) => reachCheck({ node, peers, through, after }, this));
+    });
   }
 
   get nodes(): readonly Node[] {

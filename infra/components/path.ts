@@ -1,7 +1,7 @@
 /** The proof that two zones reach each other. */
 import type { ComponentResource, CustomResource, Output } from "@pulumi/pulumi";
-import { PathCheck } from "../../provider/index.ts";
-import type { Zone } from "./zone.ts";
+import { PathCheck, ReachCheck } from "../../provider/index.ts";
+import type { Node, Zone } from "./zone.ts";
 
 export type Effort = "quick" | "full";
 
@@ -42,5 +42,34 @@ export function pathCheck(
       dependsOn: [...through, from.ready ?? from.instance, to.ready ?? to.instance],
       deletedWith: from.instance,
     },
+  );
+}
+
+export interface ReachArgs {
+  readonly node: Node;
+  /** First nodes of the other zones, with the largest packet that must pass to them, bytes. */
+  readonly peers: readonly { readonly node: Node; readonly mtu: number }[];
+  /** The sides of all tunnels. */
+  readonly through: readonly CustomResource[];
+  /** That the first nodes reach each other: where they do not, that is told, not what follows from it. */
+  readonly after: readonly PathCheck[];
+}
+
+/** The proof that a node, of which no path is checked, reaches all other zones. */
+export function reachCheck(
+  { node, peers, through, after }: ReachArgs,
+  parent: ComponentResource,
+): ReachCheck {
+  return new ReachCheck(
+    node.plan.name,
+    {
+      connection: node.connection,
+      peers: peers.map((peer) => ({ address: peer.node.plan.privateIp, mtu: peer.mtu })),
+      triggers: [
+        ...through.map((each) => each.id),
+        ...[node, ...peers.map((peer) => peer.node)].map(({ instance }) => instance.id),
+      ],
+    },
+    { parent, dependsOn: [...after, node.ready ?? node.instance], deletedWith: node.instance },
   );
 }

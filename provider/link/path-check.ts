@@ -3,6 +3,7 @@ import { abortableDelay } from "../../qingcloud/delay.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { nodeScript } from "./node-script.ts";
 import { type Connection, connectionInput, openSession } from "./ssh.ts";
+import { inTurn } from "./turns.ts";
 
 const side = z.strictObject({
   connection: connectionInput.describe("How the node is reached."),
@@ -16,7 +17,8 @@ const outputs = z.object({
   mtu: z.number().int().describe("Size of the packets that were sent, bytes."),
 });
 
-const probed = z.object({
+/** What path_check.py says of a path. */
+export const probed = z.object({
   reachable: z.boolean(),
   rttMs: z.number().nullable(),
   lossPercent: z.number().nullable(),
@@ -88,12 +90,20 @@ async function check(context: Context, wanted: Wanted): Promise<z.output<typeof 
 
 /** Only silence is waited out: a size that does not pass, or a closed port, is a fault at once. */
 async function untilPassing(context: Context, from: Side, to: Side, wanted: Wanted): Promise<Probed> {
-  const deadline = Math.min(context.deadline, Date.now() + patienceMs);
+  // At the same time, paths of one EIP would each measure a part of its bandwidth.
+  const routers = [from, to].map(({ connection }) => connection.host);
+  let spentMs = 0;
   for (;;) {
-    const found = await probe(context, from, to, wanted);
+    const found = await inTurn(routers, async () => {
+      context.signal.throwIfAborted();
+      const began = Date.now();
+      const answer = await probe(context, from, to, wanted);
+      spentMs += Date.now() - began + retryPauseMs;
+      return answer;
+    });
     if (found.error == null && found.fullSizePasses) return found;
     const reason = found.error?.message ?? `packets of ${wanted.mtu} bytes do not pass`;
-    if (found.reachable || Date.now() > deadline) {
+    if (found.reachable || spentMs > patienceMs || Date.now() > context.deadline) {
       throw new Error(
         `The path from ${from.address} to ${to.address} does not carry training: ${reason}. Look at the tunnel of both routers (networks, pre-shared key, peer address), at their security groups (from the peer's EIP, or over a zone's intranet its private address: UDP 500, UDP 4500 and esp for IPSec, gre for GRE), and whether both routers were updated.`,
       );

@@ -1,7 +1,8 @@
 """Checks the path between two nodes: reachable, whole packets pass, and how fast it is.
 
 Runs on the nodes from stdin, so that nothing is installed: this source, then a call of `main` with the arguments,
-piped into `python3 -`. One node serves, the other probes. Only the standard library and `ping` are needed.
+piped into `python3 -`. One node serves, the other probes; any may be asked whom it
+reaches. Only the standard library and `ping` are needed.
 """
 import json
 import os
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 IP_AND_ICMP_HEADERS = 28
 SMALLEST_MTU = 84  # a plain `ping`: 56 bytes of data
@@ -75,6 +77,13 @@ def probe(peer, mtu, pings=5, port=None, seconds=0):
     return {**found, **bulk(peer, port, seconds)}
 
 
+def reach(peers, pings):
+    """Pings all peers at the same time, each with the full size of its path."""
+    with ThreadPoolExecutor(max_workers=len(peers)) as pool:
+        found = pool.map(lambda peer: probe(peer["address"], peer["mtu"], pings), peers)
+        return {"peers": [{"peer": peer["address"], **each} for peer, each in zip(peers, found)]}
+
+
 def ping(peer, mtu, count):
     """Pings with packets of exactly `mtu` bytes that nobody may fragment."""
     command = ["ping", "-n", "-M", "do", "-c", str(count), "-i", "0.2", "-W", "1", "-s", str(mtu - IP_AND_ICMP_HEADERS),
@@ -135,8 +144,9 @@ def answer(document):
 
 
 def main(arguments):
-    """`arguments`: {"role": "serve" or "probe", ...the parameters of that function}."""
-    roles = {"serve": serve, "probe": lambda **rest: answer(probe(**rest))}
+    """`arguments`: {"role": "serve", "probe" or "reach", ...the parameters of that function}."""
+    roles = {"serve": serve, "probe": lambda **rest: answer(probe(**rest)),
+             "reach": lambda **rest: answer(reach(**rest))}
     rest = dict(arguments)
     role = rest.pop("role", None)
     if role not in roles:

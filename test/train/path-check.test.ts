@@ -79,7 +79,7 @@ describe("on loopback", () => {
     const { code, stderr } = await begin({ role: "dance" }).ended;
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: "path check: role is 'dance'; allowed are ['serve', 'probe']\n",
+      stderr: "path check: role is 'dance'; allowed are ['serve', 'probe', 'reach']\n",
     });
   });
 });
@@ -145,6 +145,43 @@ describe("between two network namespaces", () => {
     expect(found).toMatchObject({ reachable: true, fullSizePasses: true, mtu: 1500 });
     expect(found.goodputMbps).toBeGreaterThan(16);
     expect(found.goodputMbps).toBeLessThan(20);
+  }, 30_000);
+
+  test("who is reached with full-size packets and who is not is told of all peers at once", async () => {
+    const peers = [
+      { address: peer, mtu: 1500 },
+      { address: "192.168.2.77", mtu: 1500 },
+    ];
+    const { code, stdout, stderr } = await begin({ role: "reach", peers, pings: 1 }, near).ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(JSON.parse(stdout)).toEqual({
+      peers: [
+        {
+          peer,
+          reachable: true,
+          rttMs: expect.any(Number),
+          lossPercent: 0,
+          mtu: 1500,
+          fullSizePasses: true,
+          goodputMbps: null,
+        },
+        {
+          peer: "192.168.2.77",
+          reachable: false,
+          rttMs: null,
+          lossPercent: 100,
+          mtu: null,
+          fullSizePasses: false,
+          goodputMbps: null,
+          error: {
+            code: "unreachable",
+            message: expect.stringMatching(
+              /^192\.168\.2\.77 answers no ping: the tunnel is down, a route is missing/,
+            ),
+          },
+        },
+      ],
+    });
   }, 30_000);
 
   test("an MTU black hole is told from a dead tunnel, with the largest size that passes", async () => {

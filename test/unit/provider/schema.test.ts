@@ -40,6 +40,7 @@ test("marks secrets, whatever they are in", () => {
   expect(secretsOf("cloud:Instance")).toEqual(["userData"]);
   expect(secretsOf("state:SshKey")).toEqual(["privateKey"]);
   expect(secretsOf("link:PathCheck")).toEqual(["from", "to"]);
+  expect(secretsOf("link:ReachCheck")).toEqual(["connection"]);
   expect(secretsOf("cloud:Eip")).toEqual([]);
 });
 
