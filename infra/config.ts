@@ -95,10 +95,10 @@ export const configSchema = z
         if (each.name === other.name) problem(["zones", index, "name"], "is used twice", each.name);
       });
     });
-    const pairs = zones.flatMap((one, index) =>
-      zones.slice(index + 1).map((other) => `${one.name}-${other.name}`),
-    );
-    const shared = pairs.find((pair, index) => pairs.indexOf(pair) !== index);
+    const pairs = new Set<string>();
+    const shared = zones
+      .flatMap((one, index) => zones.slice(index + 1).map((other) => `${one.name}-${other.name}`))
+      .find((pair) => pairs.has(pair) || !pairs.add(pair));
     if (shared !== undefined) {
       problem(["zones"], `two pairs of zones would have the tunnel "${shared}": rename one of them`, zones);
     }

@@ -49,7 +49,21 @@ const firstSshPort = 2201;
 export function makePlan(config: Config): Plan {
   const tunnels = planTunnels(config);
   const paths = planPaths(config, tunnels);
-  const zones = config.zones.map((zone) => planZone(zone, config, tunnels, paths));
+  const [tunnelsOf, pathsOf] = [byZone(tunnels), byZone(paths)];
+  const networks = new Map(config.zones.map(({ name, network }) => [name, network]));
+  const zones = config.zones.map((zone) => ({
+    ...planZone(zone),
+    rules: [
+      ...operatorRules(config.operatorCidrs, zone.nodes),
+      ...(tunnelsOf.get(zone.name) ?? []).flatMap(({ peer, link }) =>
+        tunnelRules(link.kind, { zone: peer, over: link.over }),
+      ),
+    ],
+    routes: (pathsOf.get(zone.name) ?? []).map(({ peer, link }) => ({
+      network: networks.get(peer) ?? "",
+      mtu: link.mtu,
+    })),
+  }));
   return {
     vpcNetwork: config.vpcNetwork,
     zones,
@@ -59,55 +73,38 @@ export function makePlan(config: Config): Plan {
   };
 }
 
-function planZone(
-  zone: ZoneConfig,
-  config: Config,
-  tunnels: readonly TunnelPlan[],
-  paths: readonly PathPlan[],
-): ZonePlan {
-  const nodes = nodesOf(zone).map(({ name, privateIp }, index) => ({
-    name,
-    privateIp,
+function planZone(zone: ZoneConfig): Omit<ZonePlan, "rules" | "routes"> {
+  const { name, zoneId, network, bandwidthMbps, imageId, shape } = zone;
+  const nodes = nodesOf(zone).map((node, index) => ({
+    name: node.name,
+    privateIp: node.privateIp,
     sshPort: firstSshPort + index,
   }));
-  return {
-    name: zone.name,
-    zoneId: zone.zoneId,
-    network: zone.network,
-    gateway: addressIn(zone.network, 1),
-    bandwidthMbps: zone.bandwidthMbps,
-    imageId: zone.imageId,
-    shape: zone.shape,
-    nodes,
-    rules: [
-      ...config.operatorCidrs.map(
-        (cidr): RulePlan => ({
-          protocol: "tcp",
-          fromPort: firstSshPort,
-          toPort: firstSshPort + zone.nodes - 1,
-          from: { cidr },
-        }),
-      ),
-      ...peersOf(zone.name, tunnels).flatMap(({ peer, link }) =>
-        tunnelRules(link.kind, { zone: peer, over: link.over }),
-      ),
-    ],
-    routes: peersOf(zone.name, paths).map(({ peer, link }) => ({
-      network: config.zones.find((other) => other.name === peer)?.network ?? "",
-      mtu: link.mtu,
-    })),
-  };
+  return { name, zoneId, network, gateway: addressIn(network, 1), bandwidthMbps, imageId, shape, nodes };
 }
 
-/** The links that a zone has, each with the zone at its other end. */
-function peersOf<Link extends { readonly zones: readonly [string, string] }>(
-  zone: string,
+/** The links that each zone has, each with the zone at its other end. */
+function byZone<Link extends { readonly zones: readonly [string, string] }>(
   links: readonly Link[],
-): { peer: string; link: Link }[] {
-  return links.flatMap((link) => {
+): Map<string, { peer: string; link: Link }[]> {
+  const found = new Map<string, { peer: string; link: Link }[]>();
+  const add = (zone: string, peer: string, link: Link) => {
+    const known = found.get(zone);
+    if (known === undefined) found.set(zone, [{ peer, link }]);
+    else known.push({ peer, link });
+  };
+  for (const link of links) {
     const [one, other] = link.zones;
-    return one === zone ? [{ peer: other, link }] : other === zone ? [{ peer: one, link }] : [];
-  });
+    add(one, other, link);
+    add(other, one, link);
+  }
+  return found;
+}
+
+/** SSH, to the ports that lead to nodes. */
+function operatorRules(cidrs: readonly string[], nodes: number): RulePlan[] {
+  const ports = { fromPort: firstSshPort, toPort: firstSshPort + nodes - 1 };
+  return cidrs.map((cidr) => ({ protocol: "tcp", ...ports, from: { cidr } }));
 }
 
 /**

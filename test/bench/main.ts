@@ -8,10 +8,12 @@ import { measureCloud } from "./cloud.ts";
 import { measureDeploy } from "./deploy.ts";
 import type { Order, Samples } from "./measuring.ts";
 import { type MetricName, selectMetrics } from "./metrics.ts";
+import { measurePlan } from "./plan.ts";
 import { measureProvider } from "./provider.ts";
 import { asJson, asList, asTable, resultsOf } from "./report.ts";
 
 const groups: Readonly<Record<string, (order: Order) => Promise<Samples>>> = {
+  plan: measurePlan,
   provider: measureProvider,
   cloud: measureCloud,
   deploy: measureDeploy,
