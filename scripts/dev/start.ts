@@ -2,6 +2,8 @@
 import { join } from "node:path";
 import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
+import { makeReport, writtenReport } from "./run/report.ts";
+import { exportState } from "./run/state.ts";
 import { setUp } from "./setup.ts";
 import {
   clearPendingCreates,
@@ -80,10 +82,14 @@ async function start(workspace: Workspace): Promise<number> {
   });
   if (stderr.trim() !== "") process.stderr.write(`${stderr.trimEnd()}\n`);
   print(`pulumi up: ended with ${code} (${seconds(upStarted)} s)`);
-  if (code !== 0) return code;
+  const isChanged = /^ {4}[+~-]+ ?\d+ /m.test(stdout);
+  if (code !== 0) {
+    // A run that failed has something to show too.
+    if (/ rank \d+ \|/.test(stdout) && !wasInterrupted()) await showReport(workspace, environment);
+    return code;
+  }
   await clearPendingCreates(workspace, environment);
-  if (!/^ {4}[+~-]+ ?\d+ /m.test(stdout))
-    print("\nNothing has changed since the last run: no resource was touched.");
+  if (!isChanged) print("\nNothing has changed since the last run: no resource was touched.");
 
   const { stdout: outputs } = await succeed("pulumi", ["stack", "output", "--json"], {
     cwd: workspace.root,
@@ -91,8 +97,30 @@ async function start(workspace: Workspace): Promise<number> {
   });
   print("");
   for (const line of summarize(JSON.parse(outputs))) print(line);
+  const run = endedRun(JSON.parse(outputs));
+  if (run !== undefined) {
+    const written = isChanged ? undefined : writtenReport(workspace, run);
+    if (written !== undefined) print(`report  ${written}`);
+    else await showReport(workspace, environment);
+  }
   print(`\nDone in ${seconds(started)} s. Remove everything: npm run pulumi -- destroy --yes`);
   return 0;
+}
+
+/** The id of the run that was waited for. */
+function endedRun(outputs: { training?: { runId: string; state: string } | null }): string | undefined {
+  return outputs.training?.state === "succeeded" ? outputs.training.runId : undefined;
+}
+
+/** A run is none the worse for a report that can not be made. */
+async function showReport(workspace: Workspace, environment: NodeJS.ProcessEnv): Promise<void> {
+  try {
+    const stateText = await exportState(workspace, environment);
+    if (stateText === undefined) return;
+    print(`report  ${(await makeReport(workspace, stateText)).html}`);
+  } catch (error) {
+    print(`report  not made: ${(error as Error).message}. Try again: npm run train -- report`);
+  }
 }
 
 /** Lines of a rank stand alone; the CLI repeats all messages under "Diagnostics", where those of ranks are left out. */

@@ -1,10 +1,11 @@
 /** `npm run train -- COMMAND`: the training run of the selected stack, as it is now. */
 import { Command, Option } from "commander";
 import { table } from "../../local-cloud/table.ts";
-import { capture } from "./process.ts";
 import { ensureCli } from "./pulumi-cli.ts";
 import { ask, type RankSummary, showLog } from "./run/agent.ts";
 import { type RankOnNode, readRanks } from "./run/ranks.ts";
+import { makeReport } from "./run/report.ts";
+import { exportState } from "./run/state.ts";
 import { pulumiEnvironment } from "./stack.ts";
 import { findWorkspace } from "./workspace.ts";
 
@@ -24,11 +25,12 @@ process.on("SIGTERM", () => interrupted.abort());
 
 const program = new Command("train").description("the training run of a stack");
 const command = (name: string, what: string) =>
+  ofRun(name, what).addOption(new Option("--rank <n>", "of this rank only"));
+const ofRun = (name: string, what: string) =>
   program
     .command(name)
     .description(what)
-    .addOption(new Option("-s, --stack <name>", "the stack (default: PULUMI_STACK, or dev)"))
-    .addOption(new Option("--rank <n>", "of this rank only"));
+    .addOption(new Option("-s, --stack <name>", "the stack (default: PULUMI_STACK, or dev)"));
 const json = () => new Option("--json", "print JSON");
 
 command("status", "what became of every rank; exit code 1 if one has failed, was stopped or can not be asked")
@@ -80,6 +82,19 @@ command("restart", "end the ranks and start another attempt of the same run, unl
       ...(await Promise.all(others.map((rank) => attempt(rank, () => launch(rank))))),
     ]);
   });
+ofRun("report", "write the run, as it is now, as one HTML file and one PNG of it")
+  .option("-o, --output <folder>", "where (default: .pulumi/reports/RUN)")
+  .addOption(json())
+  .action(async (choice: Choice & { output?: string }) => {
+    const { workspace, stateText } = await runOf(choice);
+    const { missing, ...reported } = await makeReport(workspace, stateText, choice.output);
+    if (choice.json) {
+      print(JSON.stringify({ ...reported, missing }, undefined, 2));
+      return;
+    }
+    print(`run ${reported.runId}\n${reported.html}\n${reported.png}`);
+    for (const line of missing) print(`not in the report: ${line}`);
+  });
 
 try {
   await program.parseAsync();
@@ -93,26 +108,27 @@ function relaunch({ launch }: RankOnNode) {
   return { ...argument, restart: true };
 }
 
-async function ranksOf({ stack, rank }: Choice): Promise<RankOnNode[]> {
+/** The stack's state, where it has a run. */
+async function runOf({ stack }: Choice) {
   const found = findWorkspace();
   const workspace = stack === undefined ? found : { ...found, stack };
   await ensureCli(workspace);
   const env = pulumiEnvironment(workspace);
   process.env.PATH = env.PATH;
-  const { code, stdout, stderr } = await capture("pulumi", ["stack", "export", "--show-secrets"], {
-    cwd: workspace.root,
-    env,
+  const stateText = await exportState(workspace, env).catch((error: Error) => {
+    throw new Failure(error.message);
   });
-  const isMissing = /no stack (?:named|selected)/.test(stderr);
-  if (code !== 0 && !isMissing) {
-    throw new Failure(`stack ${workspace.stack} can not be read: ${stderr.trim()}`);
-  }
-  const ranks = isMissing ? [] : readRanks(stdout);
-  if (ranks.length === 0) {
+  const ranks = stateText === undefined ? [] : readRanks(stateText);
+  if (stateText === undefined || ranks.length === 0) {
     throw new Failure(
       `stack ${workspace.stack} has no training run. Start one: npm start, or npm run pulumi -- up --stack NAME with a training.mode other than none`,
     );
   }
+  return { workspace, stateText, ranks };
+}
+
+async function ranksOf({ rank, ...choice }: Choice): Promise<RankOnNode[]> {
+  const { ranks } = await runOf(choice);
   if (rank === undefined) return ranks;
   const chosen = ranks.filter((each) => each.ranks.some((number) => String(number) === rank));
   if (chosen.length === 0) {

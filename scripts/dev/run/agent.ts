@@ -31,6 +31,31 @@ export async function ask(rank: RankOnNode, { subcommand, more = {} }: Request):
   return summary.parse(JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""));
 }
 
+const metric = z.number().nullish();
+/** What the ranks of a node have written of themselves, line by line, and what nvidia-smi said meanwhile. */
+const metrics = z.object({
+  ranks: z.array(z.object({ rank: z.number(), lines: z.array(z.unknown()) })),
+  gpus: z
+    .array(
+      z.object({
+        time: z.number(),
+        index: z.number(),
+        utilizationPercent: metric,
+        memoryMiB: metric,
+        powerW: metric,
+        temperatureC: metric,
+      }),
+    )
+    .default([]),
+});
+export type NodeMetrics = z.output<typeof metrics>;
+
+/** @throws Error with what the node or the network said */
+export async function askMetrics(rank: RankOnNode): Promise<NodeMetrics> {
+  const stdout = await onNode(rank, "metrics", { runId: rank.runId, rank: rank.rank });
+  return metrics.parse(JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""));
+}
+
 export interface LogRequest {
   /** Seconds; absent for the whole log. */
   readonly since?: number | undefined;

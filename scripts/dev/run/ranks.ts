@@ -11,6 +11,8 @@ export interface RankOnNode {
   readonly node: string;
   readonly runId: string;
   readonly connection: Connection;
+  /** Of its first attempt: milliseconds since 1970. */
+  readonly launchedAt: number | undefined;
   /** What its agent is launched with. */
   readonly launch: Readonly<Record<string, unknown>>;
 }
@@ -19,7 +21,14 @@ const exported = z.object({
   deployment: z
     .object({
       resources: z
-        .array(z.looseObject({ urn: z.string(), type: z.string(), inputs: z.unknown().optional() }))
+        .array(
+          z.looseObject({
+            urn: z.string(),
+            type: z.string(),
+            inputs: z.unknown().optional(),
+            modified: z.string().optional(),
+          }),
+        )
         .default([]),
     })
     .nullish(),
@@ -39,21 +48,14 @@ const launchArguments = z.looseObject({
 export function readRanks(stateText: string): RankOnNode[] {
   const { deployment } = exported.parse(JSON.parse(stateText));
   return (deployment?.resources ?? [])
-    .flatMap(({ urn, type, inputs }) => {
+    .flatMap(({ urn, type, inputs, modified }) => {
       const [, node] = /::(?:.+\$)?command:remote:Command::(.+)-rank-\d+$/.exec(urn) ?? [];
       if (type !== "command:remote:Command" || node === undefined) return [];
       const given = launchCommand.parse(revealed(inputs));
       const launch = launchArguments.parse(JSON.parse(given.stdin));
-      return [
-        {
-          rank: launch.rank,
-          ranks: launch.ranks,
-          node,
-          runId: launch.runId,
-          connection: given.connection,
-          launch,
-        },
-      ];
+      const { rank, ranks, runId } = launch;
+      const launchedAt = modified === undefined ? undefined : Date.parse(modified);
+      return [{ rank, ranks, node, runId, connection: given.connection, launchedAt, launch }];
     })
     .sort((one, other) => one.rank - other.rank);
 }
