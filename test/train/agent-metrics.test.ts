@@ -50,6 +50,19 @@ test("the steps of all attempts are told once each, as the last attempt did them
   });
 });
 
+test("a loss that diverged is told as null, and a line that is no object not at all", async () => {
+  const lines = [
+    '{"event": "step", "step": 1, "loss": NaN}',
+    '{"event": "step", "step": 2, "loss": -Infinity}',
+    "[5]",
+  ];
+  await run("diverged", lines.map((line) => `echo '${line}' >> $METRICS_DIR/rank-0.jsonl`).join("; "));
+  expect(json(await ask("metrics", { runId: "diverged", rank: 0 })).ranks[0].lines).toEqual([
+    { event: "step", step: 1, loss: null },
+    { event: "step", step: 2, loss: null },
+  ]);
+});
+
 test("of many steps evenly chosen ones are told, the first and the last among them", async () => {
   const write = `seq 1 5001 | sed 's/.*/{"event": "step", "step": &}/' > $METRICS_DIR/rank-0.jsonl`;
   await run("many", write);

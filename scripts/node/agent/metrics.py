@@ -30,13 +30,16 @@ def launched(this):
 
 
 def read_lines(folder, name):
-    """The objects of a file of JSON lines; one that is being written is left out."""
+    """The objects of a file of JSON lines; what is none, or is being written, is left out.
+
+    Python writes a loss that diverged as NaN or Infinity, which JSON does not know: null here.
+    """
     lines = []
     with contextlib.suppress(FileNotFoundError), open(os.path.join(folder, f"{name}.jsonl")) as file:
         for line in file:
             with contextlib.suppress(ValueError):
-                lines.append(json.loads(line))
-    return lines
+                lines.append(json.loads(line, parse_constant=lambda _constant: None))
+    return [line for line in lines if isinstance(line, dict)]
 
 
 def thinned(lines):
