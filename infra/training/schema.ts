@@ -74,20 +74,28 @@ const runtime = z.enum(["host", "container"]);
 interface GuideScript {
   readonly source: z.output<typeof source>;
   readonly path: string;
-  readonly files?: readonly string[];
 }
 
-const acrossZones: GuideScript = { source: "upload", path: "scripts/train/pytorch_mnist_dist.py" };
+const guideFolder = "scripts/train";
+const inGuideFolder = (name: string) => posix.join(guideFolder, `${name}.py`);
+const acrossZones: GuideScript = { source: "upload", path: inGuideFolder("pytorch_mnist_dist") };
+/** What each of the guide's scripts imports or starts: it must lie beside it. */
+const commonModules = ["arguments", "data", "metrics", "model"];
+const groupModules = [...commonModules, "checkpoint", "group"];
+const guideFiles: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    mnist: commonModules,
+    mnist_dist: [...groupModules, "pytorch_mnist_dist"],
+    pytorch_mnist_dist: groupModules,
+    pytorch_multi_gpu_test: [...groupModules, "pytorch_mnist_dist"],
+  }).map(([name, modules]) => [inGuideFolder(name), modules.map(inGuideFolder)]),
+);
 /** The guide's script of each mode, and where it lies: on the nodes' image, or in the container's. */
 const guideScripts: Record<z.output<typeof runtime>, Record<Mode, GuideScript>> = {
   host: {
     "cross-zone": acrossZones,
     distributed: { source: "image", path: "/home/ubuntu/test/pytorch/mnist_dist.py" },
-    "multi-gpu": {
-      source: "upload",
-      path: "scripts/train/pytorch_multi_gpu_test.py",
-      files: ["scripts/train/pytorch_mnist_dist.py"],
-    },
+    "multi-gpu": { source: "upload", path: inGuideFolder("pytorch_multi_gpu_test") },
     single: { source: "image", path: "/home/ubuntu/test/pytorch/mnist.py" },
     none: acrossZones,
   },
@@ -108,7 +116,7 @@ function guideScript(given: {
   const isOnOneNode = given.mode === "single" || given.mode === "multi-gpu";
   return given.launcher === "torchrun" && isOnOneNode ? acrossZones : guideScripts[given.runtime][given.mode];
 }
-const digits = { source: "upload", path: "scripts/train/data/digits.npz" } as const;
+const digits = { source: "upload", path: posix.join(guideFolder, "data/digits.npz") } as const;
 
 export const trainingSchema = z
   .strictObject({
@@ -150,10 +158,11 @@ export const trainingSchema = z
     const from = given.script.source ?? (given.script.path === undefined ? guide.source : "upload");
     // A path belongs to its source: the guide's is for the guide's source alone.
     const path = given.script.path ?? (from === guide.source ? guide.path : "");
+    const ownFiles = from === "upload" ? guideFiles.get(posix.normalize(path)) : undefined;
+    const files = given.script.files ?? [...(ownFiles ?? [])];
     // Scripts of an image have the digits beside them.
-    const own = from === "image" || given.dataset !== "digits" ? undefined : digits;
-    const files = given.script.files ?? (path === guide.path ? [...(guide.files ?? [])] : []);
-    return { ...given, data: given.data ?? own, script: { ...given.script, source: from, path, files } };
+    const ownData = from === "image" || given.dataset !== "digits" ? undefined : digits;
+    return { ...given, data: given.data ?? ownData, script: { ...given.script, source: from, path, files } };
   })
   .refine(
     ({ runtime: on, script: { source: from, sha256 } }) =>

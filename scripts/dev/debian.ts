@@ -7,7 +7,14 @@ import type { Step } from "./steps.ts";
 /** What the main job needs. */
 export const mainJobPackages: readonly string[] = [...debianPackages, "python3-torch", "python3-sklearn"];
 /** What tests use beside that. */
-export const testPackages: readonly string[] = ["chromium", "iperf3", "openssl", "python3-pip", "tcpdump"];
+export const testPackages: readonly string[] = [
+  "chromium",
+  "iperf3",
+  "openssl",
+  "python3-pip",
+  "python3-pytest",
+  "tcpdump",
+];
 
 /** dpkg-query's own placeholders. */
 const packageFormat = "$" + "{Package} $" + "{db:Status-Status}\n";

@@ -4,96 +4,113 @@
     cd /home/ubuntu/test/pytorch
     python mnist.py
 """
+from __future__ import annotations
+
 import argparse
 import json
 import time
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from pytorch_mnist_dist import (
-    TrainingError, build_model, data_beside_this_script, digest_of, load_digits, split
-)
+from arguments import TrainingArguments, TrainingError, add_training_arguments, check_training_arguments, say
+from data import load_samples
+from metrics import Metrics
+from model import model_for, parameters_sha256
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch-size", type=int, default=64)
+class Arguments(TrainingArguments):
+    test_batch_size: int
+
+
+def parse_arguments() -> Arguments:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_training_arguments(parser, each="step")
     parser.add_argument("--test-batch-size", type=int, default=1000)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--lr", type=float, default=0.01)
-    parser.add_argument("--momentum", type=float, default=0.5)
-    parser.add_argument("--no-cuda", action="store_true", help="train on the CPU even if there is a GPU")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--log-interval", type=int, default=10, help="steps between two lines, 0: epochs only")
-    parser.add_argument("--data", default=data_beside_this_script(), metavar="FILE",
-                        help=".npz file with the arrays images and labels")
-    args = parser.parse_args()
-    for name in ("batch_size", "test_batch_size", "epochs"):
-        if getattr(args, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} is {getattr(args, name)}; it must be 1 or more")
+    args = parser.parse_args(namespace=Arguments())
+    check_training_arguments(parser, args, "test_batch_size")
     return args
 
 
-def train_epoch(epoch, model, loader, optimizer, device, log_interval):
+def train_epoch(epoch: int, model: nn.Module, loader: DataLoader[tuple[Tensor, ...]], optimizer: torch.optim.Optimizer,
+                device: torch.device, log_interval: int, metrics: Metrics) -> float:
     """Returns the mean loss of the epoch's samples."""
-    started, total = time.perf_counter(), 0.0
+    total, count = 0.0, 0
+    started = since = time.perf_counter()
     for step, (images, labels) in enumerate(loader, start=1):
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(images.to(device)), labels.to(device))
         loss.backward()
         optimizer.step()
-        total += loss.item() * len(images)
+        loss_value = loss.item()
+        total, count = total + loss_value * len(images), count + len(images)
+        now = time.perf_counter()
+        metrics.step(epoch, (epoch - 1) * len(loader) + step, loss_value, now - started)
+        started = now
         if log_interval and step % log_interval == 0:
-            seconds, started = time.perf_counter() - started, time.perf_counter()
-            print(f"Train Epoch: {epoch} [{step}/{len(loader)}]\tLoss: {loss.item():.6f} "
-                  f"{1000 * seconds / log_interval:.1f} ms a step", flush=True)
-    return total / len(loader.dataset)
+            say(f"Train Epoch: {epoch} [{step}/{len(loader)}]\tLoss: {loss_value:.6f} "
+                f"{1000 * (now - since) / log_interval:.1f} ms a step")
+            since = now
+    return total / count
 
 
 @torch.no_grad()
-def test(model, loader, device):
+def test(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int, device: torch.device) -> float:
     """Returns the share of samples that the model gets right."""
     model.eval()
-    loss, right = 0.0, 0
-    for images, labels in loader:
-        output, labels = model(images.to(device)), labels.to(device)
-        loss += nn.functional.cross_entropy(output, labels, reduction="sum").item()
-        right += (output.argmax(dim=1) == labels).sum().item()
+    loss, right, count = 0.0, 0, len(labels)
+    for batch, targets in zip(images.split(batch_size), labels.split(batch_size)):
+        output, targets = model(batch.to(device)), targets.to(device)
+        loss += nn.functional.cross_entropy(output, targets, reduction="sum").item()
+        right += int((output.argmax(dim=1) == targets).sum().item())
     model.train()
-    count = len(loader.dataset)
-    print(f"Test set: Average loss: {loss / count:.4f}, Accuracy: {right}/{count} ({right / count:.1%})", flush=True)
+    say(f"Test set: Average loss: {loss / count:.4f}, Accuracy: {right}/{count} ({right / count:.1%})")
     return right / count
 
 
-def main():
-    args = parse_arguments()
+def train(args: Arguments) -> dict[str, Any]:
     torch.manual_seed(args.seed)
     device = torch.device("cuda" if torch.cuda.is_available() and not args.no_cuda else "cpu")
-    try:
-        images, labels = load_digits(args.data)
-        training, held_out = split(len(labels), 1, args.seed)
-    except TrainingError as error:
-        raise SystemExit(f"error: {error}") from error
+    images, labels, training, held_out = load_samples(args)
     if device.type == "cpu":
         torch.set_num_threads(1)  # more cost more than they bring on images this small
     loader = DataLoader(TensorDataset(images[training], labels[training]), args.batch_size, shuffle=True)
-    test_loader = DataLoader(TensorDataset(images[held_out], labels[held_out]), args.test_batch_size)
-    model = build_model().to(device)
+    test_images, test_labels = images[held_out], labels[held_out]
+    model = model_for(images).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=args.momentum)
-    started = time.perf_counter()
+    metrics = Metrics(args.output, rank=0)
+    metrics.start(model, world_size=1, backend="none", device=device, samples=len(training), epochs=args.epochs)
+    final_loss = accuracy = total_seconds = 0.0
     for epoch in range(1, args.epochs + 1):
-        final_loss = train_epoch(epoch, model, loader, optimizer, device, args.log_interval)
-    seconds = time.perf_counter() - started
-    print("RESULT " + json.dumps({
+        started = time.perf_counter()
+        final_loss = train_epoch(epoch, model, loader, optimizer, device, args.log_interval, metrics)
+        seconds = time.perf_counter() - started
+        total_seconds += seconds
+        accuracy = test(model, test_images, test_labels, args.test_batch_size, device)
+        metrics.epoch(epoch, epoch * len(loader), final_loss, accuracy, seconds)
+    result = {
+        "rank": 0,
+        "worldSize": 1,
         "epochs": args.epochs,
         "finalLoss": final_loss,
-        "accuracy": test(model, test_loader, device),
-        "parametersSha256": digest_of(model).hexdigest(),
-        "secondsPerStep": seconds / (args.epochs * len(loader)),
-        "samplesSeen": args.epochs * len(loader.dataset),
-    }), flush=True)
+        "accuracy": accuracy,
+        "parametersSha256": parameters_sha256(model),
+        "secondsPerStep": total_seconds / (args.epochs * len(loader)),
+        "samplesSeen": args.epochs * len(training),
+    }
+    metrics.result(result)
+    return result
+
+
+def main() -> None:
+    args = parse_arguments()
+    try:
+        result = train(args)
+    except TrainingError as error:
+        raise SystemExit(f"error: {error}") from error
+    say("RESULT " + json.dumps(result))
 
 
 if __name__ == "__main__":

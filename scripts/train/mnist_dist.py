@@ -7,6 +7,8 @@
 
 Everything else is as pytorch_mnist_dist.py does it, which takes the same settings as arguments.
 """
+from __future__ import annotations
+
 import os
 import re
 import sys
@@ -14,7 +16,7 @@ import sys
 import pytorch_mnist_dist
 
 
-def main():
+def main() -> None:
     if "MASTER_ADDR" not in os.environ:
         sys.exit("error: MASTER_ADDR is not set; set it to the address of the node of rank 0, the same on every "
                  "node, for example: MASTER_ADDR=192.168.1.2 MASTER_PORT=23456 python mnist_dist.py "

@@ -4,6 +4,8 @@
 The file holds `images` (uint8, 1797 x 8 x 8, values 0 to 16) and `labels` (uint8, 1797).
 It is the same byte for byte on every run and machine, so that its SHA-256 can be pinned.
 """
+from __future__ import annotations
+
 import argparse
 import hashlib
 import io
@@ -12,6 +14,7 @@ import os
 import sys
 import tempfile
 import zipfile
+from typing import Any, Mapping
 
 import numpy
 
@@ -19,7 +22,7 @@ import numpy
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def npz_bytes(arrays):
+def npz_bytes(arrays: Mapping[str, numpy.ndarray[Any, Any]]) -> bytes:
     """The arrays as an .npz file. Stored, not deflated: zlib's output differs between its versions."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as members:
@@ -33,7 +36,7 @@ def npz_bytes(arrays):
     return archive.getvalue()
 
 
-def write_atomically(path, content):
+def write_atomically(path: str, content: bytes) -> None:
     """Writes through a temporary file beside `path`: a reader sees the old file or the new one, never half."""
     directory = os.path.dirname(os.path.abspath(path))
     handle, temporary = tempfile.mkstemp(dir=directory, prefix=".digits-")
@@ -49,8 +52,8 @@ def write_atomically(path, content):
         raise
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", required=True, metavar="FILE", help="where to write, for example digits.npz")
     output = parser.parse_args().output
     try:
@@ -58,7 +61,7 @@ def main():
     except ImportError:
         sys.exit("write_digits.py needs scikit-learn, which is not installed: apt-get install python3-sklearn")
 
-    digits = load_digits()
+    digits: Any = load_digits()
     content = npz_bytes({"images": digits.images.astype("uint8"), "labels": digits.target.astype("uint8")})
     try:
         write_atomically(output, content)

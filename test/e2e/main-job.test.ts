@@ -17,6 +17,7 @@ import {
 import { changesAmong, command, type Ended, Place, root } from "./support.ts";
 
 const script = join(root, "scripts", "train", "pytorch_mnist_dist.py");
+const modules = ["arguments", "checkpoint", "data", "group", "metrics", "model"];
 const scriptSha256 = createHash("sha256").update(readFileSync(script)).digest("hex");
 const hostBefore = hostNetwork();
 let place: Place;
@@ -216,7 +217,9 @@ test("another SSH key comes to running instances, another shape to stopped ones;
   expect(after.training.runId).not.toBe(before.training.runId);
 });
 
-test("a script by URL is fetched by the nodes, and trains", async () => {
+test("a script by URL is fetched by the nodes, and trains with the modules that are brought beside it", async () => {
+  for (const [index, name] of modules.entries())
+    await place.configure(`training.script.files[${index}]`, `scripts/train/${name}.py`);
   await place.configure("training.script.source", "url");
   await place.configure("training.script.url", "http://198.18.0.1/pytorch_mnist_dist.py");
   await place.configure("training.script.sha256", scriptSha256);

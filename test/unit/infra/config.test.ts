@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -63,7 +63,9 @@ describe("defaults", () => {
         script: {
           source: "upload",
           path: "scripts/train/pytorch_mnist_dist.py",
-          files: [],
+          files: ["arguments", "data", "metrics", "model", "checkpoint", "group"].map(
+            (name) => `scripts/train/${name}.py`,
+          ),
           args: [],
           env: {},
         },
@@ -377,6 +379,26 @@ describe("the files of a run", () => {
       'crosszone:training: two files are named "some.npz"; script, script.files and data lie in one folder on the nodes: rename one',
     ]);
   });
+
+  test.each(["mnist", "mnist_dist", "pytorch_mnist_dist", "pytorch_multi_gpu_test"])(
+    "of the guide's %s.py are all modules that it imports or starts, and theirs",
+    (name) => {
+      const found = new Set([name]);
+      for (const module of found) {
+        const source = readFileSync(inProject(`scripts/train/${module}.py`), "utf8");
+        const named = [...source.matchAll(/^(?:from|import) (\w+)|"(\w+)\.py"/gm)].map(
+          (match) => match[1] ?? match[2],
+        );
+        for (const one of named) if (existsSync(inProject(`scripts/train/${one}.py`))) found.add(one ?? "");
+      }
+      const { script } = parseConfig({
+        ...plain,
+        training: { script: { path: `./scripts/train/${name}.py` } },
+      }).training;
+      const expected = [...found].filter((one) => one !== name).map((one) => `scripts/train/${one}.py`);
+      expect([...script.files].sort()).toEqual(expected.sort());
+    },
+  );
 
   test("that are missing are told, both at once", () => {
     const config = withScript({ path: "no/such.py" }, { data: "no/such.npz" });

@@ -1,0 +1,51 @@
+"""The network that is trained: a small CNN for ten kinds of images in shades of grey."""
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor, nn
+
+
+def build_model(height: int = 8, width: int = 8) -> nn.Sequential:
+    """Takes images of N x 1 x height x width and gives N x 10 scores; its first parameters follow from PyTorch's seed."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, kernel_size=3, padding=1), nn.ReLU(),
+        nn.Conv2d(16, 32, kernel_size=3, padding=1), nn.ReLU(),
+        nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(32 * (height // 2) * (width // 2), 64), nn.ReLU(),
+        nn.Linear(64, 10),
+    )
+
+
+def model_for(images: Tensor) -> nn.Sequential:
+    """The network for images of N x 1 x height x width."""
+    return build_model(images.shape[2], images.shape[3])
+
+
+def count_parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def gradient_bytes(model: nn.Module) -> int:
+    """How many bytes of gradients a step makes."""
+    return sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+
+
+def parameters_sha256(model: nn.Module) -> str:
+    """The SHA-256 of all parameters: equal if and only if they are the same bit for bit."""
+    digest = hashlib.sha256()
+    for parameter in model.parameters():
+        digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@torch.no_grad()
+def count_right(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 1000) -> int:
+    """How many of the samples the model gets right."""
+    was_training = model.training
+    model.eval()
+    right = sum(int((model(batch).argmax(dim=1) == targets).sum().item())
+                for batch, targets in zip(images.split(batch_size), labels.split(batch_size)))
+    model.train(was_training)
+    return right

@@ -1,0 +1,95 @@
+"""A stopped or crashed run goes on from its checkpoints, and ends as one that was never stopped."""
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+from processes import Process, Processes, events, metrics_of, succeed_all, wait_all, wait_until
+
+LEARN = ["--lr", 0.05, "--momentum", 0.9, "--epochs", 4, "--batch-size", 16]  # 45 steps an epoch
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
+    """A folder of checkpoints, every 10 steps, and metrics of two ranks that were never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    with Processes(folder) as processes:
+        succeed_all(both_ranks(processes, digits, folder))
+    return folder
+
+
+def both_ranks(processes: Processes, digits: Path, folder: Path, *args: object) -> list[Process]:
+    """Two ranks that keep states and metrics in the folder, and go on from those."""
+    return processes.start_ranks(2, "--data", digits, *LEARN, "--checkpoint-dir", folder, "--checkpoint-every", 10, *args,
+                                 environment={"METRICS_DIR": str(folder)})
+
+
+def result_in(folder: Path) -> dict[str, object]:
+    result = events(metrics_of(folder / "rank-0.jsonl"), "result")[-1]
+    return {name: value for name, value in result.items() if name != "secondsPerStep"}
+
+
+@pytest.mark.parametrize("victims", [(0,), (1,), (0, 1)], ids=str)
+def test_a_run_killed_at_any_step_ends_with_the_parameters_of_one_that_never_was(
+        processes: Processes, digits: Path, tmp_path: Path, whole: Path, chance: Random, victims: tuple[int, ...]) -> None:
+    step = chance.randint(11, 150)
+    print(f"killed at step {step} or soon after")
+    ranks = both_ranks(processes, digits, tmp_path, "--timeout", 5)
+    path = tmp_path / "rank-0.jsonl"
+    wait_until(lambda: path.exists() and f'"step": {step}, ' in path.read_text(), f"step {step}")
+    for victim in victims:
+        ranks[victim].kill()
+    assert all(end.code != 0 for end in wait_all(ranks))
+    reached = events(metrics_of(path), "step")[-1]["step"]
+
+    for end in succeed_all(both_ranks(processes, digits, tmp_path)):
+        told = re.search(r"^rank \d: goes on after step (\d+), in epoch \d$", end.stdout, re.MULTILINE)
+        assert told is not None
+        assert reached - 20 <= int(told[1]) <= reached + 1
+    assert result_in(tmp_path) == result_in(whole)
+    # The metrics of both attempts, of two lines about a step the last one, are those of the run that was never stopped.
+    losses = [{step["step"]: step["loss"] for step in events(metrics_of(folder / "rank-1.jsonl"), "step")}
+              for folder in (tmp_path, whole)]
+    assert losses[0] == losses[1]
+
+
+def test_ranks_go_on_from_the_newest_state_that_all_have(
+        processes: Processes, digits: Path, tmp_path: Path, whole: Path) -> None:
+    folder = Path(shutil.copytree(whole, tmp_path / "copy"))
+    for rank in (0, 1):
+        assert sorted(file.name for file in (folder / f"rank-{rank}").iterdir()) == ["step-170.pt", "step-180.pt"]
+    (folder / "rank-1" / "step-180.pt").unlink()
+    for end in succeed_all(both_ranks(processes, digits, folder)):
+        assert "goes on after step 170, in epoch 4" in end.stdout
+    assert result_in(folder) == result_in(whole)
+
+
+def test_a_run_with_other_settings_is_refused(processes: Processes, digits: Path, whole: Path) -> None:
+    for end in wait_all(both_ranks(processes, digits, whole, "--seed", 2)):
+        assert end.code == 1
+        assert re.search(r"step-180.pt was made with the settings .*'seed': 1.*, this run has .*'seed': 2", end.stderr)
+
+
+def test_a_broken_state_is_named_with_what_to_do(
+        processes: Processes, digits: Path, tmp_path: Path, whole: Path) -> None:
+    folder = Path(shutil.copytree(whole, tmp_path / "copy"))
+    for rank in (0, 1):
+        path = folder / f"rank-{rank}" / "step-180.pt"
+        path.write_bytes(path.read_bytes()[:1000])
+    for rank, end in enumerate(wait_all(both_ranks(processes, digits, folder))):
+        assert end.code == 1
+        assert f"the checkpoint {folder}/rank-{rank}/step-180.pt cannot be read (" in end.stderr
+        assert "delete it on every node to go on from the one before" in end.stderr
+
+
+def test_states_hold_nothing_but_numbers_tensors_and_words(whole: Path) -> None:
+    state = torch.load(whole / "rank-0" / "step-180.pt", weights_only=True)
+    assert json.loads(state["settings"]) == {"world_size": 2, "dataset": "digits", "batch_size": 16, "lr": 0.05,
+                                             "momentum": 0.9, "seed": 1}
+    assert json.loads(state["numbers"])["steps"] == 180
+    assert sorted(state["tensors"]) == ["model", "optimizer", "seen", "shard"]
