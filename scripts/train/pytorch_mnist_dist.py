@@ -134,6 +134,9 @@ class Training:
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state.tensors["optimizer"]})
         self.seen, self.shard = state.tensors["seen"], state.tensors["shard"]
         self.progress = Progress(**state.numbers)
+        # DistributedDataParallel puts the gradients into another order after its first step, in which the sums of three
+        # and more ranks round otherwise. This first step, whose gradients are thrown away, has that happen now.
+        self.distributed(self.samples.images[:1].to(self.group.device)).sum().backward()
         say(f"rank {self.args.rank}: goes on after step {self.progress.steps}, in epoch {self.progress.epoch}")
 
     def run(self) -> dict[str, Any]:

@@ -14,18 +14,36 @@ from processes import Process, Processes, events, metrics_of, succeed_all, wait_
 LEARN = ["--lr", 0.05, "--momentum", 0.9, "--epochs", 4, "--batch-size", 16]  # 45 steps an epoch
 
 
+class Wholes:
+    """Folders of checkpoints, every 10 steps, and metrics of runs that were never stopped, by their number of ranks."""
+
+    def __init__(self, digits: Path, factory: pytest.TempPathFactory) -> None:
+        self._digits, self._factory = digits, factory
+        self._made: dict[int, Path] = {}
+
+    def of(self, count: int) -> Path:
+        if count not in self._made:
+            folder = self._factory.mktemp("whole")
+            with Processes(folder) as processes:
+                succeed_all(all_ranks(processes, count, self._digits, folder))
+            self._made[count] = folder
+        return self._made[count]
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
-    """A folder of checkpoints, every 10 steps, and metrics of two ranks that were never stopped."""
-    folder = tmp_path_factory.mktemp("whole")
-    with Processes(folder) as processes:
-        succeed_all(both_ranks(processes, digits, folder))
-    return folder
+def wholes(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Wholes:
+    return Wholes(digits, tmp_path_factory)
 
 
-def both_ranks(processes: Processes, digits: Path, folder: Path, *args: object) -> list[Process]:
-    """Two ranks that keep states and metrics in the folder, and go on from those."""
-    return processes.start_ranks(2, "--data", digits, *LEARN, "--checkpoint-dir", folder, "--checkpoint-every", 10, *args,
+@pytest.fixture
+def whole(wholes: Wholes) -> Path:
+    """Of two ranks."""
+    return wholes.of(2)
+
+
+def all_ranks(processes: Processes, count: int, digits: Path, folder: Path, *args: object) -> list[Process]:
+    """Ranks that keep states and metrics in the folder, and go on from those."""
+    return processes.start_ranks(count, "--data", digits, *LEARN, "--checkpoint-dir", folder, "--checkpoint-every", 10, *args,
                                  environment={"METRICS_DIR": str(folder)})
 
 
@@ -34,12 +52,14 @@ def result_in(folder: Path) -> dict[str, object]:
     return {name: value for name, value in result.items() if name != "secondsPerStep"}
 
 
-@pytest.mark.parametrize("victims", [(0,), (1,), (0, 1)], ids=str)
+@pytest.mark.parametrize(["count", "victims"], [(2, (0,)), (2, (0, 1)), (3, (1,))], ids=str)
 def test_a_run_killed_at_any_step_ends_with_the_parameters_of_one_that_never_was(
-        processes: Processes, digits: Path, tmp_path: Path, whole: Path, chance: Random, victims: tuple[int, ...]) -> None:
-    step = chance.randint(11, 150)
+        processes: Processes, digits: Path, tmp_path: Path, wholes: Wholes, chance: Random, count: int,
+        victims: tuple[int, ...]) -> None:
+    whole = wholes.of(count)
+    step = chance.randint(11, 90)
     print(f"killed at step {step} or soon after")
-    ranks = both_ranks(processes, digits, tmp_path, "--timeout", 5)
+    ranks = all_ranks(processes, count, digits, tmp_path, "--timeout", 5)
     path = tmp_path / "rank-0.jsonl"
     wait_until(lambda: path.exists() and f'"step": {step}, ' in path.read_text(), f"step {step}")
     for victim in victims:
@@ -47,7 +67,7 @@ def test_a_run_killed_at_any_step_ends_with_the_parameters_of_one_that_never_was
     assert all(end.code != 0 for end in wait_all(ranks))
     reached = events(metrics_of(path), "step")[-1]["step"]
 
-    for end in succeed_all(both_ranks(processes, digits, tmp_path)):
+    for end in succeed_all(all_ranks(processes, count, digits, tmp_path)):
         told = re.search(r"^rank \d: goes on after step (\d+), in epoch \d$", end.stdout, re.MULTILINE)
         assert told is not None
         assert reached - 20 <= int(told[1]) <= reached + 1
@@ -64,13 +84,13 @@ def test_ranks_go_on_from_the_newest_state_that_all_have(
     for rank in (0, 1):
         assert sorted(file.name for file in (folder / f"rank-{rank}").iterdir()) == ["step-170.pt", "step-180.pt"]
     (folder / "rank-1" / "step-180.pt").unlink()
-    for end in succeed_all(both_ranks(processes, digits, folder)):
+    for end in succeed_all(all_ranks(processes, 2, digits, folder)):
         assert "goes on after step 170, in epoch 4" in end.stdout
     assert result_in(folder) == result_in(whole)
 
 
 def test_a_run_with_other_settings_is_refused(processes: Processes, digits: Path, whole: Path) -> None:
-    for end in wait_all(both_ranks(processes, digits, whole, "--seed", 2)):
+    for end in wait_all(all_ranks(processes, 2, digits, whole, "--seed", 2)):
         assert end.code == 1
         assert re.search(r"step-180.pt was made with the settings .*'seed': 1.*, this run has .*'seed': 2", end.stderr)
 
@@ -81,7 +101,7 @@ def test_a_broken_state_is_named_with_what_to_do(
     for rank in (0, 1):
         path = folder / f"rank-{rank}" / "step-180.pt"
         path.write_bytes(path.read_bytes()[:1000])
-    for rank, end in enumerate(wait_all(both_ranks(processes, digits, folder))):
+    for rank, end in enumerate(wait_all(all_ranks(processes, 2, digits, folder))):
         assert end.code == 1
         assert f"the checkpoint {folder}/rank-{rank}/step-180.pt cannot be read (" in end.stderr
         assert "delete it on every node to go on from the one before" in end.stderr
