@@ -49,8 +49,10 @@ export class Training extends ComponentResource {
     super("crosszone:training:Training", name, {}, options);
     this.#args = args;
     const { plan, settings, files } = args;
-    const commands = (data: string | undefined) => {
-      const names = { script: files.script.name, data };
+    /** `folder` is the run's, as seen from where the script is started. */
+    const commandsIn = (folder: string) => {
+      const data = files.data && pathIn(folder, files.data);
+      const names = { script: files.script.name, data, folder };
       return plan.launches.map((launch) => launchCommand(plan, settings, launch, names));
     };
     const hashes = this.#files.map(({ sha256 }) => sha256);
@@ -62,9 +64,9 @@ export class Training extends ComponentResource {
       image: "image" in from ? from.image : null,
       container: this.#isContained ? settings.container : null,
     };
-    this.runId = runIdOf(commands(files.data && pathIn(".", files.data)), surroundings, hashes);
+    this.runId = runIdOf(commandsIn("."), surroundings, hashes);
     // A script of an image is started in the image's folder, not in the run's.
-    const started = commands(files.data && pathIn("image" in from ? this.#directory : ".", files.data));
+    const started = commandsIn("image" in from ? this.#directory : ".");
     const fetched = new Map(
       [...new Set(plan.launches.map(({ node }) => node))].map((node) => [
         node,

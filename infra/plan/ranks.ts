@@ -1,5 +1,6 @@
 /** How the ranks of a run are started. Pure. */
 import { createHash } from "node:crypto";
+import { posix } from "node:path";
 import type { TrainingSettings } from "../training/schema.ts";
 import type { LaunchPlan, TrainingPlan } from "./training.ts";
 
@@ -8,6 +9,8 @@ interface FileNames {
   readonly script: string;
   /** A file or a folder; absent where the script has its own. */
   readonly data?: string | undefined;
+  /** The run's folder, as seen from there. */
+  readonly folder?: string;
 }
 
 type Flag = readonly [string, string | number];
@@ -29,7 +32,7 @@ export function launchCommand(
     ["--momentum", training.momentum],
     ["--seed", training.seed],
   ];
-  const starter = isByTorchrun ? torchrun(plan, training, launch) : ["python"];
+  const starter = isByTorchrun ? torchrun(plan, training, launch, files.folder ?? ".") : ["python"];
   return [...starter, files.script, ...flags.flat().map(String), ...training.script.args];
 }
 
@@ -50,6 +53,7 @@ function torchrun(
   plan: TrainingPlan,
   { maxRestarts }: TrainingSettings,
   { nodeRank, ranks }: LaunchPlan,
+  folder: string,
 ): string[] {
   const flags: readonly Flag[] = [
     ["--nnodes", plan.nodeCount],
@@ -60,7 +64,7 @@ function torchrun(
     ["--master_port", plan.masterPort],
     ["--max_restarts", maxRestarts],
   ];
-  return ["python", "-m", "torch.distributed.run", ...flags.map(([name, value]) => `${name}=${value}`)];
+  return ["python", posix.join(folder, "torchrun.py"), ...flags.map(([name, value]) => `${name}=${value}`)];
 }
 
 /**
@@ -96,7 +100,8 @@ export function launchEnvironment(
     WORLD_SIZE: String(plan.worldSize),
     NODE_RANK: String(nodeRank),
   };
-  if (launcher === "torchrun") return common;
+  // What torchrun would set too, with a warning of five lines.
+  if (launcher === "torchrun") return { ...common, OMP_NUM_THREADS: "1" };
   const localWorldSize = plan.worldSize / plan.nodeCount;
   return {
     ...common,

@@ -59,7 +59,7 @@ describe("the command of a launch", () => {
     expect(commandsOf(training, files, { zones }).map((words) => words.join(" "))).toEqual(
       [0, 1].map(
         (node) =>
-          `python -m torch.distributed.run --nnodes=2 --nproc_per_node=2 --node_rank=${node} --rdzv_backend=static --master_addr=192.168.1.2 --master_port=29500 --max_restarts=3 pytorch_mnist_dist.py --data digits.npz --epochs 10 --batch-size 64 --lr 0.01 --momentum 0.5 --seed 1`,
+          `python torchrun.py --nnodes=2 --nproc_per_node=2 --node_rank=${node} --rdzv_backend=static --master_addr=192.168.1.2 --master_port=29500 --max_restarts=3 pytorch_mnist_dist.py --data digits.npz --epochs 10 --batch-size 64 --lr 0.01 --momentum 0.5 --seed 1`,
       ),
     );
   });
@@ -86,8 +86,8 @@ describe("the command of a launch", () => {
       own("3", "1", "1"),
     ]);
     expect(environmentsOf({ launcher: "torchrun" })).toEqual([
-      { ...common, NODE_RANK: "0" },
-      { ...common, NODE_RANK: "1" },
+      { ...common, NODE_RANK: "0", OMP_NUM_THREADS: "1" },
+      { ...common, NODE_RANK: "1", OMP_NUM_THREADS: "1" },
     ]);
   });
 
