@@ -94,15 +94,16 @@ export function launchEnvironment(
   launcher: TrainingSettings["launcher"],
   { ranks, nodeRank, localRank }: LaunchPlan,
 ): Record<string, string> {
+  const localWorldSize = plan.worldSize / plan.nodeCount;
   const common = {
     MASTER_ADDR: plan.masterAddr,
     MASTER_PORT: String(plan.masterPort),
     WORLD_SIZE: String(plan.worldSize),
     NODE_RANK: String(nodeRank),
+    // As torchrun sets it, which else warns: results depend on it, so both launchers come to the same.
+    ...(localWorldSize > 1 ? { OMP_NUM_THREADS: "1" } : {}),
   };
-  // What torchrun would set too, with a warning of five lines.
-  if (launcher === "torchrun") return { ...common, OMP_NUM_THREADS: "1" };
-  const localWorldSize = plan.worldSize / plan.nodeCount;
+  if (launcher === "torchrun") return common;
   return {
     ...common,
     RANK: String(ranks[0]),

@@ -71,7 +71,12 @@ describe("the command of a launch", () => {
       const { plan, training: settings } = planOf({ zones, training: { masterPort: 2345, ...training } });
       return plan.launches.map((launch) => launchEnvironment(plan, settings.launcher, launch));
     };
-    const common = { MASTER_ADDR: "192.168.1.2", MASTER_PORT: "2345", WORLD_SIZE: "4" };
+    const common = {
+      MASTER_ADDR: "192.168.1.2",
+      MASTER_PORT: "2345",
+      WORLD_SIZE: "4",
+      OMP_NUM_THREADS: "1",
+    };
     const own = (rank: string, local: string, node: string) => ({
       ...common,
       RANK: rank,
@@ -86,8 +91,8 @@ describe("the command of a launch", () => {
       own("3", "1", "1"),
     ]);
     expect(environmentsOf({ launcher: "torchrun" })).toEqual([
-      { ...common, NODE_RANK: "0", OMP_NUM_THREADS: "1" },
-      { ...common, NODE_RANK: "1", OMP_NUM_THREADS: "1" },
+      { ...common, NODE_RANK: "0" },
+      { ...common, NODE_RANK: "1" },
     ]);
   });
 
