@@ -52,7 +52,7 @@ export class Training extends ComponentResource {
     /** `folder` is the run's, as seen from where the script is started. */
     const commandsIn = (folder: string) => {
       const data = files.data && pathIn(folder, files.data);
-      const names = { script: files.script.name, data, folder };
+      const names = { script: files.script.name, data };
       return plan.launches.map((launch) => launchCommand(plan, settings, launch, names));
     };
     const hashes = this.#files.map(({ sha256 }) => sha256);

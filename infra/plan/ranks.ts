@@ -1,6 +1,5 @@
 /** How the ranks of a run are started. Pure. */
 import { createHash } from "node:crypto";
-import { posix } from "node:path";
 import type { TrainingSettings } from "../training/schema.ts";
 import type { LaunchPlan, TrainingPlan } from "./training.ts";
 
@@ -9,8 +8,6 @@ interface FileNames {
   readonly script: string;
   /** A file or a folder; absent where the script has its own. */
   readonly data?: string | undefined;
-  /** The run's folder, as seen from there. */
-  readonly folder?: string;
 }
 
 type Flag = readonly [string, string | number];
@@ -32,7 +29,7 @@ export function launchCommand(
     ["--momentum", training.momentum],
     ["--seed", training.seed],
   ];
-  const starter = isByTorchrun ? torchrun(plan, training, launch, files.folder ?? ".") : ["python"];
+  const starter = isByTorchrun ? torchrun(plan, training, launch) : ["python"];
   return [...starter, files.script, ...flags.flat().map(String), ...training.script.args];
 }
 
@@ -53,7 +50,6 @@ function torchrun(
   plan: TrainingPlan,
   { maxRestarts }: TrainingSettings,
   { nodeRank, ranks }: LaunchPlan,
-  folder: string,
 ): string[] {
   const flags: readonly Flag[] = [
     ["--nnodes", plan.nodeCount],
@@ -63,8 +59,11 @@ function torchrun(
     ["--master_addr", plan.masterAddr],
     ["--master_port", plan.masterPort],
     ["--max_restarts", maxRestarts],
+    // Nothing is redirected; PyTorch 1.13 on Python 3.11 does not understand that default, but a map without its ranks.
+    ["--redirects", "9:1"],
+    ["--tee", "9:1"],
   ];
-  return ["python", posix.join(folder, "torchrun.py"), ...flags.map(([name, value]) => `${name}=${value}`)];
+  return ["python", "-m", "torch.distributed.run", ...flags.map(([name, value]) => `${name}=${value}`)];
 }
 
 /**

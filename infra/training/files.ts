@@ -5,8 +5,6 @@ import { dataProblem, type RunData, runData } from "./data.ts";
 import { inProject, localFile, type RunFile, sha256Of } from "./local-files.ts";
 import { type TrainingSettings, trainingSchema } from "./schema.ts";
 
-const torchrun = "scripts/train/torchrun.py";
-
 export interface RunFiles {
   readonly script: RunFile;
   /** Beside the script. */
@@ -55,10 +53,10 @@ export function fileProblems(raw: unknown): string[] {
 }
 
 /** The files with their SHA-256; `fileProblems` has found none. */
-export function runFiles({ script, launcher, dataset, data }: TrainingSettings): RunFiles {
+export function runFiles({ script, dataset, data }: TrainingSettings): RunFiles {
   return {
     script: scriptFile(script),
-    more: [...script.files, ...(launcher === "torchrun" ? [torchrun] : [])].map(localFile),
+    more: script.files.map(localFile),
     data: runData({ dataset, data }),
   };
 }

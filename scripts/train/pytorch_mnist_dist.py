@@ -102,7 +102,6 @@ class Training:
         self.loss_of = nn.CrossEntropyLoss()
 
         images, labels, training, held_out = self.samples
-        self.settle_buckets(images[:1], labels[:1])
         # The third column says which sample each row is, to check afterwards what was trained on.
         dataset = TensorDataset(images[training], labels[training], training)
         self.sampler = DistributedSampler(dataset, num_replicas=args.world_size, rank=args.rank, seed=args.seed)
@@ -119,16 +118,6 @@ class Training:
         self.resume()
         self.metrics.start(self.model, world_size=args.world_size, backend=self.group.backend, device=self.group.device,
                            samples=shard_size, epochs=args.epochs)
-
-    def settle_buckets(self, images: Tensor, labels: Tensor) -> None:
-        """A backward pass whose gradients are thrown away.
-
-        After its first one DDP lays its buckets out anew, and the layout decides in which order more than two ranks'
-        gradients are summed: the first step after a checkpoint must have the layout that it has without a stop.
-        """
-        device = self.group.device
-        self.loss_of(self.distributed(images.to(device)), labels.to(device)).backward()
-        self.optimizer.zero_grad()
 
     def state(self) -> State:
         """All that another attempt needs to go on; of the optimizer what is not a setting."""

@@ -59,7 +59,7 @@ describe("the command of a launch", () => {
     expect(commandsOf(training, files, { zones }).map((words) => words.join(" "))).toEqual(
       [0, 1].map(
         (node) =>
-          `python torchrun.py --nnodes=2 --nproc_per_node=2 --node_rank=${node} --rdzv_backend=static --master_addr=192.168.1.2 --master_port=29500 --max_restarts=3 pytorch_mnist_dist.py --data digits.npz --epochs 10 --batch-size 64 --lr 0.01 --momentum 0.5 --seed 1`,
+          `python -m torch.distributed.run --nnodes=2 --nproc_per_node=2 --node_rank=${node} --rdzv_backend=static --master_addr=192.168.1.2 --master_port=29500 --max_restarts=3 --redirects=9:1 --tee=9:1 pytorch_mnist_dist.py --data digits.npz --epochs 10 --batch-size 64 --lr 0.01 --momentum 0.5 --seed 1`,
       ),
     );
   });
