@@ -22,6 +22,12 @@ export async function runChecks({ write = false } = {}): Promise<Check[]> {
       command: bin("biome"),
       args: ["check", ...(write ? ["--write"] : []), root],
     },
+    {
+      name: "types of Python (pyright)",
+      command: bin("pyright"),
+      // The Python whose PyTorch the nodes' image has.
+      args: ["--project", root, "--pythonpath", "/usr/bin/python3"],
+    },
   ];
   const found = await Promise.all(
     checks.map(async ({ name, command, args }) => {

@@ -28,7 +28,7 @@ def serve(bindAddress, maxSeconds):
         wait_readable(listener, deadline, "no probe connected")
         connection, _ = listener.accept()
     with connection:
-        received, first, last = 0, None, None
+        received, first, last = 0, 0.0, 0.0
         while True:
             wait_readable(connection, deadline, "the probe sent no end")
             block = connection.recv(1 << 18)
@@ -37,7 +37,7 @@ def serve(bindAddress, maxSeconds):
             last = time.monotonic()
             first = first or last
             received += len(block)
-        measured = {"bytes": received, "seconds": last - first if received else 0}
+        measured = {"bytes": received, "seconds": last - first}
         connection.sendall(json.dumps(measured).encode())
     answer(measured)
 

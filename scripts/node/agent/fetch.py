@@ -15,9 +15,9 @@ DOWNLOAD_TIMEOUT = 30  # seconds without a byte
 
 
 class WebOnlyRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, request, response, code, message, headers, url):
-        require_web_address(url)
-        return super().redirect_request(request, response, code, message, headers, url)
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        require_web_address(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def require_web_address(url):
