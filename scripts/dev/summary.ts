@@ -34,6 +34,7 @@ const outputs = z.object({
           rank: z.number(),
           node: z.string(),
           exitCode: z.number().nullish(),
+          backend: z.string().optional(),
           epochs: z.number().optional(),
           finalLoss: z.number().optional(),
           accuracy: z.number().optional(),
@@ -66,8 +67,9 @@ export function summarize(stackOutputs: unknown): string[] {
     );
   }
   if (training === null) return lines;
+  const backend = training.ranks[0]?.backend;
   lines.push(
-    `run     ${training.runId}  ${training.script}  ${training.state}, world size ${training.worldSize}`,
+    `run     ${training.runId}  ${training.script}  ${training.state}, world size ${training.worldSize}${backend === undefined ? "" : `, ${backend}`}`,
   );
   for (const rank of training.ranks) {
     const result =
