@@ -1,7 +1,8 @@
 /** The guide's ways to train in one zone: each is a setting, and what runs is the script on the nodes' own image. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { exportOf, type Outputs, outputsOf } from "./outputs.ts";
 import { Place, root } from "./support.ts";
@@ -26,6 +27,22 @@ async function trained(): Promise<{ text: string; outputs: Outputs }> {
   return { text, outputs: await outputsOf(place) };
 }
 
+/** 28 × 28 pixels each, of which one row is bright: the label's. */
+function idxImages(count: number): Buffer {
+  const header = Buffer.alloc(16);
+  for (const [place, value] of [0x803, count, 28, 28].entries()) header.writeUInt32BE(value, place * 4);
+  const images = Array.from({ length: count }, (_, index) =>
+    Buffer.alloc(784).fill(255, (index % 10) * 28, (index % 10) * 28 + 28),
+  );
+  return Buffer.concat([header, ...images]);
+}
+
+function idxLabels(count: number): Buffer {
+  const header = Buffer.alloc(8);
+  for (const [place, value] of [0x801, count].entries()) header.writeUInt32BE(value, place * 4);
+  return Buffer.concat([header, Buffer.from(Array.from({ length: count }, (_, index) => index % 10))]);
+}
+
 test("single: python mnist.py in the guide's folder, on the one node of one zone", async () => {
   await place.configure("training.mode", "single");
   await place.configure("training.epochs", "5");
@@ -41,6 +58,31 @@ test("single: python mnist.py in the guide's folder, on the one node of one zone
     ranks: [{ rank: 0, node: "beijing-1", exitCode: 0, epochs: 5, samplesSeen: 7190 }],
   });
   expect(training.ranks[0]?.accuracy).toBeGreaterThan(0.9);
+});
+
+test("single on MNIST: its four files are brought from a folder of this machine, once", async () => {
+  // The real set can not be fetched here: files of the same form, with images of a bright row for each digit.
+  const folder = join(place.directory, "mnist");
+  mkdirSync(folder);
+  const [training, test] = [300, 100];
+  for (const [part, count] of [
+    ["train", training],
+    ["t10k", test],
+  ] as const) {
+    writeFileSync(join(folder, `${part}-images-idx3-ubyte`), idxImages(count));
+    writeFileSync(join(folder, `${part}-labels-idx1-ubyte.gz`), gzipSync(idxLabels(count)));
+  }
+  await place.configure("training.dataset", "mnist");
+  await place.configure("training.data", folder);
+  const { text, outputs } = await trained();
+  expect(outputs.training).toMatchObject({
+    state: "succeeded",
+    script: "mnist.py",
+    ranks: [{ rank: 0, exitCode: 0, epochs: 5, samplesSeen: 5 * training }],
+  });
+  expect(text).toMatch(/beijing-1-train-images-idx3-ubyte created/);
+  await place.unset("training.dataset");
+  await place.unset("training.data");
 });
 
 test("distributed: mnist_dist.py on two nodes of the zone, without a tunnel; the first node stays", async () => {
