@@ -21,6 +21,7 @@ const statusSchema = z.object({
       node: z.string(),
       state: z.string(),
       attempt: z.number(),
+      pid: z.number().nullish(),
       exitCode: z.number().nullish(),
       lines: z.array(z.string()),
     }),
@@ -63,6 +64,26 @@ test("a run that nobody waits for is seen: its state, and every rank's lines as 
   if (following.child.pid !== undefined) process.kill(-following.child.pid, "SIGINT");
   expect((await following.ended).stderr).toBe("");
   expect((await status()).map(({ state }) => state)).toEqual(["running", "running"]);
+});
+
+test("a start without a change leaves the running ranks alone; another learning rate is another run, on the same network", async () => {
+  const pids = async () => (await status()).map(({ state, attempt, pid }) => [state, attempt, pid]);
+  const before = await pids();
+  expect((await place.start()).code).toBe(0);
+  expect(await pids()).toEqual(before);
+  const { runId } = statusSchema.parse(JSON.parse((await train("status", "--json").ended).stdout));
+  await place.configure("training.lr", "0.02");
+  const changes = await place.changesBy(async () => expect((await place.start()).code).toBe(0));
+  expect(changes).toEqual([]);
+  const after = statusSchema.parse(JSON.parse((await train("status", "--json").ended).stdout));
+  expect(after.runId).not.toBe(runId);
+  expect(after.ranks.map(({ state, attempt }) => [state, attempt])).toEqual([
+    ["running", 1],
+    ["running", 1],
+  ]);
+  await waitFor("both ranks' first epoch", async () =>
+    (await status()).every(({ lines }) => lines.some((line) => /^epoch \d+\/100000 loss/.test(line))),
+  );
 });
 
 test("lines of the last seconds are fewer than all, and are the last ones", async () => {

@@ -10,6 +10,7 @@ const agent = "python3 .crosszone/agent";
 const summary = z.object({
   state: z.enum(["absent", "running", "succeeded", "failed", "stopped"]),
   attempt: z.number(),
+  pid: z.number().nullish(),
   exitCode: z.number().nullish(),
   reason: z.string().nullish(),
   seconds: z.number().nullish(),
