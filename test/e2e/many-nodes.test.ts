@@ -1,8 +1,8 @@
-/** 24 nodes in four VPCs, two in each zone: a mesh of tunnels, then a star on the same nodes, then nothing. */
+/** 24 nodes in four VPCs, two in each zone: a mesh of tunnels, then a star on the same nodes, then training on eight. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { namespacesOf } from "./machine.ts";
-import { exportOf } from "./outputs.ts";
+import { exportOf, outputsOf } from "./outputs.ts";
 import { type Ended, Place } from "./support.ts";
 
 const zones = [
@@ -110,6 +110,25 @@ test("a star of three tunnels on the same routers and nodes does too", async () 
   const ids = ({ nodes }: typeof before) => nodes.map(({ id }) => id).sort();
   expect(ids(await place.status())).toEqual(ids(before));
   await expectAllChecked();
+});
+
+test("eight of them train, two of each zone, through the star's hub", async () => {
+  const settings = { mode: "cross-zone", worldSize: "8", epochs: "2" };
+  for (const [key, value] of Object.entries(settings)) await place.configure(`training.${key}`, value);
+  const changes = await place.changesBy(async () => {
+    const { code, text } = await place.start();
+    expect(code, text).toBe(0);
+  });
+  expect(changes).toEqual([]);
+  const { training } = await outputsOf(place);
+  expect(training).toMatchObject({ state: "succeeded", worldSize: 8, masterAddr: "192.168.1.2" });
+  expect(training.ranks.map(({ node, exitCode }) => [node, exitCode])).toEqual(
+    zones.flatMap(({ name }) => [
+      [`${name}-1`, 0],
+      [`${name}-2`, 0],
+    ]),
+  );
+  expect(new Set(training.ranks.map(({ parametersSha256 }) => parametersSha256)).size).toBe(1);
 });
 
 test("destroy leaves none of them", async () => {
