@@ -29,9 +29,19 @@ const zone = z.strictObject({
     .regex(/^[a-z][a-z0-9-]{0,15}$/, { error: "must be 1 to 16 of a-z, 0-9 and -, a letter first" }),
   zoneId: z.string().min(1),
   network: network24,
-  nodes: z.number().int().min(1).max(200).default(1),
+  nodes: z
+    .number()
+    .int()
+    .min(1)
+    .max(253, {
+      error: "must be 253 or less: a /24 has no more addresses beside its router's; take another zone",
+    })
+    .default(1),
   shape: shape.default({ instanceType: "g2ntp100.4xlarge.r4" }),
-  imageId: z.string().min(1, { error: "must be the id of an image of the zone" }),
+  imageId: z.string().min(1, {
+    error:
+      "must be the id of an image of the zone; the console lists them, and so does `qingcloud iaas describe-images -z ZONE`. It needs python3 and PyTorch: where none has, scripts/node/prepare-gpu.sh makes a stock Ubuntu so",
+  }),
   bandwidthMbps: z.number().int().min(1).max(1000).default(100),
   existing: existing.optional(),
 });

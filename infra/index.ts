@@ -6,29 +6,19 @@ import { Training } from "./components/training.ts";
 import { ConfigError, parseConfig, readSettings, zoneProblems } from "./config.ts";
 import { costOf } from "./cost.ts";
 import { findExisting, messageOf } from "./existing/find.ts";
+import { planNeeds } from "./plan/needs.ts";
 import { makePlan } from "./plan/plan.ts";
 import { fileProblems, runFiles } from "./training/files.ts";
 
 const { config, existing } = await readConfig();
 const plan = makePlan(config);
 
-/** Undefined where nothing will run on the nodes. */
-function nodeNeeds() {
-  if (plan.training === undefined) {
-    return plan.tunnels.length > 0 && config.tunnel.check !== "off" ? [] : undefined;
-  }
-  const { runtime: on, requireGpu } = config.training;
-  // What a container has, its image decides.
-  const own = on === "container" ? ("docker" as const) : ("torch" as const);
-  return requireGpu ? [own, "gpu" as const] : [own];
-}
-
 const network = new Network("network", {
   plan,
   existing,
   check: config.tunnel.check,
   ssh: config.ssh,
-  needs: nodeNeeds(),
+  needs: planNeeds(config, plan.tunnels.length > 0),
 });
 
 const run =

@@ -8,6 +8,7 @@ import {
 } from "@pulumi/pulumi";
 import { Instance, KeyPair, NodeReady, PortForward, SshKey, Vxnet } from "../../provider/index.ts";
 import type { Existing } from "../existing/join.ts";
+import type { Need } from "../plan/needs.ts";
 import type { NodePlan, ZonePlan } from "../plan/plan.ts";
 import type { Carrier } from "../plan/tunnels.ts";
 import { userDataScript } from "../plan/user-data.ts";
@@ -28,7 +29,7 @@ export interface ZoneArgs {
   readonly operatorKey: SshKey;
   readonly ssh: { readonly user: string; readonly proxy?: Proxy | undefined };
   /** What a node must have before anything runs on it; absent where nothing will. */
-  readonly needs: readonly ("torch" | "gpu" | "sudo" | "docker")[] | undefined;
+  readonly needs: readonly Need[] | undefined;
 }
 
 interface Proxy {

@@ -1,18 +1,9 @@
 import { z } from "zod";
 import { abortableDelay } from "../../qingcloud/delay.ts";
 import { type Context, defineResource } from "../resource.ts";
+import { describeLacks, type Facts, facts, lackOfPython, lacksOf, type Need, need } from "./node-facts.ts";
 import { nodeScript } from "./node-script.ts";
 import { type Connection, connectionInput, openSession } from "./ssh.ts";
-
-const need = z.enum(["torch", "gpu", "sudo", "docker"]);
-
-const facts = z.object({
-  python: z.string().describe("Version of python3."),
-  torch: z.string().nullable().describe("Version of PyTorch, or null."),
-  gpus: z.number().int().describe("GPUs that nvidia-smi lists."),
-  sudo: z.boolean().describe("Whether the user may become root without a password."),
-  docker: z.boolean().describe("Whether there is a container runtime, by the command docker."),
-});
 
 const retryPauseMs = 300;
 const loginTimeoutMs = 15_000;
@@ -23,7 +14,12 @@ export const nodeReady = defineResource({
     "A node that can be worked with: SSH answers with the stack's host key, and what the run needs is installed. Waits until the deadline of `customTimeouts` (10 minutes).",
   inputs: z.strictObject({
     connection: connectionInput.describe("How the node is reached."),
-    needs: z.array(need).default([]).describe("torch, gpu, sudo, docker; python3 is always needed."),
+    needs: z
+      .array(need)
+      .default([])
+      .describe(
+        "python: by that name; torch; cuda: a PyTorch with CUDA; gpu: with its driver; sudo; docker; nvidia-runtime: GPUs in containers. python3 is always needed.",
+      ),
     directory: z
       .string()
       .default(".crosszone")
@@ -51,12 +47,12 @@ export const nodeReady = defineResource({
 
 interface Wanted {
   readonly connection: Connection;
-  readonly needs: readonly z.output<typeof need>[];
+  readonly needs: readonly Need[];
   readonly directory: string;
 }
 
 /** A wrong host key counts as not ready: the image's own is there until the user data has run. */
-async function untilReady(context: Context, wanted: Wanted): Promise<z.output<typeof facts>> {
+async function untilReady(context: Context, wanted: Wanted): Promise<Facts> {
   const { host, port } = wanted.connection;
   const started = Date.now();
   for (;;) {
@@ -83,26 +79,17 @@ class LackError extends Error {
   override readonly name = "LackError";
 }
 
-async function look(
-  context: Context,
-  { connection, needs, directory }: Wanted,
-): Promise<z.output<typeof facts>> {
+async function look(context: Context, { connection, needs, directory }: Wanted): Promise<Facts> {
   const session = await openSession(connection, loginTimeoutMs, context.signal);
   try {
     const { stdout, stderr, code } = await session.run("python3 -", await nodeScript("facts.py", directory));
     const node = `The node at ${connection.host}:${connection.port}`;
-    if (code === 127)
-      throw new LackError(`${node} has no python3. Choose an image with Python 3.8 or newer.`);
+    if (code === 127) throw new LackError(describeLacks(node, [lackOfPython], needs, undefined));
     if (code !== 0)
       throw new Error(`${node} could not be looked at: ${stderr.trim() || `exit code ${code}`}`);
     const found = facts.parse(JSON.parse(stdout));
-    const has = { torch: found.torch !== null, gpu: found.gpus > 0, sudo: found.sudo, docker: found.docker };
-    const lacking = needs.filter((name) => !has[name]);
-    if (lacking.length > 0) {
-      throw new LackError(
-        `${node} lacks ${lacking.join(", ")} (it has Python ${found.python}, PyTorch ${found.torch ?? "none"}, ${found.gpus} GPUs). Choose an image that has it (crosszone:zones[].imageId).`,
-      );
-    }
+    const lacks = lacksOf(needs, found);
+    if (lacks.length > 0) throw new LackError(describeLacks(node, lacks, needs, found));
     return found;
   } finally {
     session.close();

@@ -1,5 +1,5 @@
 /** `npm run check`: types, lint, format and the pages that are made of code; with `--write` what can be mended is. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { capture } from "./process.ts";
 import { referencePage } from "./reference.ts";
@@ -28,14 +28,26 @@ export async function runChecks({ write = false } = {}): Promise<Check[]> {
       // The Python whose PyTorch the nodes' image has.
       args: ["--project", root, "--pythonpath", "/usr/bin/python3"],
     },
+    { name: "shell scripts (shellcheck)", command: "shellcheck", args: ["--shell=sh", ...shellScripts()] },
   ];
   const found = await Promise.all(
     checks.map(async ({ name, command, args }) => {
-      const { code, stdout, stderr } = await capture(command, args, { cwd: root });
-      return { name, passed: code === 0, said: `${stdout}${stderr}`.trim() };
+      try {
+        const { code, stdout, stderr } = await capture(command, args, { cwd: root });
+        return { name, passed: code === 0, said: `${stdout}${stderr}`.trim() };
+      } catch (error) {
+        return { name, passed: false, said: `${String(error)}; \`npm test\` installs what is missing` };
+      }
     }),
   );
   return [...found, checkReference(write)];
+}
+
+function shellScripts(): string[] {
+  const folder = join(root, "scripts");
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".sh"))
+    .map((path) => join(folder, path));
 }
 
 /** The provider's reference page is what its descriptions say. */

@@ -9,10 +9,13 @@ export const mainJobPackages: readonly string[] = [...debianPackages, "python3-t
 /** What tests use beside that. */
 export const testPackages: readonly string[] = [
   "chromium",
+  "curl",
   "iperf3",
   "openssl",
   "python3-pip",
   "python3-pytest",
+  "shellcheck",
+  "sudo",
   "tcpdump",
 ];
 

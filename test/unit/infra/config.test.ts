@@ -245,6 +245,20 @@ describe("bad input is told with key, what is allowed and what was given", () =>
       ['crosszone:zones: two pairs of zones would have the tunnel "a-b-c": rename one of them (given: ['],
     ],
     [
+      "no image, as in the environment prod before it is filled in",
+      zones({ imageId: "" }),
+      [
+        "crosszone:zones[0].imageId: must be the id of an image of the zone; the console lists them, and so does `qingcloud iaas describe-images -z ZONE`. It needs python3 and PyTorch",
+      ],
+    ],
+    [
+      "more nodes than a /24 has addresses",
+      zones({ nodes: 254 }),
+      [
+        "crosszone:zones[0].nodes: must be 253 or less: a /24 has no more addresses beside its router's; take another zone (given: 254)",
+      ],
+    ],
+    [
       "a bad name",
       zones({ name: "Beijing 1" }),
       ['crosszone:zones[0].name: must be 1 to 16 of a-z, 0-9 and -, a letter first (given: "Beijing 1")'],

@@ -31,7 +31,7 @@ export const validSettings: Arbitrary<{
   .record({
     names: fc.uniqueArray(zoneName, { minLength: 2, maxLength: 6 }),
     thirds: fc.uniqueArray(fc.nat(255), { minLength: 6, maxLength: 6 }),
-    nodes: fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 6, maxLength: 6 }),
+    nodes: fc.array(fc.integer({ min: 1, max: 253 }), { minLength: 6, maxLength: 6 }),
     vpc: fc.oneof(
       fc.constant("192.168"),
       fc.integer({ min: 16, max: 31 }).map((second) => `172.${second}`),

@@ -1,0 +1,107 @@
+/**
+ * A node of a bare image, which prepare-gpu.sh makes ready: one story, each test goes on where the one before ended. The
+ * node has no GPU and no way to the internet, so PyTorch is a stand-in wheel that was brought to it: a module with a version.
+ */
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { command, Place, root } from "./support.ts";
+
+const source = readFileSync(join(root, "scripts", "node", "prepare-gpu.sh"));
+const wheel = "torch-1.13.1-py3-none-any.whl";
+const makeWheel = `
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1], "w") as wheel:
+    info = "torch-1.13.1.dist-info/"
+    wheel.writestr("torch/__init__.py", "from .version import __version__\\n")
+    wheel.writestr("torch/version.py", "__version__ = '1.13.1'\\ncuda = None\\n")
+    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: torch\\nVersion: 1.13.1\\n")
+    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    wheel.writestr(info + "RECORD", "")
+`;
+
+let place: Place;
+
+beforeAll(async () => {
+  place = new Place();
+  const script = join(place.directory, "own.py");
+  writeFileSync(script, "import torch\nprint('own script with PyTorch', torch.__version__)\n");
+  await place.unset("zones[1]");
+  await place.configure("zones[0].imageId", "img-bare");
+  await place.configure("training.mode", "single");
+  await place.configure("training.script.path", script);
+});
+
+afterAll(() => place.remove());
+
+/** Runs a command as root on the node, in an environment of its own. */
+async function onNode(script: string, input: Buffer | string = "") {
+  const [node] = (await place.status()).nodes;
+  const environment = [
+    "env",
+    "-i",
+    "HOME=/root",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  ];
+  const args = [`--target=${node?.pid}`, "--all", "--", ...environment, "sh", "-c", script];
+  const { status, stdout, stderr } = spawnSync("nsenter", args, { input, encoding: "utf8" });
+  return { code: status, stdout, stderr };
+}
+const prepare = (args: string) => onNode(`sh -s -- ${args}`, source);
+
+test("what the image lacks is told at once, with what to do, before anything runs on the node", async () => {
+  await place.configure("training.requireGpu", "true");
+  const { code, text } = await place.start();
+  expect(code).not.toBe(0);
+  for (const line of [
+    "  - PyTorch: python3 finds no module torch",
+    "  - a GPU: there is none of NVIDIA on its PCI bus; choose a shape with GPUs (crosszone:zones[].shape)",
+    "run scripts/node/prepare-gpu.sh on the node: `sudo sh prepare-gpu.sh --torch cu113`.",
+  ]) {
+    expect(text).toContain(line);
+  }
+  await place.unset("training.requireGpu");
+});
+
+test("a node without a GPU, and one without a way to the internet, is told as what it is", async () => {
+  expect(await prepare("")).toEqual({
+    code: 3,
+    stdout: "",
+    stderr:
+      "prepare-gpu: there is no GPU of NVIDIA on the PCI bus: choose a shape with GPUs, or give --driver none for a node without one\n",
+  });
+  const offline = await prepare("--driver none --cuda none --torch cu117");
+  expect(offline.code, offline.stderr).toBe(4);
+  expect(offline.stderr).toContain(
+    "prepare-gpu: PyTorch can not be fetched: this node needs a way to the internet. Or bring the wheels by other means, and give --torch-from\n",
+  );
+});
+
+test("with PyTorch brought as a wheel it becomes ready; a second time there is nothing to do", async () => {
+  const file = join(place.directory, wheel);
+  command("/usr/bin/python3", "-c", makeWheel, file);
+  expect((await onNode(`cat > /var/tmp/${wheel}`, readFileSync(file))).code).toBe(0);
+  const arguments_ = `--driver none --cuda none --torch-from /var/tmp/${wheel} --sudo-for ubuntu`;
+  const first = await prepare(arguments_);
+  expect(first.code, `${first.stdout}${first.stderr}`).toBe(0);
+  expect(first.stdout).toMatch(/^run: write \/etc\/sudoers.d\/90-prepare-ubuntu$/m);
+  const packages = "there: packages python3 python3-pip sudo curl ca-certificates";
+  expect(await prepare(arguments_)).toEqual({
+    code: 0,
+    stdout: `${[packages, "there: python", "there: PyTorch 1.13.1 (cpu)", "there: /etc/sudoers.d/90-prepare-ubuntu", "done"].join("\n")}\n`,
+    stderr: "",
+  });
+  expect((await onNode("su ubuntu -c 'sudo -n id -u'")).stdout).toBe("0\n");
+});
+
+test("then NodeReady passes, and the run is started and succeeds", async () => {
+  const { code, text } = await place.start();
+  expect(code, text).toBe(0);
+  expect(text).toContain("own script with PyTorch 1.13.1");
+  const outputs = z
+    .object({ training: z.object({ state: z.string() }) })
+    .parse(JSON.parse(await place.pulumiOk("stack", "output", "--json")));
+  expect(outputs.training.state).toBe("succeeded");
+});
