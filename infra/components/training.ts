@@ -1,4 +1,4 @@
-import { posix } from "node:path";
+import { join, posix, relative } from "node:path";
 import { remote } from "@pulumi/command";
 import {
   all,
@@ -256,9 +256,18 @@ export class Training extends ComponentResource {
       ranks: all(this.#followers.map(({ launch, follower }) => rankOutputs(launch, follower))).apply(
         (ranks) => ranks.flat(),
       ),
-      report: null,
+      report: settings.wait ? reportPath(this.runId) : null,
     };
   }
+}
+
+/** Where the commands of scripts/dev write the report of a run that they have waited for; null without them. */
+function reportPath(runId: string): string | null {
+  const folder = process.env.CROSSZONE_REPORTS;
+  if (folder === undefined) return null;
+  const path = join(folder, runId, "report.html");
+  const inside = relative(inProject("."), path);
+  return inside.startsWith("..") ? path : inside;
 }
 
 /** Where the script finds the data: `folder` is the run's, as the script sees it. */

@@ -1,7 +1,9 @@
 /** `npm run pulumi -- ARGS`: the Pulumi CLI in the project's environment. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { succeed } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";
+import { reportOfEndedRun } from "./run/report.ts";
 import {
   commandOf,
   ensureStack,
@@ -42,7 +44,18 @@ process.on("SIGINT", () => {
   if (!process.stdin.isTTY) child.kill("SIGINT");
 });
 process.on("SIGTERM", () => child.kill("SIGINT"));
-child.on("close", (code) => process.exit(code ?? 130));
+child.on("close", async (code) => {
+  const isUp = ["up", "update"].includes(commandOf(args) ?? "");
+  if (code === 0 && isUp) await tellReport();
+  process.exit(code ?? 130);
+});
+
+async function tellReport(): Promise<void> {
+  const options = { cwd: workspace.root, env: environment };
+  const { stdout } = await succeed("pulumi", ["stack", "output", "--json"], options);
+  const report = await reportOfEndedRun(workspace, environment, JSON.parse(stdout), false);
+  if (report !== undefined) process.stderr.write(`${report}\n`);
+}
 
 /** `--stack NAME` or `-s NAME` chooses the stack of this one command, else PULUMI_STACK, else dev. */
 function stackOf(given: readonly string[]) {

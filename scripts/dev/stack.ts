@@ -11,7 +11,7 @@ import type { CloudStatus } from "../../local-cloud/status.ts";
 import { succeed } from "./process.ts";
 import { binDirectory } from "./pulumi-cli.ts";
 import { readJson, stateFile } from "./state-file.ts";
-import type { Workspace } from "./workspace.ts";
+import { reportsFolder, type Workspace } from "./workspace.ts";
 
 type Settings = Record<string, unknown>;
 
@@ -30,6 +30,8 @@ export function pulumiEnvironment(workspace: Workspace): NodeJS.ProcessEnv {
     PULUMI_PARALLEL: "64",
     PULUMI_SKIP_UPDATE_CHECK: "true",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    // The program says in the outputs where the report of a run will be.
+    CROSSZONE_REPORTS: reportsFolder(workspace),
     // Of the program, its language host and the plugins.
     NODE_COMPILE_CACHE: compileCache,
   };

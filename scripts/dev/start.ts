@@ -2,8 +2,7 @@
 import { join } from "node:path";
 import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
-import { makeReport, writtenReport } from "./run/report.ts";
-import { exportState } from "./run/state.ts";
+import { reportOfEndedRun, reportOfRun } from "./run/report.ts";
 import { setUp } from "./setup.ts";
 import {
   clearPendingCreates,
@@ -85,7 +84,9 @@ async function start(workspace: Workspace): Promise<number> {
   const isChanged = /^ {4}[+~-]+ ?\d+ /m.test(stdout);
   if (code !== 0) {
     // A run that failed has something to show too.
-    if (/ rank \d+ \|/.test(stdout) && !wasInterrupted()) await showReport(workspace, environment);
+    const hasRun = / rank \d+ \|/.test(stdout) && !wasInterrupted();
+    const report = hasRun ? await reportOfRun(workspace, environment) : undefined;
+    if (report !== undefined) print(report);
     return code;
   }
   await clearPendingCreates(workspace, environment);
@@ -97,30 +98,10 @@ async function start(workspace: Workspace): Promise<number> {
   });
   print("");
   for (const line of summarize(JSON.parse(outputs))) print(line);
-  const run = endedRun(JSON.parse(outputs));
-  if (run !== undefined) {
-    const written = isChanged ? undefined : writtenReport(workspace, run);
-    if (written !== undefined) print(`report  ${written}`);
-    else await showReport(workspace, environment);
-  }
+  const report = await reportOfEndedRun(workspace, environment, JSON.parse(outputs), isChanged);
+  if (report !== undefined) print(report);
   print(`\nDone in ${seconds(started)} s. Remove everything: npm run pulumi -- destroy --yes`);
   return 0;
-}
-
-/** The id of the run that was waited for. */
-function endedRun(outputs: { training?: { runId: string; state: string } | null }): string | undefined {
-  return outputs.training?.state === "succeeded" ? outputs.training.runId : undefined;
-}
-
-/** A run is none the worse for a report that can not be made. */
-async function showReport(workspace: Workspace, environment: NodeJS.ProcessEnv): Promise<void> {
-  try {
-    const stateText = await exportState(workspace, environment);
-    if (stateText === undefined) return;
-    print(`report  ${(await makeReport(workspace, stateText)).html}`);
-  } catch (error) {
-    print(`report  not made: ${(error as Error).message}. Try again: npm run train -- report`);
-  }
 }
 
 /** Lines of a rank stand alone; the CLI repeats all messages under "Diagnostics", where those of ranks are left out. */

@@ -27,6 +27,11 @@ export function findWorkspace(environment: NodeJS.ProcessEnv = process.env): Wor
   return workspace;
 }
 
+/** Where the reports of runs are written, a folder each. */
+export function reportsFolder({ pulumi }: Workspace): string {
+  return join(pulumi, "reports");
+}
+
 /** The user's cache: what takes long to make and is the same for every checkout. */
 export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   return join(environment.XDG_CACHE_HOME ?? join(environment.HOME ?? "/root", ".cache"), "crosszone");

@@ -1,6 +1,6 @@
 /** The main job on the local cloud: one story, each test goes on where the one before ended. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startCapture } from "./capture.ts";
@@ -73,6 +73,7 @@ test("npm start ends with a model that two ranks in two zones trained", async ()
       { rank: 1, node: "shanghai-1", exitCode: 0, epochs: 10, samplesSeen: 7190 },
     ],
   });
+  expect(existsSync(training.report ?? "")).toBe(true);
   const [one, other] = training.ranks;
   expect(one?.accuracy).toBeGreaterThanOrEqual(0.95);
   expect(other?.accuracy).toBe(one?.accuracy);

@@ -62,7 +62,7 @@ const outputsSchema = z.object({
         samplesSeen: z.number(),
       }),
     ),
-    report: z.null(),
+    report: z.string().nullable(),
   }),
 });
 

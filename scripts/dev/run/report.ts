@@ -1,7 +1,9 @@
 /** `npm run train -- report`: the training run of a stack as one HTML file and one picture. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Workspace } from "../workspace.ts";
+import { z } from "zod";
+import { reportsFolder, type Workspace } from "../workspace.ts";
+import { exportState } from "./state.ts";
 
 export interface Reported {
   readonly runId: string;
@@ -13,12 +15,12 @@ export interface Reported {
 }
 
 /** Where the report of a run is written where nobody says otherwise. */
-function reportFolder({ pulumi }: Workspace, runId: string): string {
-  return join(pulumi, "reports", runId);
+function reportFolder(workspace: Workspace, runId: string): string {
+  return join(reportsFolder(workspace), runId);
 }
 
 /** The page that was written for a run; undefined where there is none. */
-export function writtenReport(workspace: Workspace, runId: string): string | undefined {
+function writtenReport(workspace: Workspace, runId: string): string | undefined {
   const path = join(reportFolder(workspace, runId), "report.html");
   return existsSync(path) ? path : undefined;
 }
@@ -42,4 +44,42 @@ export async function makeReport(
   const data = await collect(workspace, stateText);
   const folder = resolve(output ?? reportFolder(workspace, data.runId));
   return { runId: data.runId, ...writeReport(data, folder) };
+}
+
+const outputs = z.object({
+  training: z.object({ runId: z.string(), state: z.string() }).nullish(),
+});
+
+/**
+ * After an `up` that has succeeded: the report of the run that it has waited for, made if it is not there.
+ * @param stackOutputs what `pulumi stack output --json` prints
+ * @param isChanged whether the run may be another than the one of the report that is there
+ * @returns a line that says where it is, or why it is not; undefined where no run has ended
+ */
+export async function reportOfEndedRun(
+  workspace: Workspace,
+  environment: NodeJS.ProcessEnv,
+  stackOutputs: unknown,
+  isChanged: boolean,
+): Promise<string | undefined> {
+  const { training } = outputs.parse(stackOutputs);
+  if (training?.state !== "succeeded") return undefined;
+  const written = isChanged ? undefined : writtenReport(workspace, training.runId);
+  return written === undefined ? reportOfRun(workspace, environment) : `report  ${written}`;
+}
+
+/**
+ * Makes the report of the stack's run. A run is none the worse for one that can not be made.
+ * @returns as `reportOfEndedRun`
+ */
+export async function reportOfRun(
+  workspace: Workspace,
+  environment: NodeJS.ProcessEnv,
+): Promise<string | undefined> {
+  try {
+    const stateText = await exportState(workspace, environment);
+    return stateText && `report  ${(await makeReport(workspace, stateText)).html}`;
+  } catch (error) {
+    return `report  not made: ${(error as Error).message}. Try again: npm run train -- report`;
+  }
 }
