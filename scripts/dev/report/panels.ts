@@ -25,7 +25,10 @@ const [blue, orange] = [palette[0], palette[4]];
 
 export function trainingPanels(data: RunData): Panel[] {
   const clock = clockOf(data);
-  const [loss, accuracy] = [{ name: "loss" }, { name: "accuracy", max: 1 }];
+  const loss = { name: "loss" };
+  const isShare = data.ranks.flatMap(judged).every((each) => (each.accuracy ?? 0) <= 1);
+  // A script of one's own may tell per cent.
+  const accuracy = { name: "accuracy", ...(isShare ? { max: 1 } : {}) };
   const step = { name: "step" };
   const stepOf = (item: Step | Epoch) => item.step;
   const timeOf = (item: Step | Epoch) => clock.at(item.time);

@@ -21,8 +21,8 @@ const stateColours: Readonly<Record<string, string>> = {
   running: "#0969da",
   failed: "#b3261e",
 };
-/** Mean width of a character, of the size of its text. */
-const proportional = 0.56;
+/** Mean widths of a character, as parts of the size of its text. */
+const [proportional, boldWidth] = [0.56, 0.67];
 const longestLine = 150;
 
 /** A part of the picture at its place, and how high it is. */
@@ -85,14 +85,15 @@ function draw(block: Block, charts: Drawing[], topology: Drawing): Placed {
 }
 
 function header({ title, state, subtitle }: Report): Placed {
-  const chip = 290 + title.length * 2;
+  const size = 22;
+  const chip = Math.round(title.length * size * boldWidth) + 16;
   const width = state.length * 8 + 20;
   return {
     height: 52,
     svg: [
-      text(0, 22, title, { size: 22, isBold: true }),
-      `<rect x="${chip + 40}" y="3" width="${width}" height="23" rx="11.5" fill="${stateColours[state] ?? grey}"/>`,
-      text(chip + 50, 19, state, { size: 13, fill: "#fff" }),
+      text(0, 22, title, { size, isBold: true }),
+      `<rect x="${chip}" y="3" width="${width}" height="23" rx="11.5" fill="${stateColours[state] ?? grey}"/>`,
+      text(chip + 10, 19, state, { size: 13, fill: "#fff" }),
       text(0, 46, subtitle, { size: 12, fill: grey }),
     ].join("\n"),
   };
@@ -116,7 +117,10 @@ function drawFacts(items: readonly (readonly [string, string])[]): Placed {
         size: Math.min(10.5, (width - 16) / (label.length * proportional)),
         fill: grey,
       }),
-      text(x + 10, 43, value, { size: Math.min(18, (width - 16) / (value.length * 0.66)), isBold: true }),
+      text(x + 10, 43, value, {
+        size: Math.min(18, (width - 16) / (value.length * boldWidth)),
+        isBold: true,
+      }),
     ].join("\n");
   });
   return { svg: cells.join("\n"), height: height + 4 };

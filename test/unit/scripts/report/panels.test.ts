@@ -63,6 +63,34 @@ test("ranks that agree share a line, though their clocks differ", () => {
   ]);
 });
 
+test("accuracy goes up to 1, or where a script tells per cent as far as it does", () => {
+  expect(lines(sampleRun(), "Accuracy over steps").y).toEqual({ name: "accuracy", max: 1 });
+  const line = { event: "epoch", time: startTime, epoch: 1, step: 4, accuracy: 97 };
+  expect(
+    lines(
+      sampleRun(twoZones, () => [line]),
+      "Accuracy over steps",
+    ).y,
+  ).toEqual({ name: "accuracy" });
+});
+
+test("a loss that diverged breaks the line", () => {
+  const diverged = (step: number) => ({
+    event: "step",
+    time: startTime + step,
+    step,
+    loss: step === 2 ? null : 1,
+  });
+  const data = sampleRun({ ...twoZones, zones: ["a"] }, () => [1, 2, 3].map(diverged));
+  expect(pointsOf(data, "Loss over steps")).toEqual({
+    "rank 0": [
+      [1, 1],
+      [2, null],
+      [3, 1],
+    ],
+  });
+});
+
 test("the time of a step is split into compute and communication, over the steps and by rank", () => {
   const data = sampleRun();
   const points = pointsOf(data, "Time of a step, mean of the ranks");
