@@ -17,8 +17,11 @@ import {
 import { changesAmong, command, type Ended, Place, root } from "./support.ts";
 
 const script = join(root, "scripts", "train", "pytorch_mnist_dist.py");
-const modules = ["arguments", "checkpoint", "data", "group", "metrics", "model"];
+const modules = ["arguments", "checkpoint", "data", "group", "metrics", "model", "pytorch_mnist_dist"];
 const scriptSha256 = createHash("sha256").update(readFileSync(script)).digest("hex");
+/** One that no node has kept from an earlier run. */
+const otherScript = readFileSync(join(root, "scripts", "train", "mnist_dist.py"));
+const otherSha256 = createHash("sha256").update(otherScript).digest("hex");
 const hostBefore = hostNetwork();
 let place: Place;
 let first: Ended;
@@ -222,20 +225,20 @@ test("a script by URL is fetched by the nodes, and trains with the modules that 
   for (const [index, name] of modules.entries())
     await place.configure(`training.script.files[${index}]`, `scripts/train/${name}.py`);
   await place.configure("training.script.source", "url");
-  await place.configure("training.script.url", "http://198.18.0.1/pytorch_mnist_dist.py");
-  await place.configure("training.script.sha256", scriptSha256);
+  await place.configure("training.script.url", "http://198.18.0.1/mnist_dist.py");
+  await place.configure("training.script.sha256", otherSha256);
   await place.configure("training.seed", "3");
   const ended = await place.start();
   expect(ended.code, ended.text).toBe(0);
   const { training } = await outputsOf(place);
-  expect(training).toMatchObject({ state: "succeeded", script: "pytorch_mnist_dist.py", scriptSha256 });
+  expect(training).toMatchObject({ state: "succeeded", script: "mnist_dist.py", scriptSha256: otherSha256 });
   const { resources } = await exportOf(place);
   const names = resources.map(({ urn }) => urn.split("::").at(-1));
-  expect(names.filter((name) => name?.endsWith("pytorch_mnist_dist.py"))).toEqual([]);
+  expect(names.filter((name) => name?.endsWith("-mnist_dist.py"))).toEqual([]);
   const fetched = resources.filter(({ urn }) => urn.endsWith("-fetch")).map(({ outputs }) => outputs?.stdout);
   expect(fetched.length).toBe(2);
   for (const stdout of fetched)
-    expect(JSON.parse(String(stdout)).files[0]).toMatchObject({ sha256: scriptSha256, fetched: true });
+    expect(JSON.parse(String(stdout)).files[0]).toMatchObject({ sha256: otherSha256, fetched: true });
 });
 
 test("a script with another SHA-256 than expected runs nowhere", async () => {
@@ -245,8 +248,8 @@ test("a script with another SHA-256 than expected runs nowhere", async () => {
   const changes = await place.changesBy(async () => {
     const ended = await place.start();
     expect(ended.code).not.toBe(0);
-    expect(ended.text).toContain(`has SHA-256 ${scriptSha256}, expected is ${wrong}`);
-    expect(ended.text).toContain("http://198.18.0.1/pytorch_mnist_dist.py");
+    expect(ended.text).toContain(`has SHA-256 ${otherSha256}, expected is ${wrong}`);
+    expect(ended.text).toContain("http://198.18.0.1/mnist_dist.py");
   });
   expect(changes).toEqual([]);
   expect(ranksStarted(place)).toEqual(startedBefore);
