@@ -41,7 +41,8 @@ const launchCommand = z.object({ connection, stdin: z.string() });
 const launchArguments = z.looseObject({
   runId: z.string(),
   rank: z.number(),
-  ranks: z.array(z.number()).min(1),
+  /** Absent in a state of before there was torchrun. */
+  ranks: z.array(z.number()).min(1).optional(),
 });
 
 /** @param stateText what `pulumi stack export --show-secrets` prints */
@@ -53,7 +54,7 @@ export function readRanks(stateText: string): RankOnNode[] {
       if (type !== "command:remote:Command" || node === undefined) return [];
       const given = launchCommand.parse(revealed(inputs));
       const launch = launchArguments.parse(JSON.parse(given.stdin));
-      const { rank, ranks, runId } = launch;
+      const { rank, ranks = [rank], runId } = launch;
       const launchedAt = modified === undefined ? undefined : Date.parse(modified);
       return [{ rank, ranks, node, runId, connection: given.connection, launchedAt, launch }];
     })

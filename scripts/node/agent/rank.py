@@ -59,7 +59,8 @@ class Rank:
             if state["state"] == "running":
                 state.update(state="failed", endedAt=max(state["startedAt"], os.path.getmtime(self.log)),
                              reason="its supervisor is gone: it was killed, or the node was restarted")
-        return state
+        # A state of before there was torchrun tells no ranks.
+        return {"ranks": [self.rank], **state}
 
     def write(self, state):
         temporary = f"{self.state_file}.{os.getpid()}"
