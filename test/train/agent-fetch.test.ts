@@ -7,9 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { type Ended, Python } from "./python.ts";
-
-const agent = new URL("../../scripts/node/agent", import.meta.url).pathname;
+import { ask as askIn, begin as beginIn, lastLine } from "./agent.ts";
 
 let home: string;
 
@@ -19,19 +17,8 @@ beforeEach(async () => {
 
 afterEach(() => rm(home, { recursive: true, force: true }));
 
-function begin(subcommand: string, given: unknown): Python {
-  return new Python(agent, [subcommand], { stdin: JSON.stringify(given), env: { HOME: home } });
-}
-
-async function ask(subcommand: string, given: unknown): Promise<Record<string, unknown>> {
-  const ended = await begin(subcommand, given).ended;
-  expect(ended).toMatchObject({ code: 0, stderr: "" });
-  return lastLine(ended);
-}
-
-function lastLine({ stdout }: Ended): Record<string, unknown> {
-  return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
-}
+const begin = (subcommand: string, given: unknown) => beginIn(home, subcommand, given);
+const ask = (subcommand: string, given: unknown) => askIn(home, subcommand, given);
 
 const content = "print('hello')\n";
 const sha256 = createHash("sha256").update(content).digest("hex");

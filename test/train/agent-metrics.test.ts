@@ -3,9 +3,8 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Python } from "./python.ts";
-
-const agent = new URL("../../scripts/node/agent", import.meta.url).pathname;
+import { z } from "zod";
+import { lastLine, succeed } from "./agent.ts";
 
 let home: string;
 
@@ -16,16 +15,19 @@ beforeAll(async () => {
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 async function ask(subcommand: string, given: object, path = process.env.PATH) {
-  const env = { HOME: home, PATH: path };
-  const { code, stdout, stderr } = await new Python(agent, [subcommand], {
-    stdin: JSON.stringify(given),
-    env,
-  }).ended;
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  return stdout;
+  return (await succeed(home, subcommand, given, { PATH: path })).stdout;
 }
 
-const json = (stdout: string) => JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
+const json = (stdout: string) => lastLine({ stdout });
+
+const metricsSchema = z.object({
+  ranks: z.tuple([
+    z.object({ rank: z.number(), lines: z.array(z.looseObject({ step: z.number().optional() })) }),
+  ]),
+  gpus: z.array(z.looseObject({})),
+});
+const metricsOf = async (runId: string) =>
+  metricsSchema.parse(json(await ask("metrics", { runId, rank: 0 })));
 
 /** Launches a shell script as a rank, and waits for its end. */
 async function run(runId: string, script: string, more: object = {}, path?: string) {
@@ -44,7 +46,7 @@ test("the steps of all attempts are told once each, as the last attempt did them
   ];
   const note = lines.map((line) => `echo '${JSON.stringify(line)}' >> $METRICS_DIR/rank-0.jsonl`).join("; ");
   await run("steps", `${note}; printf '{"event": "st' >> $METRICS_DIR/rank-0.jsonl`);
-  expect(json(await ask("metrics", { runId: "steps", rank: 0 }))).toEqual({
+  expect(await metricsOf("steps")).toEqual({
     ranks: [{ rank: 0, lines: lines.filter(({ loss }) => loss !== 2) }],
     gpus: [],
   });
@@ -57,7 +59,7 @@ test("a loss that diverged is told as null, and a line that is no object not at 
     "[5]",
   ];
   await run("diverged", lines.map((line) => `echo '${line}' >> $METRICS_DIR/rank-0.jsonl`).join("; "));
-  expect(json(await ask("metrics", { runId: "diverged", rank: 0 })).ranks[0].lines).toEqual([
+  expect((await metricsOf("diverged")).ranks[0].lines).toEqual([
     { event: "step", step: 1, loss: null },
     { event: "step", step: 2, loss: null },
   ]);
@@ -66,8 +68,8 @@ test("a loss that diverged is told as null, and a line that is no object not at 
 test("of many steps evenly chosen ones are told, the first and the last among them", async () => {
   const write = `seq 1 5001 | sed 's/.*/{"event": "step", "step": &}/' > $METRICS_DIR/rank-0.jsonl`;
   await run("many", write);
-  const { ranks } = json(await ask("metrics", { runId: "many", rank: 0 }));
-  const steps = ranks[0].lines.map(({ step }: { step: number }) => step);
+  const { ranks } = await metricsOf("many");
+  const steps = ranks[0].lines.map(({ step }) => step);
   expect([steps.length, steps[0], steps[1], steps.at(-1)]).toEqual([1668, 1, 4, 5001]);
 });
 
@@ -81,7 +83,7 @@ test("what nvidia-smi says of each GPU is noted beside them", async () => {
   const script = `until [ -s $METRICS_DIR/gpus.jsonl ]; do sleep 0.05; done; touch $METRICS_DIR/rank-0.jsonl`;
   await run("gpus", script, {}, `${bin}:${process.env.PATH}`);
   const time = expect.any(Number);
-  expect(json(await ask("metrics", { runId: "gpus", rank: 0 })).gpus.slice(0, 2)).toEqual([
+  expect((await metricsOf("gpus")).gpus.slice(0, 2)).toEqual([
     { time, index: 0, utilizationPercent: 87, memoryMiB: 11264, powerW: 205.31, temperatureC: 64 },
     { time, index: 1, utilizationPercent: 0, memoryMiB: 3, powerW: null, temperatureC: 31 },
   ]);

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { freePort, Python } from "./python.ts";
+import { ask as askIn, begin as beginIn } from "./agent.ts";
+import { freePort } from "./python.ts";
 
-const agent = new URL("../../scripts/node/agent", import.meta.url).pathname;
 const stateSchema = z.object({
   state: z.string(),
   attempt: z.number(),
@@ -29,14 +29,9 @@ afterEach(async () => {
 
 afterAll(() => rm(home, { recursive: true, force: true }));
 
-const begin = (subcommand: string, given: object) =>
-  new Python(agent, [subcommand], { stdin: JSON.stringify(given), env: { HOME: home } });
-
-async function ask(subcommand: string, given: object) {
-  const { code, stdout, stderr } = await begin(subcommand, given).ended;
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  return stateSchema.parse(JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? ""));
-}
+const begin = (subcommand: string, given: object) => beginIn(home, subcommand, given);
+const ask = async (subcommand: string, given: object) =>
+  stateSchema.parse(await askIn(home, subcommand, given));
 
 /** Listens at the port where ranks meet, until it is ended. */
 const listener = (port: number) =>

@@ -2,9 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Ended, Python } from "./python.ts";
-
-const agent = new URL("../../scripts/node/agent", import.meta.url).pathname;
+import { agent, ask as askIn, begin as beginIn, lastLine } from "./agent.ts";
+import { Python } from "./python.ts";
 
 let home: string;
 const runs = new Set<string>();
@@ -18,19 +17,8 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-function begin(subcommand: string, given: unknown): Python {
-  return new Python(agent, [subcommand], { stdin: JSON.stringify(given), env: { HOME: home } });
-}
-
-async function ask(subcommand: string, given: unknown): Promise<Record<string, unknown>> {
-  const ended = await begin(subcommand, given).ended;
-  expect(ended).toMatchObject({ code: 0, stderr: "" });
-  return lastLine(ended);
-}
-
-function lastLine({ stdout }: Ended): Record<string, unknown> {
-  return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
-}
+const begin = (subcommand: string, given: unknown) => beginIn(home, subcommand, given);
+const ask = (subcommand: string, given: unknown) => askIn(home, subcommand, given);
 
 /** What starts rank 0 of a run as a shell script. */
 function shell(runId: string, script: string, more: object = {}) {
