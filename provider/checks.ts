@@ -178,9 +178,20 @@ export function previewUpdate(definition: AnyResource, news: Properties, outputs
   return { ...outputs, ...news };
 }
 
-/** Splits what state holds into the definition's inputs and outputs. */
+/** Splits what state holds into the definition's inputs and outputs. State need not keep a null: an output may be one. */
 export function splitState(definition: AnyResource, properties: Properties): AnyState {
   const pick = (shape: object) =>
-    Object.fromEntries(Object.entries(properties).filter(([name, value]) => name in shape && value !== null));
-  return { inputs: pick(definition.inputs.shape), outputs: pick(definition.outputs.shape) };
+    Object.fromEntries(
+      Object.keys(shape).flatMap((name) => {
+        const value = properties[name] ?? null;
+        return value === null ? [] : [[name, value]];
+      }),
+    );
+  const nulls = Object.entries<z.ZodType>(definition.outputs.shape)
+    .filter(([, schema]) => schema.safeParse(null).success)
+    .map(([name]) => [name, null]);
+  return {
+    inputs: pick(definition.inputs.shape),
+    outputs: { ...Object.fromEntries(nulls), ...pick(definition.outputs.shape) },
+  };
 }

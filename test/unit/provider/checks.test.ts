@@ -369,6 +369,14 @@ test("a preview knows the inputs and none of the outputs", () => {
   });
 });
 
+test("an output that may be null is null where state does not keep it: nothing is unfinished for that", () => {
+  const found = { python: "3.11.2", pythonCommand: true, torch: "1.13.1", gpuDevices: 0, gpus: 0 };
+  const state = { ...found, sudo: true, docker: true, nvidiaRuntime: false };
+  const { outputs } = splitState(definitionOf("link:NodeReady"), state);
+  expect(outputs).toEqual({ ...state, cuda: null, driver: null });
+  expect(definitionOf("link:NodeReady").outputs.safeParse(outputs).success).toBe(true);
+});
+
 test("state is split into inputs and outputs, without nulls", () => {
   const state = { zone: "pek3a", bandwidth: 5, mark: null, name: "n", address: "203.0.113.5", other: 1 };
   expect(splitState(eip, state)).toEqual({
