@@ -61,7 +61,7 @@ test("torchrun starts a rank for each GPU of both nodes, which end with the same
 });
 
 test("a killed rank is started again by torchrun, on all nodes, and the run ends as an undisturbed one does", async () => {
-  await place.configure("training.epochs", "12");
+  await place.configure("training.epochs", "40");
   await place.configure("training.maxRestarts", "2");
   await place.configure("training.checkpointEverySteps", "4");
   const { code, text } = await startAndKill(/^\S+python\S* -u pytorch_mnist_dist\.py /);
