@@ -38,10 +38,13 @@ test("a tunnel that is cut stops the training: every rank is named with its last
       mend = blockTunnel(namespace);
     });
     expect(ended.code, ended.text).not.toBe(0);
+    // The way back is open: the word of the first one that gives up may end the other.
     for (const rank of [0, 1]) {
-      expect(ended.text).toMatch(new RegExp(`^ +rank ${rank} failed with exit code 1;`, "m"));
-      expect(ended.text).toMatch(new RegExp(`^ +rank ${rank}: error: training stopped after `, "m"));
+      expect(ended.text).toMatch(
+        new RegExp(`^ +rank ${rank} failed with exit code (1;|1: rank|143: rank)`, "m"),
+      );
     }
+    expect(ended.text).toMatch(/^ +rank \d: error: training stopped after /m);
     expect(ended.text).toMatch(/^ +epoch 2\/8 loss/m);
   } finally {
     mend();
