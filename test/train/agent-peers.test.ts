@@ -150,3 +150,25 @@ test("a rank that waits for rank 0 can be stopped", async () => {
   });
   expect((await launching.ended).code).toBe(0);
 });
+
+test("of ranks that fail one after the other, the first is the cause, and all others say so", async () => {
+  const trigger = join(home, "cause");
+  // As PyTorch does when a peer is lost: the others fail by themselves a moment after it.
+  const later = `until [ -e ${trigger} ]; do sleep 0.01; done; sleep 0.1; echo 'connection closed by peer'; exit 1`;
+  const launches = await group("cause", (port) => [
+    `${listener(port).replace("exec ", "")} & ${later}`,
+    later,
+    `until [ -e ${trigger} ]; do sleep 0.01; done; kill -9 $$`,
+    later,
+  ]);
+  await Promise.all(launches.map((given) => ask("launch", given)));
+  await writeFile(trigger, "");
+  await expect
+    .poll(() => states("cause", 4).then((all) => all.map(({ state }) => state)), { timeout: 5_000 })
+    .toEqual(["failed", "failed", "failed", "failed"]);
+  const all = await states("cause", 4);
+  expect([all[2]?.exitCode, all[2]?.reason]).toEqual([137, null]);
+  for (const rank of [0, 1, 3]) {
+    expect(all[rank]?.reason).toMatch(/^rank 2 on \S+ failed with exit code 137$/);
+  }
+});

@@ -78,7 +78,7 @@ class Supervisor:
                       "state": "running", "pid": None, "supervisor": identity(os.getpid()), "startedAt": time.time()}
         self.selector = selectors.DefaultSelector()
         self.peers = peers_of(self.selector, order["group"], this.run_id, attempt, this.rank, order["patience"])
-        self.is_asked_to_stop = False
+        self.is_asked_to_stop, self.has_told = False, False
         self.watch_signals()
 
     def watch_signals(self):
@@ -110,9 +110,8 @@ class Supervisor:
         if rank is not None:
             self.finish(rank)
             self.record()
-        ending = self.ending()
-        if ending["state"] != "succeeded" and self.peers.ended is None:
-            self.peers.tell(ending)
+        if self.state["state"] != "succeeded":
+            self.tell()
         self.peers.linger()
 
     def is_its_turn(self):
@@ -180,7 +179,7 @@ class Supervisor:
         gpus.close()
         code = rank.returncode if rank.returncode >= 0 else 128 - rank.returncode
         if code != 0 and why is None:
-            why = self.why_lost()
+            why = self.why_lost(code)
         self.end("succeeded", 0, None) if code == 0 else self.end(why[0], code, why[1])
 
     def why_end(self, is_overdue):
@@ -193,12 +192,25 @@ class Supervisor:
             return "failed", f"it ran longer than its limit of {self.order['maxSeconds']:g} s"
         return None
 
-    def why_lost(self):
-        """Of a rank that failed by itself: often since another one did, whose word may come after the lost connection."""
+    def why_lost(self, code):
+        """Of a rank that failed by itself: often since another one did, whose word may come after the lost connection.
+
+        It is told at once, so that rank 0's supervisor hears of failures in their order: the first one is the cause.
+        """
+        self.wait(0)
+        if self.peers.ended is None:
+            self.end("failed", code, None)
+            self.tell()
         deadline = time.monotonic() + SETTLE_SECONDS
         while self.order["group"] is not None and self.peers.ended is None and time.monotonic() < deadline:
             self.wait(deadline - time.monotonic())
-        return self.why_end(False) or ("failed", None)
+        is_by_another = self.peers.ended is not None and self.peers.ended["rank"] != self.this.rank
+        return self.why_end(False) if is_by_another or self.is_asked_to_stop else ("failed", None)
+
+    def tell(self):
+        if not self.has_told and self.peers.ended is None:
+            self.has_told = True
+            self.peers.tell(self.ending())
 
     def end(self, state, code, reason):
         self.state.update(state=state, exitCode=code, endedAt=time.time(), reason=reason)
