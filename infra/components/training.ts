@@ -67,13 +67,8 @@ export class Training extends ComponentResource {
     this.runId = runIdOf(commandsIn("."), surroundings, hashes);
     // A script of an image is started in the image's folder, not in the run's.
     const started = commandsIn("image" in from ? this.#directory : ".");
-    const fetched = new Map(
-      [...new Set(plan.launches.map(({ node }) => node))].map((node) => [
-        node,
-        this.#fetch(this.#node(node)),
-      ]),
-    );
-    this.#fetched = [...fetched.values()];
+    const nodes = new Set(plan.launches.map(({ node }) => node));
+    this.#fetched = [...nodes].map((node) => this.#fetch(this.#node(node)));
     const launches = plan.launches.map((launch, index) => ({
       plan: launch,
       order: this.#order(launch, started[index] ?? []),
@@ -178,8 +173,8 @@ export class Training extends ComponentResource {
   get #container() {
     const { settings, files } = this.#args;
     const { image, options } = settings.container;
-    const at = files.data?.at;
-    const mounts = typeof at === "object" && "node" in at ? ["-v", `${at.node}:${at.node}:ro`] : [];
+    const path = pathOnNodes(files.data);
+    const mounts = path === undefined ? [] : ["-v", `${path}:${path}:ro`];
     return { image, options: [...mounts, ...options] };
   }
 
@@ -189,9 +184,7 @@ export class Training extends ComponentResource {
   }
 
   #fetches() {
-    const { data } = this.#args.files;
-    const there =
-      data !== undefined && typeof data.at === "object" && "node" in data.at ? [data.at.node] : [];
+    const there = pathOnNodes(this.#args.files.data);
     const brought = this.#files
       .filter((file) => this.#isOnNode(file))
       .map(({ name, sha256, from }) => ({
@@ -199,7 +192,7 @@ export class Training extends ComponentResource {
         ...(sha256 === undefined ? {} : { sha256 }),
         ...("path" in from ? { path: `~/${home}/${name}` } : from),
       }));
-    return [...brought, ...there.map((path) => ({ name: posix.basename(path), there: path }))];
+    return there === undefined ? brought : [...brought, { name: posix.basename(there), there }];
   }
 
   #order(plan: LaunchPlan, argv: readonly string[]) {
@@ -270,8 +263,15 @@ function reportPath(runId: string): string | null {
   return inside.startsWith("..") ? path : inside;
 }
 
+/** Of data that the nodes have. */
+function pathOnNodes(data: RunData | undefined): string | undefined {
+  const at = data?.at;
+  return typeof at === "object" && "node" in at ? at.node : undefined;
+}
+
 /** Where the script finds the data: `folder` is the run's, as the script sees it. */
-function pathIn(folder: string, { at }: RunData): string {
-  if (at === "folder") return folder;
-  return "node" in at ? at.node : posix.join(folder, at.file);
+function pathIn(folder: string, data: RunData): string {
+  const { at } = data;
+  if (typeof at === "object" && "file" in at) return posix.join(folder, at.file);
+  return pathOnNodes(data) ?? folder;
 }

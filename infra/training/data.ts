@@ -1,7 +1,7 @@
 /** The files of a run's data. */
 import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { inProject, localFile, type RunFile } from "./local-files.ts";
+import { inProject, localFile, nameInUrl, type RunFile } from "./local-files.ts";
 import type { DataSource, TrainingSettings } from "./schema.ts";
 
 export interface RunData {
@@ -26,7 +26,7 @@ type Wanted = Pick<TrainingSettings, "dataset" | "data">;
 export function dataProblem({ dataset, data }: Wanted): string | undefined {
   if (data === undefined || data.source === "node") return undefined;
   if (data.source === "url") {
-    const names = data.files.map(({ url }) => nameOf(url));
+    const names = data.files.map(({ url }) => nameInUrl(url));
     return dataset === "mnist" ? lackOf(names, "the URLs") : undefined;
   }
   const stat = statSync(inProject(data.path), { throwIfNoEntry: false });
@@ -54,22 +54,36 @@ function lackOf(names: readonly string[], where: string): string | undefined {
 export function runData({ dataset, data }: Wanted): RunData | undefined {
   if (data === undefined) return undefined;
   if (data.source === "node") return { files: [], at: { node: data.path } };
-  const files = filesOf(dataset, data);
+  const files = sourcesOf(dataset, data).map(
+    (source): RunFile =>
+      typeof source === "string"
+        ? localFile(source)
+        : { name: nameInUrl(source.url), sha256: source.sha256, from: { url: source.url } },
+  );
   const [first] = files;
   const isOne = files.length === 1 && first !== undefined && dataset === "digits" && !isFolder(data);
   return { files, at: isOne ? { file: first.name } : "folder" };
 }
 
-function filesOf(dataset: Wanted["dataset"], data: Exclude<DataSource, { source: "node" }>): RunFile[] {
-  if (data.source === "url") {
-    return data.files.map(({ url, sha256 }) => ({ name: nameOf(url), sha256, from: { url } }));
-  }
-  if (!isFolder(data)) return [localFile(data.path)];
-  if (dataset === "digits")
-    return readdirSync(inProject(data.path)).map((name) => localFile(join(data.path, name)));
+/** Names of the files that are brought to the nodes; none is read for that. */
+export function dataNames({ dataset, data }: Wanted): string[] {
+  if (data === undefined || data.source === "node") return [];
+  return sourcesOf(dataset, data).map((source) =>
+    typeof source === "string" ? basename(source) : nameInUrl(source.url),
+  );
+}
+
+/** Paths of this machine, or what is fetched from the web. */
+function sourcesOf(
+  dataset: Wanted["dataset"],
+  data: Exclude<DataSource, { source: "node" }>,
+): readonly (string | { readonly url: string; readonly sha256: string })[] {
+  if (data.source === "url") return data.files;
+  if (!isFolder(data)) return [data.path];
+  if (dataset === "digits") return readdirSync(inProject(data.path)).map((name) => join(data.path, name));
   const folder = mnistFolder(data.path);
   const there = readdirSync(folder);
-  return mnistFiles.map((name) => localFile(join(folder, there.includes(name) ? name : `${name}.gz`)));
+  return mnistFiles.map((name) => join(folder, there.includes(name) ? name : `${name}.gz`));
 }
 
 function isFolder(data: Exclude<DataSource, { source: "node" }>): boolean {
@@ -80,8 +94,4 @@ function isFolder(data: Exclude<DataSource, { source: "node" }>): boolean {
 function mnistFolder(path: string): string {
   const below = join(inProject(path), "MNIST", "raw");
   return statSync(below, { throwIfNoEntry: false })?.isDirectory() ? below : inProject(path);
-}
-
-function nameOf(url: string): string {
-  return basename(new URL(url).pathname);
 }

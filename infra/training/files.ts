@@ -1,8 +1,8 @@
 /** The files that a run is made of. */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { dataProblem, type RunData, runData } from "./data.ts";
-import { inProject, localFile, type RunFile, sha256Of } from "./local-files.ts";
+import { dataNames, dataProblem, type RunData, runData } from "./data.ts";
+import { inProject, localFile, nameInUrl, type RunFile, sha256Of } from "./local-files.ts";
 import { type TrainingSettings, trainingSchema } from "./schema.ts";
 
 export interface RunFiles {
@@ -42,7 +42,7 @@ export function fileProblems(raw: unknown): string[] {
   }
   const data = dataProblem(training);
   if (data !== undefined) problems.push(`crosszone:training.data: ${data}`);
-  // Without any of these problems, since all files are read.
+  // Without any of these problems, since folders of data are looked into.
   const twice = problems.length === 0 ? nameTwice(training) : undefined;
   if (twice !== undefined) {
     problems.push(
@@ -62,15 +62,20 @@ export function runFiles({ script, dataset, data }: TrainingSettings): RunFiles 
 }
 
 function nameTwice(training: TrainingSettings): string | undefined {
-  const { script, more, data } = runFiles(training);
-  const names = [script, ...more, ...(data?.files ?? [])].map(({ name }) => name);
+  const { script } = training;
+  const names = [nameOf(script), ...script.files.map((path) => basename(path)), ...dataNames(training)];
   return names.find((name, index) => names.indexOf(name) !== index);
 }
 
-function scriptFile({ source, path, url, sha256 }: TrainingSettings["script"]): RunFile {
-  if (source === "image") return { name: basename(path), sha256, from: { image: path } };
+function nameOf({ source, path, url }: TrainingSettings["script"]): string {
+  return source === "url" && url !== undefined ? nameInUrl(url) : basename(path);
+}
+
+function scriptFile(script: TrainingSettings["script"]): RunFile {
+  const { source, path, url, sha256 } = script;
+  if (source === "image") return { name: nameOf(script), sha256, from: { image: path } };
   const byUrl = source === "url" && url !== undefined && sha256 !== undefined;
-  return byUrl ? { name: basename(new URL(url).pathname), sha256, from: { url } } : localFile(path);
+  return byUrl ? { name: nameOf(script), sha256, from: { url } } : localFile(path);
 }
 
 function tryRead(path: string): Buffer | undefined {

@@ -1,4 +1,4 @@
-/** Files of this machine. */
+/** Files of a run, and those of this machine. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
@@ -27,6 +27,11 @@ export function localFile(path: string): RunFile {
     sha256: sha256Of(readFileSync(inProject(path))),
     from: { path: inProject(path) },
   };
+}
+
+/** What a file of the web is named by. */
+export function nameInUrl(url: string): string {
+  return basename(new URL(url).pathname);
 }
 
 export function sha256Of(content: Buffer): string {

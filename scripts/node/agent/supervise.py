@@ -28,7 +28,7 @@ PR_SET_PDEATHSIG = 1
 def start(this, attempt, order, lock):
     """Starts the supervisor, detached; returns a file that says "started" once the rank has, or has failed to.
 
-    `order` is {argv, directory, environment, maxSeconds, group, patience: seconds that rank 0 is waited for}.
+    `order` is {argv, directory, environment, maxSeconds, ranks, group, patience: seconds that rank 0 is waited for}.
     """
     if attempt > 1 and os.path.exists(this.log):
         os.replace(this.log, f"{this.log}.{attempt - 1}")
@@ -180,7 +180,8 @@ class Supervisor:
         code = rank.returncode if rank.returncode >= 0 else 128 - rank.returncode
         if code != 0 and why is None:
             why = self.why_lost(code)
-        self.end("succeeded", 0, None) if code == 0 else self.end(why[0], code, why[1])
+        state, reason = ("succeeded", None) if code == 0 else why
+        self.end(state, code, reason)
 
     def why_end(self, is_overdue):
         """The state that the rank is to end in, and why; None while it may go on."""
