@@ -50,11 +50,16 @@ child.on("close", async (code) => {
   process.exit(code ?? 130);
 });
 
+/** An `up` that has succeeded is none the worse for a report that can not be made. */
 async function tellReport(): Promise<void> {
   const options = { cwd: workspace.root, env: environment };
-  const { stdout } = await succeed("pulumi", ["stack", "output", "--json"], options);
-  const report = await reportOfEndedRun(workspace, environment, JSON.parse(stdout), false);
-  if (report !== undefined) process.stderr.write(`${report}\n`);
+  try {
+    const { stdout } = await succeed("pulumi", ["stack", "output", "--json"], options);
+    const report = await reportOfEndedRun(workspace, environment, JSON.parse(stdout), false);
+    if (report !== undefined) process.stderr.write(`${report}\n`);
+  } catch (error) {
+    process.stderr.write(`report  not made: ${(error as Error).message}\n`);
+  }
 }
 
 /** `--stack NAME` or `-s NAME` chooses the stack of this one command, else PULUMI_STACK, else dev. */

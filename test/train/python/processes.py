@@ -35,7 +35,9 @@ class Process:
                         if name not in ("METRICS_DIR", "CHECKPOINT_DIR", "CHECKPOINT_EVERY")}
         with open(self._stdout, "w") as out, open(self._stderr, "w") as err:
             self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                                          env={**surroundings, "PYTHONDONTWRITEBYTECODE": "1", **environment})
+                                          # torchrun makes a folder for logs there, and leaves it.
+                                          env={**surroundings, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(log.parent),
+                                               **environment})
 
     @property
     def stdout(self) -> str:
