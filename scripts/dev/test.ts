@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { runChecks } from "./check.ts";
 import { testPackages } from "./debian.ts";
@@ -69,6 +69,8 @@ async function runPytest(paths: readonly string[]): Promise<Counts> {
   const { code, report: xml } = await runWithReport("/usr/bin/python3", (file) => [
     ...options,
     `--junit-xml=${file}`,
+    // Where it would keep the folders of its last three runs.
+    `--basetemp=${join(dirname(file), "pytest")}`,
     ...paths,
   ]);
   return countJunit(xml, code);

@@ -178,9 +178,11 @@ class Supervisor:
         rank.wait()
         gpus.close()
         code = rank.returncode if rank.returncode >= 0 else 128 - rank.returncode
-        if code != 0 and why is None:
+        if code == 0:
+            why = "succeeded", None
+        elif why is None:
             why = self.why_lost(code)
-        state, reason = ("succeeded", None) if code == 0 else why
+        state, reason = why
         self.end(state, code, reason)
 
     def why_end(self, is_overdue):
@@ -206,7 +208,8 @@ class Supervisor:
         while self.order["group"] is not None and self.peers.ended is None and time.monotonic() < deadline:
             self.wait(deadline - time.monotonic())
         is_by_another = self.peers.ended is not None and self.peers.ended["rank"] != self.this.rank
-        return self.why_end(False) if is_by_another or self.is_asked_to_stop else ("failed", None)
+        why = self.why_end(False) if is_by_another or self.is_asked_to_stop else None
+        return why or ("failed", None)
 
     def tell(self):
         if not self.has_told and self.peers.ended is None:
