@@ -21,7 +21,7 @@ afterAll(() => place.remove());
  */
 async function startAndDisturb(disturb: () => void): Promise<Ended> {
   const running = place.run(["start"]);
-  for (const rank of [0, 1]) await waitForText(running, new RegExp(`^rank ${rank} \\| epoch 2/30 loss`, "m"));
+  for (const rank of [0, 1]) await waitForText(running, new RegExp(`^rank ${rank} \\| epoch 2/16 loss`, "m"));
   disturb();
   return await within("the end of a training whose network was cut", running.ended, 90);
 }
@@ -33,7 +33,7 @@ async function routerOf(zone: string): Promise<string> {
 
 test("a tunnel that is cut stops the training: every rank is named with its last lines", async () => {
   await place.configure("training.script.args[0]", "--timeout=5");
-  await place.configure("training.epochs", "30");
+  await place.configure("training.epochs", "16");
   const namespace = namespaceOf(await place.status(), await routerOf("shanghai"));
   let mend = () => {};
   try {
@@ -48,7 +48,7 @@ test("a tunnel that is cut stops the training: every rank is named with its last
       );
     }
     expect(ended.text).toMatch(/^ +rank \d: error: training stopped after /m);
-    expect(ended.text).toMatch(/^ +epoch \d+\/30 loss/m);
+    expect(ended.text).toMatch(/^ +epoch \d+\/16 loss/m);
   } finally {
     mend();
   }
@@ -60,8 +60,8 @@ test("with the tunnel back, the next start makes another attempt of the same run
   );
   const { training } = await outputsOf(place);
   expect(training.ranks.map(({ exitCode, epochs }) => [exitCode, epochs])).toEqual([
-    [0, 30],
-    [0, 30],
+    [0, 16],
+    [0, 16],
   ]);
   expect((await followedOf(place)).map(({ attempt }) => attempt)).toEqual([2, 2]);
 });
