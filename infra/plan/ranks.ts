@@ -1,6 +1,7 @@
 /** How the ranks of a run are started. Pure. */
 import { createHash } from "node:crypto";
 import type { TrainingSettings } from "../training/schema.ts";
+import { syncFlags } from "../training/sync.ts";
 import type { LaunchPlan, TrainingPlan } from "./training.ts";
 
 /** Names of a run's files in the folder that it is started in. */
@@ -28,6 +29,7 @@ export function launchCommand(
     ["--lr", training.lr],
     ["--momentum", training.momentum],
     ["--seed", training.seed],
+    ...syncFlags(training.sync, training.syncOptions),
   ];
   const starter = isByTorchrun ? torchrun(plan, training, launch) : ["python"];
   return [...starter, files.script, ...flags.flat().map(String), ...training.script.args];

@@ -1,4 +1,5 @@
 /** Whether a run fits the zones that it is to train on: said before anything is made. */
+import { posix } from "node:path";
 import { type nodesOf, ranksPerNode, type TrainingNode, trainingNodes } from "../plan/training.ts";
 import { type Mode, modes, type TrainingSettings } from "./schema.ts";
 
@@ -51,6 +52,7 @@ export function fitProblems(training: TrainingSettings, zones: Zones): Problem[]
     ...gpuProblems(training, nodes),
     ...worldSizeProblems(training, all.length, nodes),
     ...masterProblems(training, nodes),
+    ...syncProblems(training, nodes),
   ];
 }
 
@@ -117,4 +119,19 @@ function masterProblems({ masterAddr }: TrainingSettings, nodes: readonly Traini
   const some = nodes.slice(0, 8).map(({ name, privateIp }) => `${privateIp} (${name})`);
   const message = `must be the address of a node that trains: ${some.join(", ")}${nodes.length > 8 ? ", …" : ""}`;
   return [{ key: "masterAddr", message, given: masterAddr }];
+}
+
+/** The image's own scripts average gradients, as the guide has them. */
+const imageScripts = ["mnist_dist.py", "pytorch_multi_gpu_test.py"];
+
+function syncProblems(training: TrainingSettings, nodes: readonly TrainingNode[]): Problem[] {
+  const { sync, script } = training;
+  if (sync === "ddp") return [];
+  if (nodes.length * ranksPerNode(training, nodes) === 1) {
+    const message = `${sync} is a way to bring several ranks together; there is 1 rank. Leave it out, or train with more ranks`;
+    return [{ key: "sync", message, given: sync }];
+  }
+  if (script.source !== "image" || !imageScripts.includes(posix.basename(script.path))) return [];
+  const message = `the image's ${posix.basename(script.path)} knows no mode but ddp; upload the project's: training.script.path: scripts/train/mnist_dist.py`;
+  return [{ key: "sync", message, given: sync }];
 }

@@ -1,12 +1,10 @@
 /** The settings of a run, and what each way of training of QingCloud's PyTorch guide takes where they say nothing. */
 import { posix } from "node:path";
 import { z } from "zod";
+import { sync, syncOptions, unusedOptions } from "./sync.ts";
+import { decimal } from "./values.ts";
 
-/** `pulumi config set` keeps a number with a point as text, and a whole number in a list of texts as a number. */
-const decimal = z.preprocess(
-  (value) => (typeof value === "string" && /^-?\d*\.?\d+(e-?\d+)?$/i.test(value) ? Number(value) : value),
-  z.number(),
-);
+/** `pulumi config set` keeps a whole number in a list of texts as a number. */
 const argument = z.preprocess((value) => (typeof value === "number" ? String(value) : value), z.string());
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, { error: "must be 64 hexadecimal digits in lower case" });
@@ -140,6 +138,9 @@ export const trainingSchema = z
     lr: decimal.pipe(z.number().positive()).default(0.01),
     momentum: decimal.pipe(z.number().min(0).lt(1)).default(0.5),
     seed: z.number().int().min(0).default(1),
+    /** How ranks bring what they have learnt together. */
+    sync: sync.default("ddp"),
+    syncOptions: syncOptions.prefault({}),
     checkpointEverySteps: z.number().int().min(1).default(50),
     /** Names of the nodes that train, in the order of their ranks; absent: all, or as many as `worldSize` needs. */
     nodes: z.array(z.string().min(1)).min(1).optional(),
@@ -153,6 +154,11 @@ export const trainingSchema = z
     wait: z.boolean().default(false),
     maxDuration: z.number().int().min(1).default(86_400),
   })
+  .superRefine((given, context) => {
+    for (const { option, message } of unusedOptions(given.sync, given.syncOptions)) {
+      context.addIssue({ code: "custom", path: ["syncOptions", option], message });
+    }
+  })
   .transform((given) => {
     const guide = guideScript(given);
     const from = given.script.source ?? (given.script.path === undefined ? guide.source : "upload");
@@ -162,7 +168,11 @@ export const trainingSchema = z
     const files = given.script.files ?? [...(ownFiles ?? [])];
     // Scripts of an image have the digits beside them.
     const ownData = from === "image" || given.dataset !== "digits" ? undefined : digits;
-    return { ...given, data: given.data ?? ownData, script: { ...given.script, source: from, path, files } };
+    return {
+      ...given,
+      data: given.data ?? ownData,
+      script: { ...given.script, source: from, path, files },
+    };
   })
   .refine(
     ({ runtime: on, script: { source: from, sha256 } }) =>

@@ -76,6 +76,15 @@ describe("defaults", () => {
         lr: 0.01,
         momentum: 0.5,
         seed: 1,
+        sync: "ddp",
+        syncOptions: {
+          every: 20,
+          precision: "fp16",
+          rank: 4,
+          warmupSteps: 0,
+          outerLr: 0.7,
+          outerMomentum: 0.9,
+        },
         checkpointEverySteps: 50,
         masterPort: 29500,
         requireGpu: false,
@@ -175,6 +184,46 @@ describe("bad input is told with key, what is allowed and what was given", () =>
       "a script of the image without its whole path",
       { ...plain, training: { script: { source: "image", path: "mnist.py" } } },
       ["crosszone:training.script: source image needs an absolute path on the nodes"],
+    ],
+    [
+      "a sync mode that there is not",
+      { ...plain, training: { sync: "fp8" } },
+      [
+        'crosszone:training.sync: Invalid option: expected one of "ddp"|"fp16"|"bf16"|"powersgd"|"local-sgd"|"diloco" (given: "fp8")',
+      ],
+    ],
+    [
+      "options of another sync mode",
+      { ...plain, training: { sync: "local-sgd", syncOptions: { every: 5, precision: "int8", rank: 2 } } },
+      [
+        'crosszone:training.syncOptions.precision: is of sync diloco; sync local-sgd has every, warmupSteps. Leave it out, or change training.sync (given: "int8")',
+        "crosszone:training.syncOptions.rank: is of sync powersgd; sync local-sgd has every, warmupSteps. Leave it out, or change training.sync (given: 2)",
+      ],
+    ],
+    [
+      "options of sync ddp, which has none",
+      { ...plain, training: { syncOptions: { warmupSteps: 10 } } },
+      [
+        "crosszone:training.syncOptions.warmupSteps: is of sync powersgd and local-sgd; sync ddp has no options. Leave it out, or change training.sync (given: 10)",
+      ],
+    ],
+    [
+      "a sync mode for one rank",
+      { ...plain, zones: [zoneOf("beijing", 1)], training: { mode: "single", sync: "diloco" } },
+      [
+        'crosszone:training.sync: diloco is a way to bring several ranks together; there is 1 rank. Leave it out, or train with more ranks (given: "diloco")',
+      ],
+    ],
+    [
+      "a sync mode for the image's own script",
+      {
+        ...plain,
+        zones: [zoneOf("beijing", 1, { nodes: 2 })],
+        training: { mode: "distributed", sync: "fp16" },
+      },
+      [
+        "crosszone:training.sync: the image's mnist_dist.py knows no mode but ddp; upload the project's: training.script.path: scripts/train/mnist_dist.py (given: \"fp16\")",
+      ],
     ],
     [
       "the hash of a script inside a container's image",

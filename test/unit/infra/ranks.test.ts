@@ -34,6 +34,22 @@ describe("the command of a launch", () => {
   });
 
   test.each([
+    [{ sync: "fp16" }, "--sync fp16"],
+    [{ sync: "powersgd", syncOptions: { rank: 2 } }, "--sync powersgd --powersgd-rank 2 --sync-warmup 0"],
+    [
+      { sync: "local-sgd", syncOptions: { warmupSteps: 7 } },
+      "--sync local-sgd --sync-every 20 --sync-warmup 7",
+    ],
+    [
+      { sync: "diloco", syncOptions: { every: 50, precision: "int8", outerLr: "0.5" } },
+      "--sync diloco --sync-every 50 --sync-precision int8 --outer-lr 0.5 --outer-momentum 0.9",
+    ],
+  ])("tells a script how ranks come together: %j", (training, expected) => {
+    const [command] = commandsOf({ ...training, script: { args: ["--log-interval", "5"] } });
+    expect(command?.join(" ")).toMatch(new RegExp(` --seed 1 ${expected} --log-interval 5$`));
+  });
+
+  test.each([
     [
       "distributed",
       [zoneOf("beijing", 1, { nodes: 2 })],
@@ -109,6 +125,9 @@ describe("the command of a launch", () => {
       { momentum: 0.3 },
       { seed: 3 },
       { masterPort: 3333 },
+      { sync: "fp16" },
+      { sync: "diloco" },
+      { sync: "diloco", syncOptions: { every: 30 } },
       { script: { args: ["--no-cuda"] } },
     ];
     isUnique([{}, ...settings].map((training) => JSON.stringify(commandsOf(training))));
