@@ -66,6 +66,8 @@ export const configSchema = z
         topology: z.enum(["mesh", "star"]).default("mesh"),
         intranet: z.enum(["auto", "off"]).default("auto"),
         check: z.enum(["quick", "full", "off"]).default("quick"),
+        /** Largest packet, bytes; absent: what the kind leaves of 1,500. */
+        mtu: z.number().int().min(576).max(1500).optional(),
       })
       .prefault({}),
     operatorCidrs: z

@@ -11,7 +11,7 @@ import type { Existing } from "../existing/join.ts";
 import type { Plan } from "../plan/plan.ts";
 import { type Effort, pathCheck, reachCheck } from "./path.ts";
 import type { PublicAddress } from "./router.ts";
-import { limitsOf, Tunnel } from "./tunnel.ts";
+import { Tunnel } from "./tunnel.ts";
 import { type Node, Zone, type ZoneArgs } from "./zone.ts";
 
 export interface NetworkArgs {
@@ -72,11 +72,12 @@ export class Network extends ComponentResource {
       const zones = [this.#zone(one), this.#zone(other)] as const;
       return new Tunnel(tunnel.name, { plan: tunnel, mark, zones, check }, child);
     });
-    const pathChecks = [
-      ...this.tunnels.flatMap((tunnel) => tunnel.pathCheck ?? []),
+    const paths = new Map([
+      ...this.tunnels.map((tunnel) => [tunnel.plan.name, tunnel.pathCheck] as const),
       ...(check === "off" ? [] : this.#checkRelayed(plan, check)),
-    ];
-    this.checks = [...pathChecks, ...(check === "off" ? [] : this.#checkNodes(plan, pathChecks))];
+    ]);
+    const pathChecks = [...paths.values()].flatMap((each) => each ?? []);
+    this.checks = [...pathChecks, ...(check === "off" ? [] : this.#checkNodes(plan, paths))];
     this.registerOutputs({});
   }
 
@@ -98,33 +99,27 @@ export class Network extends ComponentResource {
   }
 
   /** Pairs of zones that no tunnel joins: between spokes of a star, packets pass two. */
-  #checkRelayed({ paths }: Plan, effort: Effort): PathCheck[] {
+  #checkRelayed({ paths }: Plan, effort: Effort) {
     const joined = new Set(this.tunnels.map(({ plan }) => plan.name));
     return paths
       .filter(({ name }) => !joined.has(name))
-      .flatMap(({ name, zones: [one, other], mtu }) => {
+      .map(({ name, zones: [one, other], mtu }) => {
         const legs = this.tunnels.filter(
           ({ plan }) => plan.zones.includes(one) || plan.zones.includes(other),
         );
-        const through = legs.flatMap(({ sides }) => sides);
-        const limits = legs.flatMap(({ plan }) =>
-          limitsOf(
-            plan,
-            plan.zones.map((name) => this.#zone(name)),
-          ),
-        );
         const zones = [this.#zone(one), this.#zone(other)] as const;
-        return pathCheck(name, { zones, mtu, effort, through, limits: [...new Set(limits)] }, this) ?? [];
+        return [name, pathCheck(name, { zones, mtu, effort, tunnels: legs }, this)] as const;
       });
   }
 
   /** Nodes beside the first of each zone, which the paths are checked between. */
-  #checkNodes({ paths }: Plan, after: readonly PathCheck[]): ReachCheck[] {
+  #checkNodes({ paths }: Plan, checks: ReadonlyMap<string, PathCheck | undefined>): ReachCheck[] {
+    const after = [...checks.values()].flatMap((each) => each ?? []);
     return this.zones.flatMap(({ plan: { name }, nodes }) => {
-      const peers = paths.flatMap(({ zones: [one, other], mtu }) => {
+      const peers = paths.flatMap(({ name: path, zones: [one, other], mtu }) => {
         const peer = one === name ? other : other === name ? one : undefined;
         const node = peer === undefined ? undefined : this.#zone(peer).nodes[0];
-        return node === undefined ? [] : [{ node, mtu }];
+        return node === undefined ? [] : [{ node, mtu: checks.get(path)?.mtu ?? mtu }];
       });
       const through = this.tunnels.flatMap(({ sides }) => sides);
       if (peers.length === 0) return [];

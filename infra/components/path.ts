@@ -1,29 +1,42 @@
 /** The proof that two zones reach each other. */
-import type { ComponentResource, CustomResource, Output } from "@pulumi/pulumi";
+import { all, type ComponentResource, type CustomResource, type Input } from "@pulumi/pulumi";
 import { PathCheck, ReachCheck } from "../../provider/index.ts";
+import { goodputShare } from "../plan/goodput.ts";
+import type { TunnelPlan } from "../plan/tunnels.ts";
 import type { Node, Zone } from "./zone.ts";
 
 export type Effort = "quick" | "full";
 
+/** A tunnel on the way, as a check looks at it. */
+export interface PathTunnel {
+  readonly plan: TunnelPlan;
+  readonly zones: readonly [Zone, Zone];
+  readonly sides: readonly [CustomResource, CustomResource];
+}
+
 export interface PathArgs {
   readonly zones: readonly [Zone, Zone];
-  /** Largest packet that must pass, bytes. */
+  /** Packet that should pass, bytes. */
   readonly mtu: number;
   readonly effort: Effort;
-  /** The sides of the tunnels on the way. */
-  readonly through: readonly CustomResource[];
-  /** Of those that go over the internet, the zones' bandwidths, Mbit/s. */
-  readonly limits: readonly Output<number>[];
+  /** One, or two through the hub of a star. */
+  readonly tunnels: readonly PathTunnel[];
 }
 
 /** Checks between the first nodes of both zones, and again when a tunnel, a node or a bandwidth changes. */
 export function pathCheck(
   name: string,
-  { zones, mtu, effort, through, limits }: PathArgs,
+  { zones, mtu, effort, tunnels }: PathArgs,
   parent: ComponentResource,
 ): PathCheck | undefined {
   const [from, to] = zones.map((zone) => zone.nodes[0]);
   if (from === undefined || to === undefined) return undefined;
+  const through = tunnels.flatMap(({ sides }) => sides);
+  // Over an intranet no EIP bounds what passes.
+  const bought = tunnels.flatMap(({ plan, zones: ends }) =>
+    plan.over === "internet" ? ends.map(({ eip }) => eip.bandwidth) : [],
+  );
+  const kind = tunnels[0]?.plan.kind;
   return new PathCheck(
     name,
     {
@@ -31,10 +44,24 @@ export function pathCheck(
       to: { connection: to.connection, address: to.plan.privateIp },
       mtu,
       effort,
+      tunnels: tunnels.map(({ plan, zones: ends, sides }) => ({
+        kind: plan.kind,
+        over: plan.over,
+        ends: ([0, 1] as const).map((here) => ({
+          zone: ends[here].plan.zoneId,
+          vpcId: ends[here].router.id,
+          staticId: sides[here].id,
+          networks: [...plan.networks[here]],
+          ...(plan.over === "internet" ? { bandwidthMbps: ends[here].eip.bandwidth } : {}),
+        })),
+      })),
+      ...(bought.length === 0 || kind === undefined
+        ? {}
+        : { expectedMbps: all(bought).apply((mbps) => Math.min(...mbps) * goodputShare(kind, mtu)) }),
       triggers: [
         ...through.map((each) => each.id),
         ...[from, to].map((node) => node.instance.id),
-        ...limits.map((bandwidth) => bandwidth.apply((mbps) => `${mbps} Mbit/s`)),
+        ...[...new Set(bought)].map((bandwidth) => bandwidth.apply((mbps) => `${mbps} Mbit/s`)),
       ],
     },
     {
@@ -48,7 +75,7 @@ export function pathCheck(
 export interface ReachArgs {
   readonly node: Node;
   /** First nodes of the other zones, with the largest packet that must pass to them, bytes. */
-  readonly peers: readonly { readonly node: Node; readonly mtu: number }[];
+  readonly peers: readonly { readonly node: Node; readonly mtu: Input<number> }[];
   /** The sides of all tunnels. */
   readonly through: readonly CustomResource[];
   /** That the first nodes reach each other: where they do not, that is told, not what follows from it. */

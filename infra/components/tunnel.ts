@@ -21,7 +21,8 @@ export interface TunnelArgs {
 /** A tunnel between two zones' routers, a router static at each side, and the proof that it carries packets. */
 export class Tunnel extends ComponentResource {
   readonly plan: TunnelPlan;
-  readonly sides: readonly CustomResource[];
+  readonly sides: readonly [CustomResource, CustomResource];
+  readonly zones: readonly [Zone, Zone];
   /** Absent with `tunnel.check: off`. */
   readonly pathCheck: PathCheck | undefined;
 
@@ -32,8 +33,9 @@ export class Tunnel extends ComponentResource {
   ) {
     super("crosszone:network:Tunnel", name, {}, options);
     this.plan = plan;
+    this.zones = zones;
     const key = plan.kind === "ipsec" ? new PresharedKey(name, {}, { parent: this }) : undefined;
-    this.sides = ([0, 1] as const).map((here) => {
+    const side = (here: 0 | 1): CustomResource => {
       const [zone, peer] = here === 0 ? zones : [zones[1], zones[0]];
       const there = here === 0 ? 1 : 0;
       const common = {
@@ -61,15 +63,12 @@ export class Tunnel extends ComponentResource {
         },
         sideOptions,
       );
-    });
+    };
+    this.sides = [side(0), side(1)];
     this.pathCheck =
       check === "off"
         ? undefined
-        : pathCheck(
-            name,
-            { zones, mtu: plan.mtu, effort: check, through: this.sides, limits: limitsOf(plan, zones) },
-            this,
-          );
+        : pathCheck(name, { zones, mtu: plan.mtu, effort: check, tunnels: [this] }, this);
     this.registerOutputs({ kind: plan.kind });
   }
 
@@ -84,15 +83,11 @@ export class Tunnel extends ComponentResource {
       encrypted: kind === "ipsec",
       up: output(measured?.up ?? null),
       rttMs: output(measured?.rttMs ?? null),
+      lossPercent: output(measured?.lossPercent ?? null),
       goodputMbps: output(measured?.goodputMbps ?? null),
-      mtu,
+      mtu: output(measured?.mtu ?? mtu),
     };
   }
-}
-
-/** The bandwidths that a tunnel's packets share. */
-export function limitsOf({ over }: TunnelPlan, zones: readonly Zone[]): Output<number>[] {
-  return over === "internet" ? zones.map(({ eip }) => eip.bandwidth) : [];
 }
 
 interface TunnelOutput {
@@ -104,6 +99,9 @@ interface TunnelOutput {
   /** Null where it was not checked. */
   up: Output<boolean | null>;
   rttMs: Output<number | null>;
+  lossPercent: Output<number | null>;
+  /** Null also where a training was under way when it was checked. */
   goodputMbps: Output<number | null>;
-  mtu: number;
+  /** As found; the plan's where it was not checked. */
+  mtu: Output<number>;
 }

@@ -23,8 +23,8 @@ export interface ZonePlan {
   readonly shape: ZoneConfig["shape"];
   readonly nodes: readonly NodePlan[];
   readonly rules: readonly RulePlan[];
-  /** Networks that are reached through tunnels, with the largest packet that passes. */
-  readonly routes: readonly { readonly network: string; readonly mtu: number }[];
+  /** Networks that are reached through tunnels. */
+  readonly routes: readonly string[];
 }
 
 export interface NodePlan {
@@ -59,10 +59,7 @@ export function makePlan(config: Config): Plan {
         tunnelRules(link.kind, { zone: peer, over: link.over }),
       ),
     ],
-    routes: (pathsOf.get(zone.name) ?? []).map(({ peer, link }) => ({
-      network: networks.get(peer) ?? "",
-      mtu: link.mtu,
-    })),
+    routes: (pathsOf.get(zone.name) ?? []).flatMap(({ peer }) => networks.get(peer) ?? []),
   }));
   return {
     vpcNetwork: config.vpcNetwork,

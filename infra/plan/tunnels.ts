@@ -10,6 +10,7 @@ interface Wanted {
     readonly kind: TunnelPlan["kind"] | "none";
     readonly topology: Topology;
     readonly intranet: "auto" | "off";
+    readonly mtu?: number | undefined;
   };
 }
 
@@ -59,7 +60,7 @@ export function countTunnels(zones: number, topology: Topology): number {
 
 /** Every pair of zones; in a star only the first zone, where the master is, with each other one. */
 export function planTunnels({ zones, tunnel }: Wanted): TunnelPlan[] {
-  const { kind, topology } = tunnel;
+  const { kind, topology, mtu } = tunnel;
   if (kind === "none") return [];
   const isStar = topology === "star";
   return pairs(isStar ? zones.slice(0, 1) : zones, zones).map(([one, other], index) => {
@@ -69,7 +70,7 @@ export function planTunnels({ zones, tunnel }: Wanted): TunnelPlan[] {
       zones: [one.name, other.name] as const,
       over: tunnel.intranet === "auto" && one.zoneId === other.zoneId ? "intranet" : "internet",
       networks: [[one, ...relayed].map(({ network }) => network), [other.network]] as const,
-      mtu: mtus[kind],
+      mtu: mtu ?? mtus[kind],
     };
     if (kind === "ipsec") return { ...common, kind };
     const address = (host: number) => addressIn(pointToPoint, index * 256 + host);

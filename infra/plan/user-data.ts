@@ -4,8 +4,12 @@ export interface UserData {
   /** The node's host key, in OpenSSH's form. */
   readonly hostPrivateKey: string;
   readonly gateway: string;
-  readonly routes: readonly { readonly network: string; readonly mtu: number }[];
+  /** Networks that are reached through tunnels. */
+  readonly routes: readonly string[];
 }
+
+/** What passes through either kind of tunnel: another kind is no reason for another node. Launchers set what was found. */
+const bootMtu = 1400;
 
 /**
  * The route MTU keeps every packet small enough for the tunnel: a router cannot be told to clamp TCP's segment size.
@@ -26,5 +30,5 @@ if ! cmp -s $key.new $key; then
   systemctl restart ssh 2>/dev/null || systemctl restart sshd 2>/dev/null || kill -HUP "$(cat /run/sshd.pid)"
 fi
 rm -f $key.new
-${routes.map(({ network, mtu }) => `ip route replace ${network} via ${gateway} mtu ${mtu}\n`).join("")}`;
+${routes.map((network) => `ip route replace ${network} via ${gateway} mtu ${bootMtu}\n`).join("")}`;
 }

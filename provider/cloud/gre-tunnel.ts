@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { defineResource } from "../resource.ts";
-import { lifeOfStatic, networks, packed, split, staticInputs, staticOutputs } from "./statics.ts";
+import { type Found, lifeOfStatic, networks, packed, split, staticInputs, staticOutputs } from "./statics.ts";
 
-const staticType = 6;
+export const greType = 6;
 const largestKey = 2 ** 32 - 1;
 
 const inputs = z.strictObject({
@@ -48,23 +48,24 @@ export const greTunnel = defineResource({
 
   ...lifeOfStatic<z.output<typeof inputs>>({
     what: "GRE tunnel",
-    types: [staticType],
-    typeOf: () => staticType,
+    types: [greType],
+    typeOf: () => greType,
     toValues: (given) => ({
       val1: [given.remoteAddress, given.key ?? "", given.localAddress, given.peerAddress].join("|"),
       val2: given.targetNetworks.join("|"),
     }),
-    fromValues(found) {
-      const [remoteAddress = "", key = "", localAddress = "", peerAddress = ""] = (found.val1 ?? "").split(
-        "|",
-      );
-      return {
-        remoteAddress,
-        ...(key === "" ? {} : { key: Number(key) }),
-        localAddress,
-        peerAddress,
-        targetNetworks: split(found.val2),
-      };
-    },
+    fromValues: readGre,
   }),
 });
+
+/** The tunnel that a static of the type is. */
+export function readGre(found: Pick<Found, "val1" | "val2">) {
+  const [remoteAddress = "", key = "", localAddress = "", peerAddress = ""] = (found.val1 ?? "").split("|");
+  return {
+    remoteAddress,
+    ...(key === "" ? {} : { key: Number(key) }),
+    localAddress,
+    peerAddress,
+    targetNetworks: split(found.val2),
+  };
+}

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { defineResource } from "../resource.ts";
-import { lifeOfStatic, networks, packed, split, staticInputs, staticOutputs } from "./statics.ts";
+import { type Found, lifeOfStatic, networks, packed, split, staticInputs, staticOutputs } from "./statics.ts";
 import { distinctNetworks } from "./tunnels.ts";
 
-const staticType = 7;
+export const ipsecType = 7;
 const mode = z.enum(["main", "aggrmode"]);
 
 const inputs = z.strictObject({
@@ -35,8 +35,8 @@ export const ipsecTunnel = defineResource({
 
   ...lifeOfStatic<z.output<typeof inputs>>({
     what: "IPSec tunnel",
-    types: [staticType],
-    typeOf: () => staticType,
+    types: [ipsecType],
+    typeOf: () => ipsecType,
     toValues: (given) => ({
       val1: [
         given.remoteAddress,
@@ -48,21 +48,27 @@ export const ipsecTunnel = defineResource({
       val3: given.targetNetworks.join("|"),
       val4: given.mode,
     }),
-    fromValues(found, known) {
-      const { remoteAddress, algorithm, presharedKey, remoteId } = unpack(found.val1 ?? "");
-      const isDefaultId = remoteId === "" || (remoteId === remoteAddress && known?.remoteId === undefined);
-      return {
-        remoteAddress,
-        ...(isDefaultId ? {} : { remoteId }),
-        algorithm: algorithm || "aes",
-        presharedKey,
-        localNetworks: split(found.val2),
-        targetNetworks: split(found.val3),
-        mode: mode.parse(found.val4 || "main"),
-      };
-    },
+    fromValues: readIpsec,
   }),
 });
+
+/** The tunnel that a static of the type is. */
+export function readIpsec(
+  found: Pick<Found, "val1" | "val2" | "val3" | "val4">,
+  known?: { readonly remoteId?: string | undefined },
+) {
+  const { remoteAddress, algorithm, presharedKey, remoteId } = unpack(found.val1 ?? "");
+  const isDefaultId = remoteId === "" || (remoteId === remoteAddress && known?.remoteId === undefined);
+  return {
+    remoteAddress,
+    ...(isDefaultId ? {} : { remoteId }),
+    algorithm: algorithm || "aes",
+    presharedKey,
+    localNetworks: split(found.val2),
+    targetNetworks: split(found.val3),
+    mode: mode.parse(found.val4 || "main"),
+  };
+}
 
 /** `remote|algorithm|key|id`; the documentation's own example leaves the algorithm's place out. */
 function unpack(val1: string) {

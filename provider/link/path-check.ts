@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { abortableDelay } from "../../qingcloud/delay.ts";
 import { type Context, defineResource } from "../resource.ts";
-import { nodeScript } from "./node-script.ts";
-import { type Connection, connectionInput, openSession } from "./ssh.ts";
+import { type Cause, diagnose, diagnoseBandwidth, diagnoseRoutes } from "./diagnosis.ts";
+import { type Effort, type Probed, probeBothWays } from "./path-probe.ts";
+import { connectionInput } from "./ssh.ts";
+import { lookAtTunnel, type TunnelFacts, tunnelInput } from "./tunnel-facts.ts";
 import { inTurn } from "./turns.ts";
 
 const side = z.strictObject({
@@ -11,52 +13,77 @@ const side = z.strictObject({
 });
 
 const outputs = z.object({
-  up: z.boolean().describe("Whether each node reaches the other with full-size packets."),
+  up: z.boolean().describe("Whether each node reaches the other with whole packets."),
   rttMs: z.number().describe("Mean round-trip time of full-size packets, milliseconds."),
-  goodputMbps: z.number().describe("What TCP carries, Mbit/s, the slower of the two directions."),
-  mtu: z.number().int().describe("Size of the packets that were sent, bytes."),
+  lossPercent: z.number().describe("Small packets that were not answered, per cent, the worse direction."),
+  goodputMbps: z
+    .number()
+    .nullable()
+    .describe(
+      "What TCP carries, Mbit/s, the slower of the two directions; null where a training was under way, which it would disturb.",
+    ),
+  mtu: z.number().int().describe("Largest packet that passes in both directions, bytes."),
 });
 
-/** What path_check.py says of a path. */
-export const probed = z.object({
-  reachable: z.boolean(),
-  rttMs: z.number().nullable(),
-  lossPercent: z.number().nullable(),
-  fullSizePasses: z.boolean(),
-  goodputMbps: z.number().nullish(),
-  error: z.object({ code: z.string(), message: z.string() }).nullish(),
-});
-
-type Probed = z.output<typeof probed>;
-
-/** Seconds of bulk transfer and number of pings in each direction. */
-const effort = { quick: { seconds: 1, pings: 3 }, full: { seconds: 5, pings: 20 } } as const;
-const loginTimeoutMs = 15_000;
+/** Of each direction. */
+const efforts: Record<"quick" | "full", Omit<Effort, "mtu">> = {
+  quick: { seconds: 0.8, pings: 3, isThorough: false },
+  full: { seconds: 5, pings: 20, isThorough: true },
+};
 const retryPauseMs = 300;
 /** A new tunnel takes seconds to negotiate; one that does not answer for this long is broken. */
 const patienceMs = 60_000;
+/** Below this part of what the headers leave of the purchase, something is wrong. */
+const leastShare = 0.5;
+
+const inputs = z.strictObject({
+  from: side.describe("One node."),
+  to: side.describe("The other node."),
+  mtu: z
+    .number()
+    .int()
+    .min(576)
+    .max(1500)
+    .describe(
+      "Packet that should pass unfragmented, bytes. On a path that tells senders of less, less is found.",
+    ),
+  effort: z
+    .enum(["quick", "full"])
+    .default("quick")
+    .describe(
+      "0.8 s or 5 s of bulk transfer in each direction; full also looks for a larger packet that passes.",
+    ),
+  tunnels: z
+    .array(tunnelInput)
+    .default([])
+    .describe("On the way: what is wrong with them is looked for where packets do not pass."),
+  expectedMbps: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "What TCP should carry by what was bought, Mbit/s. Half of it is too little: full fails, quick warns, and fails where it finds the cause.",
+    ),
+  triggers: z.array(z.string()).default([]).describe("Checked again when one changes, e.g. a tunnel's id."),
+});
+type Wanted = z.output<typeof inputs>;
 
 export const pathCheck = defineResource({
   type: "qingcloud:link:PathCheck",
   description:
-    "Proves that two nodes reach each other through the tunnel with full-size packets, in both directions, and measures it. Fails with the reason where they do not: no answer, or a packet size that does not pass (which would let training hang).",
-  inputs: z.strictObject({
-    from: side.describe("One node."),
-    to: side.describe("The other node."),
-    mtu: z.number().int().min(576).max(9000).describe("Largest packet that must pass unfragmented, bytes."),
-    effort: z
-      .enum(["quick", "full"])
-      .default("quick")
-      .describe("1 s or 5 s of bulk transfer in each direction."),
-    triggers: z.array(z.string()).default([]).describe("Checked again when one changes, e.g. a tunnel's id."),
-  }),
+    "Proves that two nodes reach each other through the tunnel with full-size packets, in both directions, and measures it. Where they do not, it looks at both ends by the API, and fails with what is wrong and what to do.",
+  inputs,
   outputs,
   replaceOn: [],
   isMeasured: true,
+  // A state of before they were inputs: they alone are no reason to check again.
+  isSame: (property, { inputs: { tunnels, expectedMbps } }) =>
+    (property === "tunnels" && tunnels === undefined) ||
+    (property === "expectedMbps" && expectedMbps === undefined),
   secrets: ["from", "to"],
 
-  async create(context, inputs) {
-    return { id: `${inputs.from.address}-${inputs.to.address}`, outputs: await check(context, inputs) };
+  async create(context, given) {
+    return { id: `${given.from.address}-${given.to.address}`, outputs: await check(context, given) };
   },
   async read(_context, _id, known) {
     return known;
@@ -65,75 +92,129 @@ export const pathCheck = defineResource({
   async delete() {},
 });
 
-interface Side {
-  readonly connection: Connection;
-  readonly address: string;
-}
+type Measured = z.output<typeof outputs>;
 
-interface Wanted {
-  readonly from: Side;
-  readonly to: Side;
-  readonly mtu: number;
-  readonly effort: keyof typeof effort;
-}
-
-async function check(context: Context, wanted: Wanted): Promise<z.output<typeof outputs>> {
-  const forth = await untilPassing(context, wanted.from, wanted.to, wanted);
-  const back = await untilPassing(context, wanted.to, wanted.from, wanted);
-  return {
+async function check(context: Context, wanted: Wanted): Promise<Measured> {
+  const found = await untilPassing(context, wanted);
+  return await judged(context, wanted, {
     up: true,
-    rttMs: forth.rttMs ?? 0,
-    goodputMbps: Math.min(forth.goodputMbps ?? 0, back.goodputMbps ?? 0),
-    mtu: wanted.mtu,
-  };
+    rttMs: found[0]?.rttMs ?? 0,
+    lossPercent: Math.max(...found.map(({ lossPercent }) => lossPercent ?? 0)),
+    goodputMbps: slower(found),
+    mtu: Math.min(...found.map(({ mtu }) => mtu ?? wanted.mtu)),
+  });
 }
 
-/** Only silence is waited out: a size that does not pass, or a closed port, is a fault at once. */
-async function untilPassing(context: Context, from: Side, to: Side, wanted: Wanted): Promise<Probed> {
-  // At the same time, paths of one EIP would each measure a part of its bandwidth.
-  const routers = [from, to].map(({ connection }) => connection.host);
+/** Null where one direction was not measured. */
+function slower(found: readonly Probed[]): number | null {
+  const goodputs = found.flatMap(({ goodputMbps }) => goodputMbps ?? []);
+  return goodputs.length < found.length ? null : Math.min(...goodputs);
+}
+
+/** Only silence is waited out, as long as both ends look right: what is wrong there, a size that does not pass or a closed port is a fault at once. */
+async function untilPassing(context: Context, wanted: Wanted): Promise<readonly Probed[]> {
   let spentMs = 0;
+  let before: readonly Cause[] = [];
   for (;;) {
-    const found = await inTurn(routers, async () => {
-      context.signal.throwIfAborted();
-      const began = Date.now();
-      const answer = await probe(context, from, to, wanted);
-      spentMs += Date.now() - began + retryPauseMs;
-      return answer;
-    });
-    if (found.error == null && found.fullSizePasses) return found;
-    const reason = found.error?.message ?? `packets of ${wanted.mtu} bytes do not pass`;
-    if (found.reachable || spentMs > patienceMs || Date.now() > context.deadline) {
-      throw new Error(
-        `The path from ${from.address} to ${to.address} does not carry training: ${reason}. Look at the tunnel of both routers (networks, pre-shared key, peer address), at their security groups (from the peer's EIP, or over a zone's intranet its private address: UDP 500, UDP 4500 and esp for IPSec, gre for GRE), and whether both routers were updated.`,
-      );
-    }
-    context.progress(`waiting for the path from ${from.address} to ${to.address}: ${reason}`);
+    const began = Date.now();
+    const found = await probeInTurn(context, wanted, efforts[wanted.effort]).catch(async (error: unknown) =>
+      unreached(error, await causesOf(context, wanted)),
+    );
+    const failed = found.find(({ error }) => error != null);
+    if (failed === undefined) return found;
+    const causes = failed.reachable ? [] : await causesOf(context, wanted, failed);
+    spentMs += Date.now() - began;
+    // Seen twice: the router may be at work for someone else.
+    const certain = causes.filter(({ what }) => before.some((cause) => cause.what === what));
+    before = causes;
+    const isLast = failed.reachable || spentMs > patienceMs || Date.now() > context.deadline;
+    if (isLast || certain.length > 0) throw new Error(failure(failed, wanted, isLast ? causes : certain));
+    context.progress(
+      `waiting for the path from ${failed.from} to ${failed.to}: ${failed.error?.message ?? "no answer"}`,
+    );
     await abortableDelay(retryPauseMs, context.signal);
   }
 }
 
-async function probe(context: Context, from: Side, to: Side, wanted: Wanted): Promise<Probed> {
-  const { seconds, pings } = effort[wanted.effort];
-  const server = await openSession(to.connection, loginTimeoutMs, context.signal);
-  try {
-    const client = await openSession(from.connection, loginTimeoutMs, context.signal);
-    try {
-      const serve = { role: "serve", bindAddress: to.address, maxSeconds: 60 + seconds };
-      const serving = server.start("python3 -", await nodeScript("path_check.py", serve));
-      const { port } = z.object({ port: z.number() }).parse(JSON.parse(await serving.firstLine));
-      const argument = { role: "probe", peer: to.address, port, mtu: wanted.mtu, seconds, pings };
-      const { stdout, stderr, code } = await client.run(
-        "python3 -",
-        await nodeScript("path_check.py", argument),
-      );
-      if (code !== 0)
-        throw new Error(`The path check on ${from.address} failed: ${stderr.trim() || `exit code ${code}`}`);
-      return probed.parse(JSON.parse(stdout));
-    } finally {
-      client.close();
-    }
-  } finally {
-    server.close();
+/** At the same time, paths of one EIP would each measure a part of its bandwidth. */
+function probeInTurn(
+  context: Context,
+  { from, to, mtu }: Wanted,
+  effort: Omit<Effort, "mtu">,
+): Promise<readonly Probed[]> {
+  return inTurn([from.connection.host, to.connection.host], () => {
+    context.signal.throwIfAborted();
+    return probeBothWays(context, [from, to], { ...effort, mtu });
+  });
+}
+
+function lookAtTunnels(context: Context, { tunnels }: Wanted): Promise<TunnelFacts[]> {
+  return Promise.all(tunnels.map((tunnel) => lookAtTunnel(context, tunnel)));
+}
+
+/** @param failed absent where not even the nodes were reached */
+async function causesOf(context: Context, wanted: Wanted, failed?: Probed): Promise<Cause[]> {
+  context.signal.throwIfAborted();
+  const tunnels = await lookAtTunnels(context, wanted);
+  const { from = "", to = "", route, routeBack } = failed ?? {};
+  const routes = [
+    ...(route ? [{ address: from, peer: to, ...route }] : []),
+    ...(routeBack ? [{ address: to, peer: from, ...routeBack }] : []),
+  ];
+  return [
+    ...tunnels.flatMap(diagnose),
+    ...diagnoseRoutes(
+      routes,
+      tunnels.flatMap(({ ends }) => ends),
+    ),
+  ];
+}
+
+/** A node that can not be logged in to: its router may be why. */
+function unreached(error: unknown, causes: readonly Cause[]): never {
+  if (causes.length === 0) throw error;
+  const message = error instanceof Error ? error.message : String(error);
+  throw new Error([`The path could not be checked: ${message}.`, ...causes.map(said)].join("\n"), {
+    cause: error,
+  });
+}
+
+/** What is wrong and what to do, each on a line. */
+function failure({ from, to, error, mtu }: Probed, wanted: Wanted, causes: readonly Cause[]): string {
+  const what = `The path from ${from} to ${to} does not carry training: ${error?.message ?? "no answer"}.`;
+  if (error?.code === "mtu" && mtu !== null) {
+    return `${what} Larger ones vanish on the way and nobody is told (an MTU black hole), on which training would hang. Set crosszone:tunnel.mtu to ${mtu}; or let routers on the way send ICMP "fragmentation needed".`;
   }
+  if (causes.length > 0) return [what, ...causes.map(said)].join("\n");
+  if (error?.code !== "unreachable" || wanted.tunnels.length === 0) return what;
+  return `${what} At both ends the API shows nothing wrong (routers, EIPs, tunnels with their keys and networks, security groups; nodes' routes), so packets are lost between the EIPs: does a carrier block ${wanted.tunnels.some(({ kind }) => kind === "gre") ? "GRE (protocol 47)" : "UDP 500 and 4500"}? tunnel.kind has the other kind.`;
+}
+
+function said({ what, cure }: Cause): string {
+  return `  - ${what}. What to do: ${cure}.`;
+}
+
+/** A quick look that finds too little looks longer before it says so. */
+async function judged(context: Context, wanted: Wanted, first: Measured): Promise<Measured> {
+  const { expectedMbps = 0, effort, from, to } = wanted;
+  const isLow = ({ goodputMbps }: Measured) =>
+    goodputMbps !== null && goodputMbps < leastShare * expectedMbps;
+  if (!isLow(first)) return first;
+  const measured =
+    effort === "full"
+      ? first
+      : {
+          ...first,
+          goodputMbps: slower(await probeInTurn(context, wanted, { ...efforts.full, isThorough: false })),
+        };
+  if (!isLow(measured)) return measured;
+  const causes = diagnoseBandwidth(await lookAtTunnels(context, wanted));
+  const what = `The path between ${from.address} and ${to.address} carries ${measured.goodputMbps?.toFixed(1)} Mbit/s of TCP, far below the ${expectedMbps.toFixed(1)} that the headers leave of the bandwidth that was bought`;
+  const loss =
+    measured.lossPercent > 0 ? ` ${measured.lossPercent} % of small packets were lost on the way.` : "";
+  const unknown = `The EIPs have the bandwidth that was bought.${loss} Is something else using them, or are the routers' types too small?`;
+  const message = causes.length > 0 ? [`${what}.`, ...causes.map(said)].join("\n") : `${what}. ${unknown}`;
+  if (causes.length > 0 || effort === "full") throw new Error(message);
+  context.warn(message);
+  return measured;
 }

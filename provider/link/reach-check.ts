@@ -2,7 +2,7 @@ import { z } from "zod";
 import { abortableDelay } from "../../qingcloud/delay.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { nodeScript } from "./node-script.ts";
-import { probed } from "./path-check.ts";
+import { probed } from "./path-probe.ts";
 import { connectionInput, openSession } from "./ssh.ts";
 
 const loginTimeoutMs = 15_000;

@@ -70,7 +70,7 @@ export async function openSession(
     });
     if (connection.proxy !== undefined) {
       const bastion = await login(connection.proxy, socket, readyTimeoutMs, hops);
-      socket = await forward(bastion, connection.host, connection.port);
+      socket = await forward(bastion, connection, readyTimeoutMs);
     }
     const client = await login(connection, socket, readyTimeoutMs, hops);
     return sessionOver(client, () => {
@@ -122,11 +122,20 @@ async function login(
   });
 }
 
-function forward(bastion: Client, host: string, port: number): Promise<Duplex> {
+/** A bastion waits for minutes for an address that is silent. */
+function forward(
+  bastion: Client,
+  { host, port }: Pick<Endpoint, "host" | "port">,
+  timeoutMs: number,
+): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    bastion.forwardOut("127.0.0.1", 0, host, port, (error, channel) =>
-      error ? reject(error) : resolve(channel),
-    );
+    const silence = new Error(`${host}:${port} did not answer the bastion within ${timeoutMs / 1000} s`);
+    const timer = setTimeout(() => reject(silence), timeoutMs);
+    bastion.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
+      clearTimeout(timer);
+      if (error) reject(error);
+      else resolve(channel);
+    });
   });
 }
 

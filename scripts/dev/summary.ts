@@ -57,10 +57,11 @@ export function summarize(stackOutputs: unknown): string[] {
         .join(", ")}`,
   );
   for (const tunnel of tunnels) {
-    const measured =
-      tunnel.up === null
-        ? "not checked"
-        : `up, RTT ${tunnel.rttMs?.toFixed(1)} ms, ${tunnel.goodputMbps?.toFixed(1)} Mbit/s`;
+    const speed =
+      tunnel.goodputMbps === null
+        ? "speed not measured beside a training"
+        : `${tunnel.goodputMbps.toFixed(1)} Mbit/s`;
+    const measured = tunnel.up === null ? "not checked" : `up, RTT ${tunnel.rttMs?.toFixed(1)} ms, ${speed}`;
     const encrypted = tunnel.encrypted ? "encrypted" : "not encrypted";
     lines.push(
       `tunnel  ${tunnel.zones.join(" - ")}  ${tunnel.kind} over the ${tunnel.over}, ${encrypted}, ${measured}, MTU ${tunnel.mtu}`,

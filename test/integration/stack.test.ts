@@ -79,6 +79,7 @@ test("the outputs are those of the design", async () => {
       encrypted: true,
       up: null,
       rttMs: null,
+      lossPercent: null,
       goodputMbps: null,
       mtu: 1400,
     },

@@ -21,10 +21,19 @@ function begin(given: object, namespace?: string): Python {
   return python;
 }
 
-async function serve(bindAddress: string, namespace?: string): Promise<{ server: Python; port: number }> {
-  const server = begin({ role: "serve", bindAddress, maxSeconds: 30 }, namespace);
-  await expect.poll(() => server.stdout, { timeout: 10_000 }).toMatch(/^\{"port": \d+\}\n/);
-  return { server, port: JSON.parse(server.stdout).port };
+interface Serving {
+  readonly port: number;
+  readonly echoPort: number;
+  readonly isTraining: boolean;
+  readonly route: unknown;
+}
+
+async function serve(bindAddress: string, namespace?: string, peer = bindAddress) {
+  const server = begin({ role: "serve", bindAddress, peer, maxSeconds: 30 }, namespace);
+  await expect.poll(() => server.stdout, { timeout: 10_000 }).toMatch(/^\{"port": \d+.*\}\n/);
+  const serving: Serving = JSON.parse(server.stdout);
+  const { port, echoPort } = serving;
+  return { server, serving, ports: { port, echoPort } };
 }
 
 async function probe(given: object, namespace?: string): Promise<Record<string, unknown>> {
@@ -37,14 +46,17 @@ describe("on loopback", () => {
   const peer = "127.0.0.1";
 
   test("measures round trip, loss and goodput, as the receiver counts it", async () => {
-    const { server, port } = await serve(peer);
-    const found = await probe({ peer, port, mtu: 1400, seconds: 0.5, pings: 3 });
+    const { server, serving, ports } = await serve(peer);
+    expect(serving).toMatchObject({ isTraining: false, route: { via: null, error: null } });
+    const found = await probe({ peer, ...ports, mtu: 1400, seconds: 0.5, pings: 3 });
     expect(found).toEqual({
       reachable: true,
       rttMs: expect.any(Number),
       lossPercent: 0,
       mtu: 1400,
-      fullSizePasses: true,
+      isTold: false,
+      isTraining: false,
+      route: null,
       goodputMbps: expect.any(Number),
     });
     const { code, stdout } = await server.ended;
@@ -139,10 +151,10 @@ describe("between two network namespaces", () => {
       "latency",
       "50ms",
     ]);
-    const { port } = await serve(peer, far);
-    const found = await probe({ peer, port, mtu: 1500, seconds: 2, pings: 2 }, near);
+    const { ports } = await serve(peer, far);
+    const found = await probe({ peer, ...ports, mtu: 1500, seconds: 2, pings: 2 }, near);
     await run("tc", ["-n", near, "qdisc", "del", "dev", "eth0", "root"]);
-    expect(found).toMatchObject({ reachable: true, fullSizePasses: true, mtu: 1500 });
+    expect(found).toMatchObject({ reachable: true, mtu: 1500, lossPercent: 0 });
     expect(found.goodputMbps).toBeGreaterThan(16);
     expect(found.goodputMbps).toBeLessThan(20);
   }, 30_000);
@@ -162,7 +174,9 @@ describe("between two network namespaces", () => {
           rttMs: expect.any(Number),
           lossPercent: 0,
           mtu: 1500,
-          fullSizePasses: true,
+          isTold: false,
+          isTraining: false,
+          route: null,
           goodputMbps: null,
         },
         {
@@ -171,45 +185,100 @@ describe("between two network namespaces", () => {
           rttMs: null,
           lossPercent: 100,
           mtu: null,
-          fullSizePasses: false,
+          isTold: false,
+          isTraining: false,
+          route: { via: null, error: null },
           goodputMbps: null,
-          error: {
-            code: "unreachable",
-            message: expect.stringMatching(
-              /^192\.168\.2\.77 answers no ping: the tunnel is down, a route is missing/,
-            ),
-          },
+          error: { code: "unreachable", message: "192.168.2.77 answers no ping" },
         },
       ],
     });
   }, 30_000);
 
+  test("a larger packet than asked for is found where the look is thorough", async () => {
+    const { ports } = await serve(peer, far);
+    const found = await probe({ peer, ...ports, mtu: 1300, isThorough: true, pings: 1 }, near);
+    expect(found).toMatchObject({ reachable: true, mtu: 1500, isTold: false });
+  }, 30_000);
+
+  test("packets that are lost are counted", async () => {
+    const drop = "add table ip t; add chain ip t in { type filter hook input priority 0; }; ";
+    const { ports } = await serve(peer, far);
+    // Every fifth packet to the echo, for as long as the test lasts.
+    const rule = `${drop}add rule ip t in udp dport ${ports.echoPort} numgen inc mod 5 0 drop`;
+    await run("ip", ["netns", "exec", far, "nft", rule]);
+    const found = await probe({ peer, ...ports, mtu: 1500, pings: 5 }, near);
+    await run("ip", ["netns", "exec", far, "nft", "delete table ip t"]);
+    expect(found).toMatchObject({ reachable: true, lossPercent: 20 });
+  }, 30_000);
+
+  test("a path that tells senders of its smaller MTU is used as it is", async () => {
+    const beyond = "192.168.3.2";
+    const router = `pathcheck-${process.pid}-r`;
+    const link = async (namespace: string, device: string, address: string, mtu: string) => {
+      const at = ["-n", router, "link", "add", device, "mtu", mtu, "type", "veth"];
+      await ip(...at, "peer", "name", "eth1", "mtu", mtu, "netns", namespace);
+      await ip("-n", router, "address", "add", `${address}.254/24`, "dev", device);
+      await ip("-n", router, "link", "set", device, "up");
+    };
+    await ip("netns", "add", router);
+    try {
+      await link(near, "near", "192.168.4", "1500");
+      await link(far, "far", "192.168.3", "1300");
+      for (const [namespace, address, to] of [
+        [near, "192.168.4.2", "192.168.3.0/24"],
+        [far, beyond, "192.168.4.0/24"],
+      ] as const) {
+        await ip("-n", namespace, "address", "add", `${address}/24`, "dev", "eth1");
+        await ip("-n", namespace, "link", "set", "eth1", "up");
+        await ip("-n", namespace, "route", "add", to, "via", address.replace(/2$/, "254"));
+      }
+      await run("ip", ["netns", "exec", router, "sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+      const { serving, ports } = await serve(beyond, far, "192.168.4.2");
+      expect(serving.route).toEqual({ via: "192.168.3.254", error: null });
+      const found = await probe({ peer: beyond, ...ports, mtu: 1400, seconds: 0.2, pings: 2 }, near);
+      expect(found).toMatchObject({ reachable: true, mtu: 1300, isTold: true });
+      expect(found.error).toBeUndefined();
+      expect(found.goodputMbps).toBeGreaterThan(0);
+    } finally {
+      await ip("netns", "delete", router);
+    }
+  }, 30_000);
+
   test("an MTU black hole is told from a dead tunnel, with the largest size that passes", async () => {
+    const { ports } = await serve(peer, far);
     // A veth drops what is larger than its peer's MTU (and a VLAN tag of 4 bytes) without a word.
     await ip("-n", far, "link", "set", "eth0", "mtu", "1300");
-    const found = await probe({ peer, port: 1, mtu: 1500, seconds: 1, pings: 2 }, near);
+    const found = await probe({ peer, ...ports, mtu: 1500, seconds: 1, pings: 2 }, near);
     expect(found).toMatchObject({
       reachable: true,
-      fullSizePasses: false,
+      isTold: false,
       mtu: 1304,
       goodputMbps: null,
-      error: { code: "mtu" },
+      error: {
+        code: "mtu",
+        message: `${peer} answers small packets but none of 1500 bytes: the largest that passes is 1304 bytes`,
+      },
     });
-    expect(found.error).toMatchObject({
-      message: expect.stringContaining(
-        "answers small packets but none of 1500 bytes: the largest that passes is 1304 bytes",
-      ),
+
+    await ip("-n", near, "route", "add", "unreachable", "192.168.2.99");
+    const without = await probe({ peer: "192.168.2.99", mtu: 1500, pings: 1 }, near);
+    expect(without).toMatchObject({
+      reachable: false,
+      route: { via: null, error: "RTNETLINK answers: No route to host" },
     });
 
     await ip("-n", far, "link", "set", "eth0", "down");
-    expect(await probe({ peer, port: 1, mtu: 1500, seconds: 1, pings: 2 }, near)).toEqual({
+    expect(await probe({ peer, ...ports, mtu: 1500, seconds: 1, pings: 2 }, near)).toEqual({
       reachable: false,
       rttMs: null,
       lossPercent: 100,
       mtu: null,
-      fullSizePasses: false,
+      isTold: false,
+      isTraining: false,
+      route: { via: null, error: null },
       goodputMbps: null,
-      error: { code: "unreachable", message: expect.stringContaining(`${peer} answers no ping`) },
+      error: { code: "unreachable", message: `${peer} answers no ping` },
     });
   }, 60_000);
 });

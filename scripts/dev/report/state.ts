@@ -60,7 +60,10 @@ const ready = z.object({ gpus: z.number().optional() });
 const side = z.object({ vpcId: z.string(), remoteAddress: z.string() });
 const checked = z.object({
   rttMs: z.number().optional(),
-  goodputMbps: z.number().optional(),
+  goodputMbps: z
+    .number()
+    .nullish()
+    .transform((mbps) => mbps ?? undefined),
   mtu: z.number().optional(),
 });
 

@@ -97,7 +97,7 @@ describe.each(kinds)("%s", (_, arbitrary) => {
       const all = zones.map(({ network }) => network).sort();
       for (const { network, routes } of zones) {
         expect(parseNetwork(network)?.prefix).toBe(24);
-        expect(routes.map((route) => route.network).sort()).toEqual(all.filter((other) => other !== network));
+        expect(routes.toSorted()).toEqual(all.filter((other) => other !== network));
       }
     }));
 

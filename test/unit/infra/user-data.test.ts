@@ -18,10 +18,7 @@ import { userDataScript } from "../../../infra/plan/user-data.ts";
 const { private: hostPrivateKey, public: hostPublicKey } = ssh2.utils.generateKeyPairSync("ed25519", {
   comment: "beijing-1-host",
 });
-const routes = Array.from({ length: 10 }, (_, index) => ({
-  network: `192.168.${100 + index}.0/24`,
-  mtu: 1400,
-}));
+const routes = Array.from({ length: 10 }, (_, index) => `192.168.${100 + index}.0/24`);
 const script = userDataScript({ hostPrivateKey, gateway: "192.168.255.1", routes });
 
 test("with a real ed25519 key and ten routes it is at most 4 KB, what the API takes", () => {
@@ -62,7 +59,7 @@ describe("run on a node", () => {
       ? readFileSync(join(root, "called"), "utf8").trim().split("\n")
       : [];
   }
-  const routed = routes.map(({ network }) => `ip route replace ${network} via 192.168.255.1 mtu 1400`);
+  const routed = routes.map((network) => `ip route replace ${network} via 192.168.255.1 mtu 1400`);
   const keyFile = (end = "") => join(root, "ssh", `ssh_host_ed25519_key${end}`);
 
   test("at the first boot it puts the host key in place, removes the image's, restarts sshd, sets the routes", () => {
