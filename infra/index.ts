@@ -31,6 +31,8 @@ const run =
           settings: config.training,
           files: runFiles(config.training),
           nodes: new Map(network.nodes.map((node) => [node.plan.name, node])),
+          zones: plan.zones,
+          paths: network.paths,
         },
         { dependsOn: [...network.checks] },
       );

@@ -1,4 +1,11 @@
-import { ComponentResource, type ComponentResourceOptions, deferredOutput, output } from "@pulumi/pulumi";
+import {
+  all,
+  ComponentResource,
+  type ComponentResourceOptions,
+  deferredOutput,
+  type Output,
+  output,
+} from "@pulumi/pulumi";
 import {
   Eip,
   getIntranetAddress,
@@ -8,8 +15,11 @@ import {
   StackMark,
 } from "../../provider/index.ts";
 import type { Existing } from "../existing/join.ts";
+import { goodputShare } from "../plan/goodput.ts";
 import type { Plan } from "../plan/plan.ts";
-import { type Effort, pathCheck, reachCheck } from "./path.ts";
+import type { Path } from "../plan/tuning.ts";
+import type { PathPlan } from "../plan/tunnels.ts";
+import { bandwidthsOf, type Effort, pathCheck, reachCheck } from "./path.ts";
 import type { PublicAddress } from "./router.ts";
 import { Tunnel } from "./tunnel.ts";
 import { type Node, Zone, type ZoneArgs } from "./zone.ts";
@@ -29,6 +39,8 @@ export class Network extends ComponentResource {
   readonly tunnels: readonly Tunnel[];
   /** Of every pair of zones by their first nodes, and of every other node; none with `check: off`. */
   readonly checks: readonly (PathCheck | ReachCheck)[];
+  /** Every pair of zones, as the checks have found them. */
+  readonly paths: Output<readonly Path[]>;
   readonly operatorKey: SshKey;
 
   constructor(
@@ -76,6 +88,7 @@ export class Network extends ComponentResource {
       ...this.tunnels.map((tunnel) => [tunnel.plan.name, tunnel.pathCheck] as const),
       ...(check === "off" ? [] : this.#checkRelayed(plan, check)),
     ]);
+    this.paths = all(plan.paths.map((path) => this.#found(path, paths.get(path.name))));
     const pathChecks = [...paths.values()].flatMap((each) => each ?? []);
     this.checks = [...pathChecks, ...(check === "off" ? [] : this.#checkNodes(plan, paths))];
     this.registerOutputs({});
@@ -104,12 +117,31 @@ export class Network extends ComponentResource {
     return paths
       .filter(({ name }) => !joined.has(name))
       .map(({ name, zones: [one, other], mtu }) => {
-        const legs = this.tunnels.filter(
-          ({ plan }) => plan.zones.includes(one) || plan.zones.includes(other),
-        );
         const zones = [this.#zone(one), this.#zone(other)] as const;
-        return [name, pathCheck(name, { zones, mtu, effort, tunnels: legs }, this)] as const;
+        const tunnels = this.#tunnelsOf(name, [one, other]);
+        return [name, pathCheck(name, { zones, mtu, effort, tunnels }, this)] as const;
       });
+  }
+
+  /** The tunnels between two zones: one, or those of both to the hub of a star. */
+  #tunnelsOf(name: string, [one, other]: PathPlan["zones"]): Tunnel[] {
+    const own = this.tunnels.filter(({ plan }) => plan.name === name);
+    if (own.length > 0) return own;
+    return this.tunnels.filter(({ plan }) => plan.zones.includes(one) || plan.zones.includes(other));
+  }
+
+  #found({ name, zones, mtu }: PathPlan, check: PathCheck | undefined): Output<Path> {
+    const tunnels = this.#tunnelsOf(name, zones);
+    const { kind = "ipsec" } = tunnels[0]?.plan ?? {};
+    const bandwidths = all(bandwidthsOf(tunnels));
+    return all([check?.mtu ?? mtu, check?.rttMs ?? null, bandwidths]).apply(([found, rttMs, mbps]) => ({
+      zones,
+      kind,
+      mtu: found,
+      rttMs,
+      bandwidthMbps: mbps.length === 0 ? null : Math.min(...mbps),
+      goodputShare: goodputShare(kind, found),
+    }));
   }
 
   /** Nodes beside the first of each zone, which the paths are checked between. */

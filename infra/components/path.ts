@@ -1,5 +1,5 @@
 /** The proof that two zones reach each other. */
-import { all, type ComponentResource, type CustomResource, type Input } from "@pulumi/pulumi";
+import { all, type ComponentResource, type CustomResource, type Input, type Output } from "@pulumi/pulumi";
 import { PathCheck, ReachCheck } from "../../provider/index.ts";
 import { goodputShare } from "../plan/goodput.ts";
 import type { TunnelPlan } from "../plan/tunnels.ts";
@@ -32,10 +32,7 @@ export function pathCheck(
   const [from, to] = zones.map((zone) => zone.nodes[0]);
   if (from === undefined || to === undefined) return undefined;
   const through = tunnels.flatMap(({ sides }) => sides);
-  // Over an intranet no EIP bounds what passes.
-  const bought = tunnels.flatMap(({ plan, zones: ends }) =>
-    plan.over === "internet" ? ends.map(({ eip }) => eip.bandwidth) : [],
-  );
+  const bought = bandwidthsOf(tunnels);
   const kind = tunnels[0]?.plan.kind;
   return new PathCheck(
     name,
@@ -61,7 +58,7 @@ export function pathCheck(
       triggers: [
         ...through.map((each) => each.id),
         ...[from, to].map((node) => node.instance.id),
-        ...[...new Set(bought)].map((bandwidth) => bandwidth.apply((mbps) => `${mbps} Mbit/s`)),
+        ...bought.map((bandwidth) => bandwidth.apply((mbps) => `${mbps} Mbit/s`)),
       ],
     },
     {
@@ -70,6 +67,14 @@ export function pathCheck(
       deletedWith: from.instance,
     },
   );
+}
+
+/** Of the EIPs on the way, each once, Mbit/s; over an intranet none bounds what passes. */
+export function bandwidthsOf(tunnels: readonly PathTunnel[]): Output<number>[] {
+  const bought = tunnels.flatMap(({ plan, zones }) =>
+    plan.over === "internet" ? zones.map(({ eip }) => eip.bandwidth) : [],
+  );
+  return [...new Set(bought)];
 }
 
 export interface ReachArgs {

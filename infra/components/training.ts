@@ -5,11 +5,13 @@ import {
   asset,
   ComponentResource,
   type ComponentResourceOptions,
+  type Input,
   type Output,
   type Resource,
 } from "@pulumi/pulumi";
 import { launchCommand, launchEnvironment, runIdOf } from "../plan/ranks.ts";
 import type { LaunchPlan, TrainingPlan } from "../plan/training.ts";
+import { type Path, type TunedZone, type Tuning, tune } from "../plan/tuning.ts";
 import type { RunData } from "../training/data.ts";
 import type { RunFiles } from "../training/files.ts";
 import { inProject, type RunFile } from "../training/local-files.ts";
@@ -23,16 +25,21 @@ export interface TrainingArgs {
   readonly files: RunFiles;
   /** By name, ready and connected. */
   readonly nodes: ReadonlyMap<string, Node>;
+  readonly zones: readonly TunedZone[];
+  /** Between the zones, as the checks have found them. */
+  readonly paths: Output<readonly Path[]>;
 }
 
 /** Relative to the user's home on a node; NodeReady makes it. */
 const home = ".crosszone";
 const agent = "scripts/node/agent";
 
+type Order = Readonly<Record<string, unknown>>;
+
 /** What an agent is told to start, beside run and rank. */
 interface Launch {
   readonly plan: LaunchPlan;
-  readonly order: Readonly<Record<string, unknown>>;
+  readonly order: Output<Order>;
 }
 
 /**
@@ -42,6 +49,7 @@ interface Launch {
 export class Training extends ComponentResource {
   readonly runId: string;
   readonly #args: TrainingArgs;
+  readonly #tuning: Output<Tuning>;
   readonly #fetched: readonly remote.Command[];
   readonly #followers: readonly { launch: LaunchPlan; follower: remote.Command | undefined }[];
 
@@ -55,6 +63,7 @@ export class Training extends ComponentResource {
       const names = { script: files.script.name, data };
       return plan.launches.map((launch) => launchCommand(plan, settings, launch, names));
     };
+    this.#tuning = args.paths.apply((paths) => tune(this.#among(paths), args.zones, plan.worldSize));
     const hashes = this.#files.map(({ sha256 }) => sha256);
     const { from } = files.script;
     const surroundings = {
@@ -107,7 +116,7 @@ export class Training extends ComponentResource {
   /** Starts a rank; deleting it stops the rank. */
   #launch({ plan: { node, ranks }, order }: Launch, dependsOn: Resource[]): remote.Command {
     const [rank] = ranks;
-    const wanted = { runId: this.runId, rank, ...order };
+    const wanted = order.apply((rest) => ({ runId: this.runId, rank, ...rest }));
     return this.#agent(`${node}-rank-${rank}`, this.#node(node), "launch", wanted, {
       dependsOn,
       delete: `python3 ${home}/agent stop`,
@@ -117,7 +126,12 @@ export class Training extends ComponentResource {
   #follow({ plan: { node, localRank, ranks }, order }: Launch, launched: readonly remote.Command[]) {
     const [rank] = ranks;
     const name = localRank === 0 ? `${node}-follow` : `${node}-follow-${rank}`;
-    const wanted = { runId: this.runId, rank, fromStart: true, launch: { ...order, restart: true } };
+    const wanted = order.apply((rest) => ({
+      runId: this.runId,
+      rank,
+      fromStart: true,
+      launch: { ...rest, restart: true },
+    }));
     return this.#agent(name, this.#node(node), "follow", wanted, {
       dependsOn: [...launched],
       logging: remote.Logging.Stdout,
@@ -128,7 +142,7 @@ export class Training extends ComponentResource {
     name: string,
     node: Node,
     subcommand: string,
-    stdin: object,
+    stdin: Input<object>,
     {
       dependsOn,
       logging = remote.Logging.None,
@@ -142,7 +156,9 @@ export class Training extends ComponentResource {
         create: `python3 ${home}/agent ${subcommand}`,
         // Another run, or another instance, is an update: replacing would stop the old rank over the old connection,
         // which may lead nowhere by then.
-        stdin: node.instance.id.apply((instance) => JSON.stringify({ ...stdin, instance })),
+        stdin: all([stdin, node.instance.id]).apply(([given, instance]) =>
+          JSON.stringify({ ...given, instance }),
+        ),
         addPreviousOutputInEnv: false,
         logging,
         ...rest,
@@ -195,7 +211,7 @@ export class Training extends ComponentResource {
     return there === undefined ? brought : [...brought, { name: posix.basename(there), there }];
   }
 
-  #order(plan: LaunchPlan, argv: readonly string[]) {
+  #order(plan: LaunchPlan, argv: readonly string[]): Output<Order> {
     const { plan: run, settings, files } = this.#args;
     const { from } = files.script;
     // A script of the image is started in its own folder, as the guide does.
@@ -206,19 +222,31 @@ export class Training extends ComponentResource {
       rendezvousPort: run.masterPort,
       size: run.launches.length,
     };
-    return {
-      ranks: plan.ranks,
-      argv,
-      directory: this.#isContained ? this.#directory : (own ?? this.#directory),
-      ...(this.#isContained ? { container: { ...this.#container, ...(own && { directory: own }) } } : {}),
-      environment: {
-        ...launchEnvironment(run, settings.launcher, plan),
-        CHECKPOINT_EVERY: String(settings.checkpointEverySteps),
-        ...settings.script.env,
-      },
-      maxSeconds: settings.maxDuration,
-      ...(group.size > 1 ? { group } : {}),
-    };
+    const { zone } = this.#node(plan.node);
+    // What was measured is no part of the run's id: another value starts nothing anew.
+    return this.#tuning.apply(
+      ({ orders, environment }): Order => ({
+        ranks: plan.ranks,
+        argv,
+        directory: this.#isContained ? this.#directory : (own ?? this.#directory),
+        ...(this.#isContained ? { container: { ...this.#container, ...(own && { directory: own }) } } : {}),
+        environment: {
+          ...launchEnvironment(run, settings.launcher, plan),
+          CHECKPOINT_EVERY: String(settings.checkpointEverySteps),
+          ...environment,
+          ...settings.script.env,
+        },
+        maxSeconds: settings.maxDuration,
+        ...(group.size > 1 ? { group } : {}),
+        ...(orders.has(zone) ? { link: orders.get(zone) } : {}),
+      }),
+    );
+  }
+
+  /** The paths between zones that train. */
+  #among(paths: readonly Path[]): Path[] {
+    const zones = new Set(this.#args.plan.launches.map(({ node }) => this.#node(node).zone));
+    return paths.filter(({ zones: ends }) => ends.every((end) => zones.has(end)));
   }
 
   #node(name: string): Node {
@@ -249,6 +277,7 @@ export class Training extends ComponentResource {
       ranks: all(this.#followers.map(({ launch, follower }) => rankOutputs(launch, follower))).apply(
         (ranks) => ranks.flat(),
       ),
+      tuning: this.#tuning.apply(({ settings: tuned }) => [...tuned]),
       report: settings.wait ? reportPath(this.runId) : null,
     };
   }

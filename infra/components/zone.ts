@@ -51,6 +51,8 @@ export interface Connection {
 
 export interface Node {
   readonly plan: NodePlan;
+  /** Name of its zone. */
+  readonly zone: string;
   readonly instance: Instance;
   /** Nothing runs on the node before this; absent where nothing will. */
   readonly ready: NodeReady | undefined;
@@ -143,7 +145,7 @@ export class Zone extends ComponentResource {
             { connection, needs: [...needs], triggers: [instance.id] },
             { ...this.#child, dependsOn: [sshForward], deletedWith: instance },
           );
-    return { plan, instance, ready, connection };
+    return { plan, zone: zone.name, instance, ready, connection };
   }
 
   #connection(plan: NodePlan, hostKey: SshKey, ssh: ZoneArgs["ssh"]): Connection {

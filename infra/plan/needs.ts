@@ -17,9 +17,13 @@ interface Wanted {
 export function planNeeds({ training, tunnel }: Wanted, hasTunnels: boolean): Need[] | undefined {
   if (training.mode === "none") return hasTunnels && tunnel.check !== "off" ? [] : undefined;
   const { runtime, requireGpu, container } = training;
-  const gpu: Need[] = requireGpu ? ["gpu"] : [];
-  if (runtime === "host") return ["python", "torch", ...(requireGpu ? (["cuda"] as const) : []), ...gpu];
+  // Launchers set the routes through tunnels.
+  const more: Need[] = [
+    ...(requireGpu ? (["gpu"] as const) : []),
+    ...(hasTunnels ? (["sudo"] as const) : []),
+  ];
+  if (runtime === "host") return ["python", "torch", ...(requireGpu ? (["cuda"] as const) : []), ...more];
   // What a container has beside GPUs, its image decides.
   const takesGpus = requireGpu || container.options.some((option) => /^--gpus\b/.test(option));
-  return takesGpus ? ["docker", "nvidia-runtime", ...gpu] : ["docker"];
+  return takesGpus ? ["docker", "nvidia-runtime", ...more] : ["docker", ...more];
 }

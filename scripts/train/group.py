@@ -44,8 +44,9 @@ def add_group_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rank", type=int, default=os.environ.get("RANK"), help="0 to world size - 1")
     parser.add_argument("--backend", choices=["auto", "gloo", "nccl"], default="auto",
                         help="auto: nccl if every rank has CUDA, otherwise gloo")
-    parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS",
-                        help="how long to wait for the other ranks, at the start and in every step")
+    parser.add_argument("--timeout", type=float, default=os.environ.get("GROUP_TIMEOUT", "60"), metavar="SECONDS",
+                        help="how long to wait for the other ranks, at the start and in every step; "
+                             "default: GROUP_TIMEOUT of the environment, else 60")
 
 
 def check_group_arguments(parser: argparse.ArgumentParser, args: GroupArguments) -> None:

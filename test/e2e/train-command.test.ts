@@ -1,7 +1,9 @@
 /** `npm run train`: what a run does is seen, ended and begun again from outside. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { type Ended, Place, waitFor, waitForText } from "./support.ts";
+import { command, type Ended, Place, readLines, waitFor, waitForText } from "./support.ts";
 
 let place: Place;
 
@@ -12,6 +14,32 @@ beforeAll(async () => {
 afterAll(() => place.remove());
 
 const train = (...args: string[]) => place.run(["run", "--silent", "train", "--", ...args]);
+
+async function rawOutputs() {
+  return JSON.parse(await place.pulumiOk("stack", "output", "--json")) as {
+    tunnels: unknown[];
+    training: { tuning: unknown[] };
+  };
+}
+
+/** Seconds of the next 20 steps of rank 0, as it notes them. */
+async function medianOfNextSteps(): Promise<number> {
+  const nodes = join(place.cloudHome, "nodes");
+  const [file = ""] = readdirSync(nodes, { recursive: true, encoding: "utf8" }).filter((path) =>
+    path.endsWith("/metrics/rank-0.jsonl"),
+  );
+  const steps = () =>
+    readLines(join(nodes, file))
+      .map((line) => JSON.parse(line) as { event: string; seconds: number })
+      .filter(({ event }) => event === "step");
+  const from = steps().length;
+  await waitFor("20 steps more", () => steps().length >= from + 21);
+  const seconds = steps()
+    .slice(from + 1, from + 21)
+    .map((step) => step.seconds)
+    .sort((one, other) => one - other);
+  return seconds[10] ?? 0;
+}
 
 const statusSchema = z.object({
   runId: z.string(),
@@ -40,7 +68,8 @@ async function statesOf(ended: Promise<Ended>) {
 const status = () => statesOf(train("status", "--json").ended);
 
 test("without a run it says how to start one", async () => {
-  await place.cloudOk("start");
+  // As real routers may be: segments fit the tunnel because the nodes' routes say so.
+  await place.cloudOk("start", "--mss-clamp", "off");
   const { code, stderr } = await train("status").ended;
   expect(code).toBe(2);
   expect(stderr).toContain("stack dev has no training run. Start one: npm start");
@@ -64,6 +93,66 @@ test("a run that nobody waits for is seen: its state, and every rank's lines as 
   if (following.child.pid !== undefined) process.kill(-following.child.pid, "SIGINT");
   expect((await following.ended).stderr).toBe("");
   expect((await status()).map(({ state }) => state)).toEqual(["running", "running"]);
+});
+
+test("segments fit the tunnel, though no router clamps them; what was set on the nodes is told with its reason", async () => {
+  const { nodes } = await place.status();
+  for (const { namespace, zone } of nodes) {
+    const [network, gateway] =
+      zone === "gpu1a" ? ["192.168.2.0/24", "192.168.1.1"] : ["192.168.1.0/24", "192.168.2.1"];
+    expect(command("ip", "-n", namespace, "route", "show", network)).toMatch(
+      new RegExp(`^${network} via ${gateway} dev eth0 mtu 1400 advmss 1360`),
+    );
+    const peer = zone === "gpu1a" ? "192.168.2.2" : "192.168.1.2";
+    const sockets = command(
+      "ip",
+      "netns",
+      "exec",
+      namespace,
+      "ss",
+      "-tinH",
+      "state",
+      "established",
+      "dst",
+      peer,
+    );
+    const segments = [...sockets.matchAll(/ mss:(\d+)/g)].map(([, bytes]) => Number(bytes));
+    expect(segments.length).toBeGreaterThan(0);
+    // 1400 bytes without headers and time stamps.
+    expect(
+      segments.every((bytes) => bytes <= 1348),
+      sockets,
+    ).toBe(true);
+  }
+  const { training } = await rawOutputs();
+  expect(training.tuning[0]).toEqual({
+    setting: "route between beijing and shanghai",
+    value: "mtu 1400, advmss 1360",
+    reason:
+      "the largest packet that passes, as the path check has found; routers need not clamp TCP's segments",
+  });
+});
+
+test("another bandwidth is put in place while training goes on, and its steps follow", async () => {
+  const pids = async () => (await status()).map(({ state, attempt, pid }) => [state, attempt, pid]);
+  const before = await pids();
+  const usual = await medianOfNextSteps();
+  const change = async (mbps: number) => {
+    await place.configure("zones[0].bandwidthMbps", String(mbps));
+    expect(await place.changesBy(async () => expect((await place.start()).code).toBe(0))).toEqual([
+      "ChangeEipsBandwidth",
+    ]);
+    return await medianOfNextSteps();
+  };
+  const slow = await change(5);
+  // The path was checked beside the training, whose traffic it leaves alone.
+  expect((await rawOutputs()).tunnels).toMatchObject([{ up: true, goodputMbps: null, mtu: 1400 }]);
+  const fast = await change(20);
+  console.log(`seconds a step: ${usual} at 20 Mbit/s, ${slow} at 5, ${fast} at 20 again`);
+  expect(slow).toBeGreaterThan(3 * usual);
+  expect(slow).toBeLessThan(5 * usual);
+  expect(fast).toBeLessThan(1.3 * usual);
+  expect(await pids()).toEqual(before);
 });
 
 test("a start without a change leaves the running ranks alone; another learning rate is another run, on the same network", async () => {

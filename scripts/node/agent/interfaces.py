@@ -5,8 +5,11 @@ import socket
 import struct
 
 
-def interfaces(environment):
-    """Names for gloo and nccl the one interface on the route to the master: left alone they may take another."""
+def interfaces(environment, sockets):
+    """Names for gloo and nccl the one interface on the route to the master: left alone they may take another.
+
+    gloo makes a connection for each time that it is named.
+    """
     if "MASTER_ADDR" not in environment:
         return {}
     try:
@@ -16,7 +19,7 @@ def interfaces(environment):
         name = next(name for _, name in socket.if_nameindex() if address_of(name) == own)
     except (OSError, StopIteration):
         return {}  # the rank says better what is wrong with the master's address
-    return {"GLOO_SOCKET_IFNAME": name, "NCCL_SOCKET_IFNAME": name}
+    return {"GLOO_SOCKET_IFNAME": ",".join([name] * sockets), "NCCL_SOCKET_IFNAME": name}
 
 
 def address_of(interface):

@@ -8,6 +8,7 @@ import time
 
 from checks import REQUIRED, AgentError, check, check_strings
 from interfaces import interfaces
+from link import check_link, set_up
 from rank import Rank, is_alive, runs_directory
 from supervise import STOP_GRACE, await_start, start
 
@@ -18,16 +19,19 @@ PATIENCE = 60  # seconds that rank 0 is waited for
 def check_launch(arguments, needed=("runId", "rank", "argv", "directory")):
     types = {"runId": str, "rank": int, "argv": list, "directory": str, "environment": dict,
              "maxSeconds": (int, float), "restart": bool, "container": dict, "ranks": list, "group": dict,
-             "patience": (int, float)}
-    defaults = {"environment": {}, "restart": False, "patience": PATIENCE}
+             "patience": (int, float), "link": dict}
+    defaults = {"environment": {}, "restart": False, "patience": PATIENCE, "link": {}}
     return check(arguments, **{name: (kind, REQUIRED if name in needed else defaults.get(name))
                                for name, kind in types.items()})
 
 
 def launch(arguments):
-    """`ranks` are those that the command starts, where it starts several (torchrun); `rank` is the first of them."""
+    """`ranks` are those that the command starts, where it starts several (torchrun); `rank` is the first of them.
+
+    `link` is set up each time, also for a rank that runs: it disturbs none.
+    """
     (run_id, rank, argv, directory, environment, max_seconds, restart, container, ranks, group,
-     patience) = check_launch(arguments)
+     patience, link) = check_launch(arguments)
     check_strings("argv", argv)
     check_strings("environment", [text for pair in environment.items() for text in pair])
     directory = os.path.expanduser(directory)
@@ -41,11 +45,14 @@ def launch(arguments):
     if group is not None:
         check(group, address=(str, REQUIRED), port=(int, REQUIRED), rendezvousPort=(int, REQUIRED), size=(int, REQUIRED))
 
+    _, _, sockets = check_link(link)
+
     stop_other_runs(run_id)
+    set_up(link)
     this = Rank(run_id, rank)
     os.makedirs(this.metrics, exist_ok=True)
     environment = {"PYTHONUNBUFFERED": "1", "CHECKPOINT_DIR": this.checkpoints, "METRICS_DIR": this.metrics,
-                   **interfaces(environment), **environment}
+                   **interfaces(environment, sockets), **environment}
     if container is not None:
         argv = in_container(this, argv, directory, environment, container)
     order = {"argv": argv, "directory": directory, "environment": environment, "maxSeconds": max_seconds,

@@ -1,0 +1,151 @@
+/** How nodes and ranks are set for the link between zones, each setting with its reason. Pure. */
+import type { TunnelPlan } from "./tunnels.ts";
+
+/** Two zones whose nodes reach each other, as planned or as the path check has found it. */
+export interface Path {
+  readonly zones: readonly [string, string];
+  readonly kind: TunnelPlan["kind"];
+  /** Largest packet that passes, bytes. */
+  readonly mtu: number;
+  /** Null where it was not measured. */
+  readonly rttMs: number | null;
+  /** Bandwidth of the EIPs on the way, Mbit/s; null where none bounds it. */
+  readonly bandwidthMbps: number | null;
+  /** What of it TCP carries by the headers. */
+  readonly goodputShare: number;
+}
+
+export interface TunedZone {
+  readonly name: string;
+  readonly network: string;
+  readonly gateway: string;
+}
+
+/** What the agent on a node sets up before it starts a rank. */
+export interface LinkOrder {
+  readonly routes: readonly { readonly network: string; readonly gateway: string; readonly mtu: number }[];
+  /** Most that TCP may buffer for a connection, bytes; absent: as the kernel has it. */
+  readonly bufferBytes?: number;
+  /** Connections beside each other between two ranks. */
+  readonly sockets: number;
+}
+
+export interface Setting {
+  readonly setting: string;
+  readonly value: string;
+  readonly reason: string;
+}
+
+export interface Tuning {
+  /** By the zone of the node. */
+  readonly orders: ReadonlyMap<string, LinkOrder>;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly settings: readonly Setting[];
+}
+
+/** Of a segment: IP and TCP without options. */
+const headers = 40;
+const mebibyte = 2 ** 20;
+/** What Linux lets a sender buffer by itself; receivers have 6 MiB. */
+const kernelsBuffer = 4 * mebibyte;
+const largestBuffer = 64 * mebibyte;
+const manySockets = 4;
+/** The largest message of DistributedDataParallel, a bucket of gradients. */
+const bucketBytes = 25 * mebibyte;
+/** How many times as long as a bucket takes one is waited for: others are under way beside it. */
+const patience = 4;
+/** Of the process group, seconds: that of the guide's scripts. */
+const leastTimeout = 60;
+
+/** @param ranks how many average their gradients */
+export function tune(paths: readonly Path[], zones: readonly TunedZone[], ranks: number): Tuning {
+  if (paths.length === 0) return { orders: new Map(), environment: {}, settings: [] };
+  const product = Math.max(...paths.map(bytesUnderWay));
+  const isFat = product > kernelsBuffer;
+  const buffer = Math.min(largestBuffer, Math.ceil((2 * product) / mebibyte) * mebibyte);
+  const isLarge = buffer > kernelsBuffer;
+  const sockets = isFat ? manySockets : 1;
+  const timeout = timeoutOf(paths, ranks);
+  const byNccl = { NCCL_SOCKET_NTHREADS: "2", NCCL_NSOCKS_PERTHREAD: String(manySockets / 2) };
+  const underWay = `${describeBytes(product)} are under way on the longest fat path (bandwidth × RTT)`;
+  return {
+    orders: new Map(
+      zones.map((zone) => [
+        zone.name,
+        { routes: routesOf(zone, paths, zones), sockets, ...(isLarge ? { bufferBytes: buffer } : {}) },
+      ]),
+    ),
+    environment: {
+      ...(isFat ? byNccl : {}),
+      ...(timeout > leastTimeout ? { GROUP_TIMEOUT: String(timeout) } : {}),
+    },
+    settings: [
+      ...paths.map(mtuSetting),
+      {
+        setting: "GLOO_SOCKET_IFNAME, NCCL_SOCKET_IFNAME",
+        value: isFat ? `the interface to the master, ${sockets} times` : "the interface to the master",
+        reason: isFat
+          ? `${underWay}: with ${sockets} connections a lost packet slows down one of them`
+          : "left alone, gloo and nccl may take another; one connection fills the link",
+      },
+      ...(isFat
+        ? Object.entries(byNccl).map(([setting, value]) => ({
+            setting,
+            value,
+            reason: `${manySockets} connections, as of gloo`,
+          }))
+        : []),
+      {
+        setting: "net.ipv4.tcp_rmem, net.ipv4.tcp_wmem",
+        value: isLarge ? `at most ${describeBytes(buffer)}` : "the kernel's",
+        reason: isLarge
+          ? `${underWay}, and a buffer holds twice that`
+          : `${underWay}: less than half of what the kernel buffers`,
+      },
+      {
+        setting: "GROUP_TIMEOUT",
+        value: `${timeout} s`,
+        reason:
+          timeout > leastTimeout
+            ? `${patience} times what a bucket of 25 MiB of gradients takes between ${ranks} ranks on the slowest path`
+            : `a bucket of 25 MiB of gradients takes less than 1/${patience} of it between ${ranks} ranks`,
+      },
+    ],
+  };
+}
+
+function routesOf({ name, gateway }: TunedZone, paths: readonly Path[], zones: readonly TunedZone[]) {
+  return paths.flatMap(({ zones: [one, other], mtu }) => {
+    const peer = one === name ? other : other === name ? one : undefined;
+    return zones.flatMap((zone) => (zone.name === peer ? [{ network: zone.network, gateway, mtu }] : []));
+  });
+}
+
+function mtuSetting({ zones, mtu, kind, rttMs }: Path): Setting {
+  return {
+    setting: `route between ${zones.join(" and ")}`,
+    value: `mtu ${mtu}, advmss ${mtu - headers}`,
+    reason: `${rttMs === null ? `not checked: what passes through ${kind} on a path of 1,500 bytes` : "the largest packet that passes, as the path check has found"}; routers need not clamp TCP's segments`,
+  };
+}
+
+/** Bandwidth × RTT. The RTT is rounded up to a power of two of milliseconds: it is never measured the same twice. */
+function bytesUnderWay({ rttMs, bandwidthMbps }: Path): number {
+  if (rttMs === null || bandwidthMbps === null) return 0;
+  const rounded = 2 ** Math.ceil(Math.log2(Math.max(rttMs, 1)));
+  return (bandwidthMbps * 1e6 * rounded) / 1e3 / 8;
+}
+
+/** Seconds, a multiple of 10. */
+function timeoutOf(paths: readonly Path[], ranks: number): number {
+  const slowest = Math.min(
+    ...paths.map(({ bandwidthMbps, goodputShare }) => (bandwidthMbps ?? Infinity) * goodputShare),
+  );
+  const sent = ((2 * (ranks - 1)) / ranks) * bucketBytes;
+  return Math.max(leastTimeout, Math.ceil((patience * sent * 8) / (slowest * 1e6) / 10) * 10);
+}
+
+function describeBytes(bytes: number): string {
+  if (bytes >= mebibyte) return `${Math.round((10 * bytes) / mebibyte) / 10} MiB`;
+  return `${Math.round(bytes / 1000)} kB`;
+}

@@ -1,0 +1,116 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Path, tune } from "../../../infra/plan/tuning.ts";
+
+const zones = [1, 2, 3].map((third) => ({
+  name: `z${third}`,
+  network: `192.168.${third}.0/24`,
+  gateway: `192.168.${third}.1`,
+}));
+
+const path = (more: Partial<Path> = {}): Path => ({
+  zones: ["z1", "z2"],
+  kind: "ipsec",
+  mtu: 1400,
+  rttMs: 1.3,
+  bandwidthMbps: 20,
+  goodputShare: 0.9,
+  ...more,
+});
+
+test("a short path of 20 Mbit/s needs nothing but its MTU on the nodes' routes", () => {
+  const { orders, environment, settings } = tune([path()], zones.slice(0, 2), 2);
+  expect(Object.fromEntries(orders)).toEqual({
+    z1: { routes: [{ network: "192.168.2.0/24", gateway: "192.168.1.1", mtu: 1400 }], sockets: 1 },
+    z2: { routes: [{ network: "192.168.1.0/24", gateway: "192.168.2.1", mtu: 1400 }], sockets: 1 },
+  });
+  expect(environment).toEqual({});
+  expect(settings).toEqual([
+    {
+      setting: "route between z1 and z2",
+      value: "mtu 1400, advmss 1360",
+      reason:
+        "the largest packet that passes, as the path check has found; routers need not clamp TCP's segments",
+    },
+    {
+      setting: "GLOO_SOCKET_IFNAME, NCCL_SOCKET_IFNAME",
+      value: "the interface to the master",
+      reason: "left alone, gloo and nccl may take another; one connection fills the link",
+    },
+    {
+      setting: "net.ipv4.tcp_rmem, net.ipv4.tcp_wmem",
+      value: "the kernel's",
+      reason:
+        "5 kB are under way on the longest fat path (bandwidth × RTT): less than half of what the kernel buffers",
+    },
+    {
+      setting: "GROUP_TIMEOUT",
+      value: "60 s",
+      reason: "a bucket of 25 MiB of gradients takes less than 1/4 of it between 2 ranks",
+    },
+  ]);
+});
+
+test("each zone has a route to each other zone, with the MTU of the path between them", () => {
+  const paths = [path(), path({ zones: ["z1", "z3"], mtu: 1300 }), path({ zones: ["z2", "z3"], mtu: 1350 })];
+  const { orders } = tune(paths, zones, 3);
+  expect(orders.get("z3")?.routes).toEqual([
+    { network: "192.168.1.0/24", gateway: "192.168.3.1", mtu: 1300 },
+    { network: "192.168.2.0/24", gateway: "192.168.3.1", mtu: 1350 },
+  ]);
+});
+
+test("on a long fat path buffers hold twice what is under way, and ranks have several connections", () => {
+  // 1000 Mbit/s × 64 ms = 8,000,000 bytes.
+  const { orders, environment } = tune([path({ rttMs: 50, bandwidthMbps: 1000 })], zones.slice(0, 2), 2);
+  expect(orders.get("z1")).toMatchObject({ bufferBytes: 16 * 2 ** 20, sockets: 4 });
+  expect(environment).toEqual({ NCCL_SOCKET_NTHREADS: "2", NCCL_NSOCKS_PERTHREAD: "2" });
+});
+
+test("larger buffers come before several connections", () => {
+  // 300 Mbit/s × 64 ms = 2,400,000 bytes: more than half of the kernel's buffer, less than all of it.
+  const { orders, environment } = tune([path({ rttMs: 50, bandwidthMbps: 300 })], zones.slice(0, 2), 2);
+  expect(orders.get("z1")).toMatchObject({ bufferBytes: 5 * 2 ** 20, sockets: 1 });
+  expect(environment).toEqual({});
+});
+
+describe("the timeout of the process group", () => {
+  const timeoutAt = (bandwidthMbps: number | null, ranks = 2) =>
+    tune([path({ bandwidthMbps }), path({ bandwidthMbps: 1000 })], zones.slice(0, 2), ranks).environment
+      .GROUP_TIMEOUT;
+  test("is four buckets' time on the slowest path, 60 s at least", () => {
+    // 25 MiB × 8 / (2 Mbit/s × 0.9) = 116.5 s.
+    expect(timeoutAt(2)).toBe("470");
+    expect(timeoutAt(5)).toBe("190");
+    expect(timeoutAt(20)).toBeUndefined();
+    expect(timeoutAt(null)).toBeUndefined();
+  });
+  test("grows with the ranks that a bucket goes round", () => {
+    expect(timeoutAt(5, 4)).toBe("280");
+  });
+});
+
+test("what was not measured is planned, and what nothing bounds needs no buffers", () => {
+  const { orders, settings } = tune([path({ rttMs: null, bandwidthMbps: null })], zones.slice(0, 2), 2);
+  expect(orders.get("z1")?.bufferBytes).toBeUndefined();
+  expect(settings[0]?.reason).toBe(
+    "not checked: what passes through ipsec on a path of 1,500 bytes; routers need not clamp TCP's segments",
+  );
+});
+
+test("a round trip that is measured a little different changes no order", () => {
+  const rtt = fc.double({ min: 33, max: 63, noNaN: true });
+  const bandwidth = fc.integer({ min: 1, max: 1000 });
+  fc.assert(
+    fc.property(rtt, rtt, bandwidth, (one, other, bandwidthMbps) => {
+      const [a, b] = [one, other].map((rttMs) =>
+        tune([path({ rttMs, bandwidthMbps })], zones.slice(0, 2), 2),
+      );
+      expect([a?.orders, a?.environment]).toEqual([b?.orders, b?.environment]);
+    }),
+  );
+});
+
+test("without a path there is nothing to set", () => {
+  expect(tune([], zones, 2)).toEqual({ orders: new Map(), environment: {}, settings: [] });
+});
