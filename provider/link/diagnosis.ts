@@ -84,12 +84,26 @@ function missingAt(end: EndFacts, over: TunnelFacts["over"]): Cause[] {
   ];
 }
 
-function wrongAddress({ tunnel, ...end }: EndFacts, peer: EndFacts, over: TunnelFacts["over"]): Cause[] {
+function wrongAddress(end: EndFacts, peer: EndFacts, over: TunnelFacts["over"]): Cause[] {
+  const { tunnel } = end;
+  if (tunnel === undefined) return [];
   const right = over === "internet" ? [peer.eip?.address] : [peer.vpcId, peer.router?.privateIp];
-  const isAny = tunnel?.kind === "ipsec" && tunnel.remoteAddress === "0.0.0.0";
-  if (tunnel === undefined || isAny || right.includes(tunnel.remoteAddress)) return [];
-  const what = `the tunnel ${tunnel.id} of ${named({ tunnel, ...end })} leads to ${tunnel.remoteAddress}, its peer ${named(peer)} is at ${right[0]}`;
-  return [{ what, cure: mend }];
+  const ofTunnel = `the tunnel ${tunnel.id} of ${named(end)}`;
+  const isAny = tunnel.kind === "ipsec" && tunnel.remoteAddress === "0.0.0.0";
+  const id = tunnel.kind === "ipsec" ? (tunnel.remoteId ?? "%any") : "%any";
+  return [
+    ...(isAny || right.includes(tunnel.remoteAddress)
+      ? []
+      : [
+          {
+            what: `${ofTunnel} leads to ${tunnel.remoteAddress}, its peer ${named(peer)} is at ${right[0]}`,
+            cure: mend,
+          },
+        ]),
+    ...(id === "%any" || right.includes(id)
+      ? []
+      : [{ what: `${ofTunnel} wants a peer by the name ${id}, its peer's is ${right[0]}`, cure: mend }]),
+  ];
 }
 
 function wrongNetworks(end: EndFacts, peer: EndFacts): Cause[] {

@@ -109,6 +109,11 @@ class TestTheOtherRank:
         assert end.code == 1
         assert re.search(r"rank 1: error: the 2 ranks did not meet at 127\.0\.0\.1:\d+ within 2 s", end.stderr)
 
+    def test_that_never_comes_is_waited_for_as_long_as_the_environment_says(self, processes: Processes, digits: Path) -> None:
+        end = processes.start_rank(1, 2, free_port(), "--data", digits, environment={"GROUP_TIMEOUT": "2"}).wait()
+        assert end.code == 1
+        assert "within 2 s" in end.stderr
+
 
 def is_listening(port: int) -> bool:
     """Whether some process listens on the port, by what the kernel says (state 0A)."""

@@ -146,6 +146,12 @@ describe("what the two ends say of each other", () => {
       [`${ofTunnel} leads to 203.0.113.99, its peer router rtr-1 (zone gpu2a) is at 198.51.100.10`],
     ],
     [
+      "another name of the peer",
+      { tunnel: { remoteId: "203.0.113.99" } },
+      [`${ofTunnel} wants a peer by the name 203.0.113.99, its peer's is 198.51.100.10`],
+    ],
+    ["the peer by any name", { tunnel: { remoteId: "%any" } }, []],
+    [
       "another target",
       { tunnel: { targetNetworks: ["192.168.9.0/24"] } },
       [`${ofTunnel} does not lead to 192.168.2.0/24 behind its peer, but to 192.168.9.0/24`],
