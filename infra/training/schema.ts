@@ -79,7 +79,7 @@ const inGuideFolder = (name: string) => posix.join(guideFolder, `${name}.py`);
 const acrossZones: GuideScript = { source: "upload", path: inGuideFolder("pytorch_mnist_dist") };
 /** What each of the guide's scripts imports or starts: it must lie beside it. */
 const commonModules = ["arguments", "data", "metrics", "model"];
-const groupModules = [...commonModules, "checkpoint", "group"];
+const groupModules = [...commonModules, "checkpoint", "group", "sync", "training"];
 const guideFiles: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
     mnist: commonModules,

@@ -14,9 +14,6 @@ class TrainingError(Exception):
 class TrainingArguments(argparse.Namespace):
     """The flags of `add_training_arguments`, as argparse has read them."""
 
-    dataset: str
-    data: str | None
-    data_dir: str
     batch_size: int
     epochs: int
     lr: float
@@ -36,12 +33,6 @@ def add_training_arguments(parser: argparse.ArgumentParser, each: str = "rank") 
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log-interval", type=int, default=10, help="steps between two lines, 0: epochs only")
     parser.add_argument("--no-cuda", action="store_true", help="train on the CPU even if there is a GPU")
-    parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits",
-                        help="digits: 1,797 images of 8 x 8; mnist: MNIST's 70,000 of 28 x 28")
-    parser.add_argument("--data-dir", default=os.path.dirname(os.path.abspath(__file__)), metavar="FOLDER",
-                        help="where digits.npz or MNIST's four IDX files lie; default: beside this script")
-    parser.add_argument("--data", metavar="FILE",
-                        help="the digits' .npz file, with the arrays images and labels; default: digits.npz in --data-dir")
     parser.add_argument("--output", metavar="FILE",
                         help="append the metrics of every step there, as JSON lines; "
                              "default: rank-N.jsonl in the folder METRICS_DIR of the environment")
@@ -52,8 +43,6 @@ def check_training_arguments(parser: argparse.ArgumentParser, args: TrainingArgu
     for name in ("batch_size", "epochs", *more):
         if getattr(args, name) <= 0:
             parser.error(f"--{name.replace('_', '-')} is {getattr(args, name)}; it must be more than 0")
-    if args.dataset == "mnist" and args.data is not None:
-        parser.error(f"--data {args.data} is for --dataset digits; name the folder of MNIST's files with --data-dir")
 
 
 def first_line(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """The data to train on: scikit-learn's digits in an .npz file, or MNIST in the files that it is published as."""
 from __future__ import annotations
 
+import argparse
 import gzip
 import math
 import os
@@ -15,14 +16,37 @@ from torch import Tensor
 from arguments import TrainingArguments, TrainingError, first_line
 
 
+class ImageArguments(TrainingArguments):
+    """The flags of `add_image_arguments`, as argparse has read them."""
+
+    dataset: str
+    data: str | None
+    data_dir: str
+
+
+def add_image_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", choices=["digits", "mnist"], default="digits",
+                        help="digits: 1,797 images of 8 x 8; mnist: MNIST's 70,000 of 28 x 28")
+    parser.add_argument("--data-dir", default=os.path.dirname(os.path.abspath(__file__)), metavar="FOLDER",
+                        help="where digits.npz or MNIST's four IDX files lie; default: beside this script")
+    parser.add_argument("--data", metavar="FILE",
+                        help="the digits' .npz file, with the arrays images and labels; default: digits.npz in --data-dir")
+
+
+def check_image_arguments(parser: argparse.ArgumentParser, args: ImageArguments) -> None:
+    """Ends the script with exit code 2 unless the flags make sense."""
+    if args.dataset == "mnist" and args.data is not None:
+        parser.error(f"--data {args.data} is for --dataset digits; name the folder of MNIST's files with --data-dir")
+
+
 class Samples(NamedTuple):
-    images: Tensor  # float32, N x 1 x height x width, 0 to 1
-    labels: Tensor  # int64, N, 0 to 9
+    inputs: Tensor  # N x ...; of images float32, N x 1 x height x width, 0 to 1
+    targets: Tensor  # whole numbers, one for each sample, or N x ...; of images int64, N, 0 to 9
     training: Tensor  # int64, which of the N to train on, in a random order
     held_out: Tensor  # int64, which of the N to test with
 
 
-def load_samples(args: TrainingArguments, world_size: int = 1) -> Samples:
+def load_samples(args: ImageArguments, world_size: int = 1) -> Samples:
     """The samples that the flags name, split the same way on every rank.
 
     The number to train on can be divided by the world size: otherwise DistributedSampler would give some samples to

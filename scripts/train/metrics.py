@@ -9,15 +9,17 @@ The lines are, with times in seconds and traffic in bytes:
     {"event": "epoch", "time", "epoch", "step", "loss", "accuracy", "seconds"}
     {"event": "result", ...} with what the script's line RESULT says
 
+In the line of a step gradientBytes is the payload that it hands to the group: 0 in a step in which nothing is averaged.
 Another attempt of a run appends to the same file: of two lines about the same step the last one counts.
 """
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import time
-from typing import Any
+from typing import Any, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -30,11 +32,13 @@ class StepClock:
     """Splits the time of a training step into computing and waiting for the other ranks.
 
     Communication is what remains of the backward pass once this rank has computed all its own gradients: what
-    DistributedDataParallel sent earlier, while others were still being computed, cost no time.
+    DistributedDataParallel sent earlier, while others were still being computed, cost no time. To it comes what is sent
+    after the backward pass, `communicating`.
     """
 
     def __init__(self, model: nn.Module, device: torch.device) -> None:
         self._on_cuda = device.type == "cuda"
+        self._afterwards = 0.0
         if self._on_cuda:  # the GPU works behind the CPU's back: it notes the times itself
             self._ready, self._averaged = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         self._ready_at = self._averaged_at = self._started = time.perf_counter()
@@ -59,13 +63,25 @@ class StepClock:
         else:
             self._averaged_at = time.perf_counter()
 
+    @contextlib.contextmanager
+    def communicating(self) -> Iterator[None]:
+        """Around what is sent, and waited for, after the backward pass."""
+        if self._on_cuda:
+            torch.cuda.synchronize()
+        started = time.perf_counter()
+        yield
+        if self._on_cuda:
+            torch.cuda.synchronize()
+        self._afterwards += time.perf_counter() - started
+
     def end_step(self) -> tuple[float, float]:
         """The seconds of the whole step, and those of communication. The GPU must be done with it."""
         now = time.perf_counter()
         seconds, self._started = now - self._started, now
         waited = (self._ready.elapsed_time(self._averaged) / 1000 if self._on_cuda
                   else self._averaged_at - self._ready_at)
-        return seconds, min(waited, seconds)
+        afterwards, self._afterwards = self._afterwards, 0.0
+        return seconds, min(waited + afterwards, seconds)
 
 
 class Metrics:
@@ -103,27 +119,27 @@ class Metrics:
     def start(self, model: nn.Module, *, world_size: int, backend: str, device: torch.device, samples: int,
               epochs: int) -> None:
         """Of this attempt; `samples` are those that this rank trains on in an epoch."""
-        self._gradient_bytes = gradient_bytes(model)
         self._write({
             "event": "start", "time": time.time(), "rank": self._rank, "worldSize": world_size, "backend": backend,
             "device": str(device), "torch": str(torch.__version__), "interface": self._interface,
-            "parameters": count_parameters(model), "gradientBytes": self._gradient_bytes, "samples": samples,
+            "parameters": count_parameters(model), "gradientBytes": gradient_bytes(model), "samples": samples,
             "epochs": epochs,
         })
-        self._sent, self._received = self._traffic()
+        self._traffic = traffic_of(self._interface)
 
-    def step(self, epoch: int, step: int, loss: float, seconds: float, communication_seconds: float = 0.0) -> None:
-        """`step` counts from the start of the run; traffic is that since the step before."""
-        if self._file is None:
-            return
-        sent, received = self._traffic()
+    def step(self, epoch: int, step: int, loss: float, seconds: float, communication_seconds: float = 0.0,
+             payload: int = 0) -> int:
+        """`step` counts from the start of the run, `payload` is what this rank has handed to the group; returns the bytes
+        that were sent since the step before.
+        """
+        before, self._traffic = self._traffic, traffic_of(self._interface)
+        sent, received = (now - then for now, then in zip(self._traffic, before))
         self._write({
             "event": "step", "time": time.time(), "epoch": epoch, "step": step, "loss": finite(loss), "seconds": seconds,
             "computeSeconds": seconds - communication_seconds, "communicationSeconds": communication_seconds,
-            "gradientBytes": self._gradient_bytes, "sentBytes": sent - self._sent,
-            "receivedBytes": received - self._received,
+            "gradientBytes": payload, "sentBytes": sent, "receivedBytes": received,
         })
-        self._sent, self._received = sent, received
+        return sent
 
     def epoch(self, epoch: int, step: int, loss: float, accuracy: float, seconds: float) -> None:
         self._write({"event": "epoch", "time": time.time(), "epoch": epoch, "step": step, "loss": finite(loss),
@@ -131,9 +147,6 @@ class Metrics:
 
     def result(self, result: dict[str, Any]) -> None:
         self._write({"event": "result", **result})
-
-    def _traffic(self) -> tuple[int, int]:
-        return traffic_of(self._interface) if self._file is not None else (0, 0)
 
 
 def ends_with_whole_line(path: str) -> bool:
@@ -152,6 +165,8 @@ def finite(value: float) -> float | None:
 
 def traffic_of(interface: str) -> tuple[int, int]:
     """Bytes that the interfaces (names parted by commas) sent and received, by the kernel's own count (see proc(5))."""
+    if interface == "none":
+        return 0, 0
     names, sent, received = interface.split(","), 0, 0
     with open("/proc/net/dev") as table:
         for line in table:

@@ -15,22 +15,24 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from arguments import TrainingArguments, TrainingError, add_training_arguments, check_training_arguments, say
-from data import load_samples
+from arguments import TrainingError, add_training_arguments, check_training_arguments, say
+from data import ImageArguments, add_image_arguments, check_image_arguments, load_samples
 from metrics import Metrics
-from model import model_for, parameters_sha256
+from model import evaluate, mean_loss, model_for, parameters_sha256
 
 
-class Arguments(TrainingArguments):
+class Arguments(ImageArguments):
     test_batch_size: int
 
 
 def parse_arguments() -> Arguments:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_training_arguments(parser, each="step")
+    add_image_arguments(parser)
     parser.add_argument("--test-batch-size", type=int, default=1000)
     args = parser.parse_args(namespace=Arguments())
     check_training_arguments(parser, args, "test_batch_size")
+    check_image_arguments(parser, args)
     return args
 
 
@@ -41,7 +43,7 @@ def train_epoch(epoch: int, model: nn.Module, loader: DataLoader[tuple[Tensor, .
     started = since = time.perf_counter()
     for step, (images, labels) in enumerate(loader, start=1):
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(images.to(device)), labels.to(device))
+        loss = mean_loss(model(images.to(device)), labels.to(device))
         loss.backward()
         optimizer.step()
         loss_value = loss.item()
@@ -54,20 +56,6 @@ def train_epoch(epoch: int, model: nn.Module, loader: DataLoader[tuple[Tensor, .
                 f"{1000 * (now - since) / log_interval:.1f} ms a step")
             since = now
     return total / count
-
-
-@torch.no_grad()
-def test(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int, device: torch.device) -> float:
-    """Returns the share of samples that the model gets right."""
-    model.eval()
-    loss, right, count = 0.0, 0, len(labels)
-    for batch, targets in zip(images.split(batch_size), labels.split(batch_size)):
-        output, targets = model(batch.to(device)), targets.to(device)
-        loss += nn.functional.cross_entropy(output, targets, reduction="sum").item()
-        right += int((output.argmax(dim=1) == targets).sum().item())
-    model.train()
-    say(f"Test set: Average loss: {loss / count:.4f}, Accuracy: {right}/{count} ({right / count:.1%})")
-    return right / count
 
 
 def train(args: Arguments) -> dict[str, Any]:
@@ -88,7 +76,10 @@ def train(args: Arguments) -> dict[str, Any]:
         final_loss = train_epoch(epoch, model, loader, optimizer, device, args.log_interval, metrics)
         seconds = time.perf_counter() - started
         total_seconds += seconds
-        accuracy = test(model, test_images, test_labels, args.test_batch_size, device)
+        test_loss, right = evaluate(model, test_images, test_labels, args.test_batch_size, device)
+        count = len(held_out)
+        accuracy = right / count
+        say(f"Test set: Average loss: {test_loss / count:.4f}, Accuracy: {right}/{count} ({accuracy:.1%})")
         metrics.epoch(epoch, epoch * len(loader), final_loss, accuracy, seconds)
     result = {
         "rank": 0,

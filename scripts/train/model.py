@@ -40,12 +40,20 @@ def parameters_sha256(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def mean_loss(scores: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+    """Cross entropy in nats, over everything that is to be told: one class a sample, or several."""
+    return nn.functional.cross_entropy(scores.flatten(0, -2), targets.flatten().long(), reduction=reduction)
+
+
 @torch.no_grad()
-def count_right(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 1000) -> int:
-    """How many of the samples the model gets right."""
+def evaluate(model: nn.Module, inputs: Tensor, targets: Tensor, batch_size: int, device: torch.device) -> tuple[float, int]:
+    """The loss of the samples, summed up, and how many of the targets the model gets right."""
     was_training = model.training
     model.eval()
-    right = sum(int((model(batch).argmax(dim=1) == targets).sum().item())
-                for batch, targets in zip(images.split(batch_size), labels.split(batch_size)))
+    loss, right = 0.0, 0
+    for batch, wanted in zip(inputs.split(batch_size), targets.split(batch_size)):
+        scores, wanted = model(batch.to(device)), wanted.to(device)
+        loss += mean_loss(scores, wanted, reduction="sum").item()
+        right += int((scores.argmax(dim=-1) == wanted).sum().item())
     model.train(was_training)
-    return right
+    return loss, right

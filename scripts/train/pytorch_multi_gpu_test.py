@@ -23,13 +23,13 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from arguments import TrainingArguments, TrainingError, add_training_arguments, check_training_arguments, say
-from data import load_samples
+from arguments import TrainingError, add_training_arguments, check_training_arguments, say
+from data import ImageArguments, add_image_arguments, check_image_arguments, load_samples
 from metrics import Metrics
-from model import count_right, model_for, parameters_sha256
+from model import evaluate, mean_loss, model_for, parameters_sha256
 
 
-class Arguments(TrainingArguments):
+class Arguments(ImageArguments):
     gpus: int | None
 
 
@@ -37,8 +37,10 @@ def parse_arguments() -> Arguments:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--gpus", type=int, metavar="N", help="default: all that CUDA shows, or one CPU worker")
     add_training_arguments(parser, each="GPU or worker")
+    add_image_arguments(parser)
     args = parser.parse_args(namespace=Arguments())
     check_training_arguments(parser, args)
+    check_image_arguments(parser, args)
     if args.gpus is not None and args.gpus < 1:
         parser.error(f"--gpus is {args.gpus}; it must be 1 or more")
     return args
@@ -52,7 +54,6 @@ def train_on_gpus(args: Arguments, count: int) -> dict[str, Any]:
     parallel = nn.DataParallel(model, device_ids=list(range(count)))
     optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=args.momentum)
     loader = DataLoader(TensorDataset(images[training], labels[training]), args.batch_size * count, shuffle=True)
-    test_images, test_labels = images[held_out].to(device), labels[held_out].to(device)
     metrics = Metrics(args.output, rank=0)
     metrics.start(model, world_size=1, backend="none", device=device, samples=len(training), epochs=args.epochs)
     steps, total_seconds, loss_of_epoch, accuracy = 0, 0.0, 0.0, 0.0
@@ -61,7 +62,7 @@ def train_on_gpus(args: Arguments, count: int) -> dict[str, Any]:
         started = time.perf_counter()
         for batch, targets in loader:
             optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(parallel(batch.to(device)), targets.to(device))
+            loss = mean_loss(parallel(batch.to(device)), targets.to(device))
             loss.backward()
             optimizer.step()
             loss_value = loss.item()
@@ -73,7 +74,7 @@ def train_on_gpus(args: Arguments, count: int) -> dict[str, Any]:
                 say(f"epoch {epoch}/{args.epochs} step {steps} loss {loss_value:.4f}")
         total_seconds += epoch_seconds
         loss_of_epoch = total / len(training)
-        accuracy = count_right(parallel, test_images, test_labels) / len(held_out)
+        accuracy = evaluate(parallel, images[held_out], labels[held_out], 1000, device)[1] / len(held_out)
         say(f"epoch {epoch}/{args.epochs} loss {loss_of_epoch:.4f} accuracy {accuracy:.3f} {len(loader)} steps "
             f"{epoch_seconds / len(loader):.3f} s/step")
         metrics.epoch(epoch, steps, loss_of_epoch, accuracy, epoch_seconds)

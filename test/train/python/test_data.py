@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from arguments import TrainingArguments, TrainingError, add_training_arguments
-from data import load_digits, load_samples, read_idx, split
+from arguments import TrainingError, add_training_arguments
+from data import ImageArguments, add_image_arguments, load_digits, load_samples, read_idx, split
 from idx_files import write_idx, write_mnist
 
 
-def arguments(*args: object) -> TrainingArguments:
+def arguments(*args: object) -> ImageArguments:
     parser = argparse.ArgumentParser()
     add_training_arguments(parser)
-    return parser.parse_args([*map(str, args)], namespace=TrainingArguments())
+    add_image_arguments(parser)
+    return parser.parse_args([*map(str, args)], namespace=ImageArguments())
 
 
 class TestSplit:
@@ -44,7 +45,7 @@ class TestDigits:
         assert (len(training), len(held_out)) == (1438, 359)
 
     def test_lie_in_the_folder_that_is_named(self, digits: Path) -> None:
-        assert len(load_samples(arguments("--data-dir", digits.parent)).labels) == 1797
+        assert len(load_samples(arguments("--data-dir", digits.parent)).targets) == 1797
 
     @pytest.mark.parametrize(["arrays", "message"], [
         ({"images": numpy.zeros((9, 8, 8))}, "holds no array"),
@@ -75,7 +76,7 @@ class TestMnist:
     def test_is_found_compressed_and_where_torchvision_puts_it(self, tmp_path: Path, folder: str, compressed: bool) -> None:
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         write_mnist(tmp_path / folder, training=20, test=5, compressed=compressed)
-        assert len(load_samples(arguments("--dataset", "mnist", "--data-dir", tmp_path)).labels) == 25
+        assert len(load_samples(arguments("--dataset", "mnist", "--data-dir", tmp_path)).targets) == 25
 
     def test_a_missing_file_is_named_with_what_to_do(self, tmp_path: Path) -> None:
         write_mnist(tmp_path, training=20, test=5)

@@ -31,7 +31,8 @@ def check_lines(path: Path, steps: int, epochs: int) -> None:
     for step in taken:
         assert step["computeSeconds"] + step["communicationSeconds"] == pytest.approx(step["seconds"], abs=1e-9)
         assert step["computeSeconds"] > 0
-        assert step["gradientBytes"] == lines[0]["gradientBytes"] == 4 * lines[0]["parameters"]
+        assert step["gradientBytes"] == (lines[0]["gradientBytes"] if lines[0]["worldSize"] > 1 else 0)
+    assert lines[0]["gradientBytes"] == 4 * lines[0]["parameters"]
     times = [line["time"] for line in lines[:-1]]
     assert times == sorted(times)
 
@@ -144,4 +145,20 @@ def test_communication_is_what_follows_the_last_gradient(monkeypatch: pytest.Mon
         pass_seconds(3)
         clock.gradients_are_averaged()
         pass_seconds(0.5)
+        assert clock.end_step() == expected
+
+
+def test_communication_after_the_backward_pass_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("metrics.time.perf_counter", lambda: now[0])
+    layer = torch.nn.Linear(2, 1, bias=False)
+    clock = StepClock(layer, torch.device("cpu"))
+    for averages, expected in ((2, (8, 4)), (0, (4, 0))):
+        now[0] += 1
+        layer(torch.ones(1, 2)).sum().backward()
+        clock.gradients_are_averaged()
+        now[0] += 3
+        for _ in range(averages):
+            with clock.communicating():
+                now[0] += 2
         assert clock.end_step() == expected

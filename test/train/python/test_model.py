@@ -1,9 +1,11 @@
 """The network's size follows from its images, its parameters from the seed."""
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
-from model import build_model, count_parameters, count_right, gradient_bytes, model_for, parameters_sha256
+from model import build_model, count_parameters, evaluate, gradient_bytes, model_for, parameters_sha256
 
 
 @pytest.mark.parametrize(["height", "width", "parameters"], [
@@ -39,5 +41,16 @@ def test_the_digest_tells_one_bit() -> None:
 def test_right_answers_are_counted_batch_by_batch_and_the_mode_is_kept() -> None:
     model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Identity())
     scores = torch.eye(10)[torch.tensor([0, 1, 2, 3, 4])]
-    assert count_right(model, scores, torch.tensor([0, 1, 2, 9, 9]), batch_size=2) == 3
+    loss, right = evaluate(model, scores, torch.tensor([0, 1, 2, 9, 9]), batch_size=2, device=torch.device("cpu"))
+    # Of ten scores one is 1 and the others are 0.
+    assert loss == pytest.approx(3 * (math.log(math.e + 9) - 1) + 2 * math.log(math.e + 9), rel=1e-6)
+    assert right == 3
     assert model.training
+
+
+def test_samples_with_several_targets_each_are_tested_target_by_target() -> None:
+    model, device = torch.nn.Identity(), torch.device("cpu")
+    scores = torch.eye(3).reshape(1, 3, 3).repeat(2, 1, 1)
+    loss, right = evaluate(model, scores, torch.tensor([[0, 1, 2], [0, 0, 0]]), batch_size=1, device=device)
+    assert loss == pytest.approx(6 * math.log(math.e + 2) - 4, rel=1e-6)
+    assert right == 4

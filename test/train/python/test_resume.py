@@ -14,20 +14,31 @@ from processes import Process, Processes, events, metrics_of, succeed_all, wait_
 LEARN = ["--lr", 0.05, "--momentum", 0.9, "--epochs", 4, "--batch-size", 16]  # 45 steps an epoch
 
 
+MODES = {
+    "ddp": [],
+    "fp16": ["--sync", "fp16"],
+    "powersgd": ["--sync", "powersgd", "--powersgd-rank", 2, "--sync-warmup", 15],
+    "local-sgd": ["--sync", "local-sgd", "--sync-every", 7, "--sync-warmup", 15],
+    "diloco-fp32": ["--sync", "diloco", "--sync-every", 7, "--sync-precision", "fp32", "--lr", 0.003],
+    "diloco-fp16": ["--sync", "diloco", "--sync-every", 7, "--lr", 0.003],
+    "diloco-int8": ["--sync", "diloco", "--sync-every", 7, "--sync-precision", "int8", "--lr", 0.003],
+}
+
+
 class Wholes:
-    """Folders of checkpoints, every 10 steps, and metrics of runs that were never stopped, by their number of ranks."""
+    """Folders of checkpoints, every 10 steps, and metrics of runs that were never stopped, by number of ranks and mode."""
 
     def __init__(self, digits: Path, factory: pytest.TempPathFactory) -> None:
         self._digits, self._factory = digits, factory
-        self._made: dict[int, Path] = {}
+        self._made: dict[tuple[int, str], Path] = {}
 
-    def of(self, count: int) -> Path:
-        if count not in self._made:
+    def of(self, count: int, mode: str = "ddp") -> Path:
+        if (count, mode) not in self._made:
             folder = self._factory.mktemp("whole")
             with Processes(folder) as processes:
-                succeed_all(all_ranks(processes, count, self._digits, folder))
-            self._made[count] = folder
-        return self._made[count]
+                succeed_all(all_ranks(processes, count, self._digits, folder, *MODES[mode]))
+            self._made[count, mode] = folder
+        return self._made[count, mode]
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +59,23 @@ def all_ranks(processes: Processes, count: int, digits: Path, folder: Path, *arg
 
 
 def result_in(folder: Path) -> dict[str, object]:
+    """Without what is measured."""
     result = events(metrics_of(folder / "rank-0.jsonl"), "result")[-1]
-    return {name: value for name, value in result.items() if name != "secondsPerStep"}
+    return {name: value for name, value in result.items()
+            if not name.lower().endswith("secondsperstep") and name != "sentBytesPerStep"}
 
 
-@pytest.mark.parametrize(["count", "victims"], [(2, (0,)), (2, (0, 1)), (3, (1,))], ids=str)
+@pytest.mark.parametrize(["mode", "count", "victims"], [
+    ("ddp", 2, (0,)), ("ddp", 2, (0, 1)), ("ddp", 3, (1,)), ("fp16", 2, (0,)), ("powersgd", 2, (1,)), ("local-sgd", 2, (0,)),
+    ("diloco-fp32", 2, (1,)), ("diloco-fp16", 2, (0,)), ("diloco-int8", 3, (1,)),
+], ids=str)
 def test_a_run_killed_at_any_step_ends_with_the_parameters_of_one_that_never_was(
-        processes: Processes, digits: Path, tmp_path: Path, wholes: Wholes, chance: Random, count: int,
-        victims: tuple[int, ...]) -> None:
-    whole = wholes.of(count)
+        processes: Processes, digits: Path, tmp_path: Path, wholes: Wholes, chance: Random, mode: str,
+        count: int, victims: tuple[int, ...]) -> None:
+    whole = wholes.of(count, mode)
     step = chance.randint(11, 90)
     print(f"killed at step {step} or soon after")
-    ranks = all_ranks(processes, count, digits, tmp_path, "--timeout", 5)
+    ranks = all_ranks(processes, count, digits, tmp_path, "--timeout", 5, *MODES[mode])
     path = tmp_path / "rank-0.jsonl"
     wait_until(lambda: path.exists() and f'"step": {step}, ' in path.read_text(), f"step {step}")
     for victim in victims:
@@ -67,7 +83,7 @@ def test_a_run_killed_at_any_step_ends_with_the_parameters_of_one_that_never_was
     assert all(end.code != 0 for end in wait_all(ranks))
     reached = events(metrics_of(path), "step")[-1]["step"]
 
-    for end in succeed_all(all_ranks(processes, count, digits, tmp_path)):
+    for end in succeed_all(all_ranks(processes, count, digits, tmp_path, *MODES[mode])):
         told = re.search(r"^rank \d: goes on after step (\d+), in epoch \d$", end.stdout, re.MULTILINE)
         assert told is not None
         assert reached - 20 <= int(told[1]) <= reached + 1
@@ -109,7 +125,10 @@ def test_a_broken_state_is_named_with_what_to_do(
 
 def test_states_hold_nothing_but_numbers_tensors_and_words(whole: Path) -> None:
     state = torch.load(whole / "rank-0" / "step-180.pt", weights_only=True)
-    assert json.loads(state["settings"]) == {"world_size": 2, "dataset": "digits", "batch_size": 16, "lr": 0.05,
-                                             "momentum": 0.9, "seed": 1}
+    assert json.loads(state["settings"]) == {
+        "dataset": "digits", "world_size": 2, "batch_size": 16, "lr": 0.05, "momentum": 0.9, "seed": 1, "sync": "ddp",
+        "sync_every": 20, "sync_precision": "fp16", "powersgd_rank": 4, "sync_warmup": 0, "outer_lr": 0.7,
+        "outer_momentum": 0.9,
+    }
     assert json.loads(state["numbers"])["steps"] == 180
-    assert sorted(state["tensors"]) == ["model", "optimizer", "seen", "shard"]
+    assert sorted(state["tensors"]) == ["model", "optimizer", "seen", "shard", "sync"]

@@ -63,7 +63,7 @@ describe("defaults", () => {
         script: {
           source: "upload",
           path: "scripts/train/pytorch_mnist_dist.py",
-          files: ["arguments", "data", "metrics", "model", "checkpoint", "group"].map(
+          files: ["arguments", "data", "metrics", "model", "checkpoint", "group", "sync", "training"].map(
             (name) => `scripts/train/${name}.py`,
           ),
           args: [],

@@ -1,0 +1,142 @@
+"""The ways in which ranks come together: each learns, ends with the same parameters on all ranks, and hands over as few
+bytes as it promises."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+import torch.distributed as dist
+from group import Group
+from metrics import StepClock
+from processes import Processes, events, free_port, metrics_of, succeed_all, wait_all
+from sync import Averager
+from torch.multiprocessing.spawn import spawn
+
+PARAMETERS = 38_282
+STEPS = 240  # 20 epochs of 12
+LEARN = ["--epochs", 20, "--momentum", 0.9, "--lr"]
+# Of conv 16 x 9, conv 32 x 144, linear 64 x 512 and linear 10 x 64, approximated by rank 2 where that halves them at least;
+# and all biases.
+POWERSGD_2 = 4 * (2 * (16 + 9 + 32 + 144 + 64 + 512 + 10 + 64) + 16 + 32 + 64 + 10)
+
+
+class Mode(NamedTuple):
+    flags: list[object]
+    lr: float
+    payloads: list[int]  # of each step
+
+    @staticmethod
+    def every(steps: int, flags: list[object], lr: float, payload: int, warmup: int = 0) -> Mode:
+        """After a warm-up with all gradients; the last step always."""
+        return Mode([*flags, "--sync-every", steps], lr, [
+            4 * PARAMETERS if step <= warmup else 0 if (step - warmup) % steps and step < STEPS else payload
+            for step in range(1, STEPS + 1)])
+
+
+MODES = {
+    "ddp": Mode([], 0.05, [4 * PARAMETERS] * STEPS),
+    "fp16": Mode(["--sync", "fp16"], 0.05, [2 * PARAMETERS] * STEPS),
+    "powersgd": Mode(["--sync", "powersgd", "--powersgd-rank", 2], 0.05,
+                     [4 * PARAMETERS] * 2 + [POWERSGD_2] * (STEPS - 2)),
+    "local-sgd": Mode.every(50, ["--sync", "local-sgd", "--sync-warmup", 12], 0.05, 4 * PARAMETERS, warmup=12),
+    "diloco-fp32": Mode.every(20, ["--sync", "diloco", "--sync-precision", "fp32"], 0.003, 4 * PARAMETERS),
+    "diloco-fp16": Mode.every(20, ["--sync", "diloco"], 0.003, 2 * PARAMETERS),
+    # 10 blocks of 4,096 numbers, each with its scale.
+    "diloco-int8": Mode.every(50, ["--sync", "diloco", "--sync-precision", "int8"], 0.003, PARAMETERS + 4 * 10),
+}
+
+
+@pytest.mark.parametrize(["name", "count"], [*((name, 2) for name in MODES), ("powersgd", 3), ("diloco-int8", 3)])
+def test_learns_with_the_payload_that_it_promises_and_ranks_end_alike(
+        processes: Processes, digits: Path, tmp_path: Path, name: str, count: int) -> None:
+    mode = MODES[name]
+    # Of three ranks each has a smaller shard: 8 steps an epoch.
+    epochs = [] if count == 2 else ["--epochs", 30]
+    ends = succeed_all(processes.start_ranks(count, "--data", digits, *LEARN, mode.lr, *mode.flags, *epochs,
+                                             environment={"METRICS_DIR": str(tmp_path)}))
+    results = [end.result for end in ends]
+    assert len({result["parametersSha256"] for result in results}) == 1
+    assert {result["steps"] for result in results} == {STEPS}
+    assert results[0]["accuracy"] >= 0.95
+    assert 0 < results[0]["heldOutLoss"] < 0.4
+    for rank, result in enumerate(results):
+        assert result["sync"] == name.split("-fp")[0].split("-int")[0]
+        steps = events(metrics_of(tmp_path / f"rank-{rank}.jsonl"), "step")
+        assert [step["gradientBytes"] for step in steps] == mode.payloads
+        assert result["gradientBytesPerStep"] == sum(mode.payloads) / STEPS
+        assert result["sentBytesPerStep"] == sum(step["sentBytes"] for step in steps) / STEPS
+        for ours, theirs in (("secondsPerStep", "seconds"), ("computeSecondsPerStep", "computeSeconds"),
+                             ("communicationSecondsPerStep", "communicationSeconds")):
+            assert result[ours] == pytest.approx(sum(step[theirs] for step in steps) / STEPS)
+
+
+def test_a_step_without_averaging_takes_no_communication(processes: Processes, digits: Path, tmp_path: Path) -> None:
+    succeed_all(processes.start_ranks(2, "--data", digits, "--epochs", 2, "--sync", "diloco", "--sync-every", 8,
+                                      environment={"METRICS_DIR": str(tmp_path)}))
+    steps = events(metrics_of(tmp_path / "rank-0.jsonl"), "step")
+    averaged = [step for step in steps if step["step"] % 8 == 0]
+    alone = [step for step in steps if step["step"] % 8]
+    assert len(averaged) == 3
+    assert min(step["communicationSeconds"] for step in averaged) > 10 * sorted(
+        step["communicationSeconds"] for step in alone)[len(alone) // 2]
+
+
+def test_training_ends_after_so_many_steps_also_within_an_epoch_with_equal_parameters(
+        processes: Processes, digits: Path, tmp_path: Path) -> None:
+    ends = succeed_all(processes.start_ranks(2, "--data", digits, "--max-steps", 17, "--sync", "local-sgd",
+                                             environment={"METRICS_DIR": str(tmp_path)}))
+    for end in ends:
+        assert (end.result["steps"], end.result["epochs"], end.result["samplesSeen"]) == (17, 2, 719 + 5 * 64)
+    assert ends[0].result["parametersSha256"] == ends[1].result["parametersSha256"]
+    payloads = [step["gradientBytes"] for step in events(metrics_of(tmp_path / "rank-1.jsonl"), "step")]
+    assert payloads == [0] * 16 + [4 * PARAMETERS]
+
+
+def test_a_mode_that_gloo_cannot_do_is_told_before_training(processes: Processes, digits: Path, tmp_path: Path) -> None:
+    for rank, end in enumerate(wait_all(processes.start_ranks(2, "--data", digits, "--sync", "bf16",
+                                                              environment={"METRICS_DIR": str(tmp_path)}))):
+        assert end.code == 1
+        assert end.stderr == (
+            f"rank {rank}: error: --sync bf16 needs a group that sums bfloat16, and gloo of PyTorch {torch.__version__} does "
+            "not (Invalid scalar type); take --sync fp16, or nodes with GPU: nccl 2.10 and later does\n")
+        assert (tmp_path / f"rank-{rank}.jsonl").read_text() == ""
+
+
+def average_on(rank: int, count: int, port: int, seed: int, precision: str, folder: str) -> None:
+    """Averages vectors of this rank's own again and again, and saves what came out."""
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=count)
+    device = torch.device("cpu")
+    group = Group(device, "gloo", dist.group.WORLD)
+    clock = StepClock(torch.nn.Linear(1, 1), device)
+    numbers = torch.Generator().manual_seed(seed + rank)
+    # More than two blocks, of sizes that differ much; one block is zero everywhere.
+    size = 2 * Averager.BLOCK + 5
+    vectors = [torch.randn(size, generator=numbers) * torch.logspace(-4, 1, size) for _ in range(20)]
+    for vector in vectors:
+        vector[Averager.BLOCK:2 * Averager.BLOCK] = 0
+    averager = Averager(precision, vectors[0], group)
+    means = [averager.average(vector, clock) for vector in vectors]
+    torch.save({"vectors": vectors, "means": means}, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize(["precision", "count", "tolerance"], [
+    ("fp32", 3, 1e-6), ("fp16", 3, 2e-3), ("int8", 2, 2 / 63), ("int8", 3, 2 / 42),
+])
+def test_averages_are_the_same_bits_on_all_ranks_and_what_rounding_takes_comes_later(
+        tmp_path: Path, precision: str, count: int, tolerance: float) -> None:
+    seed = torch.seed() % (1 << 31)
+    print(f"random seed: {seed}")
+    spawn(average_on, (count, free_port(), seed, precision, str(tmp_path)), nprocs=count)
+    saved = [torch.load(tmp_path / f"{rank}.pt") for rank in range(count)]
+    for other in saved[1:]:
+        assert all(torch.equal(one, two) for one, two in zip(saved[0]["means"], other["means"]))
+    exact = torch.stack([torch.stack(each["vectors"]) for each in saved]).mean(dim=0)
+    means = torch.stack(saved[0]["means"])
+    largest = max(vector.abs().max().item() for each in saved for vector in each["vectors"])
+    # Of one average as of the sum of all: an error that is carried on does not grow.
+    assert (means[0] - exact[0]).abs().max().item() <= tolerance * largest
+    assert (means.sum(dim=0) - exact.sum(dim=0)).abs().max().item() <= tolerance * largest
+    assert not saved[0]["means"][-1][Averager.BLOCK:2 * Averager.BLOCK].any()
