@@ -2,6 +2,7 @@ import { z } from "zod";
 import { abortableDelay } from "../../qingcloud/delay.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { type Cause, diagnose, diagnoseBandwidth, diagnoseRoutes } from "./diagnosis.ts";
+import { failure, slowness, withCauses } from "./path-messages.ts";
 import { type Effort, type Probed, probeBothWays } from "./path-probe.ts";
 import { connectionInput } from "./ssh.ts";
 import { lookAtTunnel, type TunnelFacts, tunnelInput } from "./tunnel-facts.ts";
@@ -128,7 +129,8 @@ async function untilPassing(context: Context, wanted: Wanted): Promise<readonly 
     const certain = causes.filter(({ what }) => before.some((cause) => cause.what === what));
     before = causes;
     const isLast = failed.reachable || spentMs > patienceMs || Date.now() > context.deadline;
-    if (isLast || certain.length > 0) throw new Error(failure(failed, wanted, isLast ? causes : certain));
+    if (isLast || certain.length > 0)
+      throw new Error(failure(failed, wanted.tunnels, isLast ? causes : certain));
     context.progress(
       `waiting for the path from ${failed.from} to ${failed.to}: ${failed.error?.message ?? "no answer"}`,
     );
@@ -174,29 +176,12 @@ async function causesOf(context: Context, wanted: Wanted, failed?: Probed): Prom
 function unreached(error: unknown, causes: readonly Cause[]): never {
   if (causes.length === 0) throw error;
   const message = error instanceof Error ? error.message : String(error);
-  throw new Error([`The path could not be checked: ${message}.`, ...causes.map(said)].join("\n"), {
-    cause: error,
-  });
-}
-
-/** What is wrong and what to do, each on a line. */
-function failure({ from, to, error, mtu }: Probed, wanted: Wanted, causes: readonly Cause[]): string {
-  const what = `The path from ${from} to ${to} does not carry training: ${error?.message ?? "no answer"}.`;
-  if (error?.code === "mtu" && mtu !== null) {
-    return `${what} Larger ones vanish on the way and nobody is told (an MTU black hole), on which training would hang. Set crosszone:tunnel.mtu to ${mtu}; or let routers on the way send ICMP "fragmentation needed".`;
-  }
-  if (causes.length > 0) return [what, ...causes.map(said)].join("\n");
-  if (error?.code !== "unreachable" || wanted.tunnels.length === 0) return what;
-  return `${what} At both ends the API shows nothing wrong (routers, EIPs, tunnels with their keys and networks, security groups; nodes' routes), so packets are lost between the EIPs: does a carrier block ${wanted.tunnels.some(({ kind }) => kind === "gre") ? "GRE (protocol 47)" : "UDP 500 and 4500"}? tunnel.kind has the other kind.`;
-}
-
-function said({ what, cure }: Cause): string {
-  return `  - ${what}. What to do: ${cure}.`;
+  throw new Error(withCauses(`The path could not be checked: ${message}.`, causes), { cause: error });
 }
 
 /** A quick look that finds too little looks longer before it says so. */
 async function judged(context: Context, wanted: Wanted, first: Measured): Promise<Measured> {
-  const { expectedMbps = 0, effort, from, to } = wanted;
+  const { expectedMbps = 0, effort } = wanted;
   const isLow = ({ goodputMbps }: Measured) =>
     goodputMbps !== null && goodputMbps < leastShare * expectedMbps;
   if (!isLow(first)) return first;
@@ -209,11 +194,7 @@ async function judged(context: Context, wanted: Wanted, first: Measured): Promis
         };
   if (!isLow(measured)) return measured;
   const causes = diagnoseBandwidth(await lookAtTunnels(context, wanted));
-  const what = `The path between ${from.address} and ${to.address} carries ${measured.goodputMbps?.toFixed(1)} Mbit/s of TCP, far below the ${expectedMbps.toFixed(1)} that the headers leave of the bandwidth that was bought`;
-  const loss =
-    measured.lossPercent > 0 ? ` ${measured.lossPercent} % of small packets were lost on the way.` : "";
-  const unknown = `The EIPs have the bandwidth that was bought.${loss} Is something else using them, or are the routers' types too small?`;
-  const message = causes.length > 0 ? [`${what}.`, ...causes.map(said)].join("\n") : `${what}. ${unknown}`;
+  const message = slowness(wanted, measured, causes);
   if (causes.length > 0 || effort === "full") throw new Error(message);
   context.warn(message);
   return measured;

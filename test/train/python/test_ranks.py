@@ -31,6 +31,12 @@ class TestTwoRanks:
         line = r"^epoch \d+/10 loss \d\.\d{4} accuracy [01]\.\d{3} 12 steps \d+\.\d{3} s/step$"
         assert len(re.findall(line, ends[0].stdout, re.MULTILINE)) == 10
 
+    def test_of_several_connections_end_with_the_same_parameters(self, processes: Processes, digits: Path) -> None:
+        several = {"GLOO_SOCKET_IFNAME": "lo,lo,lo,lo"}
+        ranks = processes.start_ranks(2, "--data", digits, "--epochs", 2, environment=several)
+        first, second = (end.result for end in succeed_all(ranks))
+        assert first["parametersSha256"] == second["parametersSha256"]
+
     def test_train_on_mnist_whose_test_set_is_held_out(self, processes: Processes, tmp_path: Path) -> None:
         write_mnist(tmp_path, training=43, test=10)
         ends = succeed_all(processes.start_ranks(2, "--dataset", "mnist", "--data-dir", tmp_path, "--epochs", 2,

@@ -271,6 +271,11 @@ describe("bad input is told with key, what is allowed and what was given", () =>
       ['crosszone:zones[1].name: is used twice (given: "shanghai")'],
     ],
     [
+      "packets that are too large for any path",
+      { ...plain, tunnel: { mtu: 9000 } },
+      ["crosszone:tunnel.mtu: Too big: expected number to be <=1500 (given: 9000)"],
+    ],
+    [
       "a tunnel that does not encrypt, unless that is said",
       { ...plain, tunnel: { kind: "gre" } },
       [

@@ -101,6 +101,11 @@ describe("the plan of any valid configuration", () => {
       for (const { mtu } of tunnels) expect(mtu).toBe(tunnel.kind === "gre" ? 1472 : 1400);
     }));
 
+  test("takes a smaller MTU that is given, of tunnels and of paths", () => {
+    const { tunnels, paths } = makePlan(parseConfig({ ...plain, tunnel: { mtu: 1300 } }));
+    expect([...tunnels, ...paths].map(({ mtu }) => mtu)).toEqual([1300, 1300]);
+  });
+
   test("gives the ranks 0 to n-1 once each, one to a node, and the master is rank 0's address", () =>
     check(({ zones, training }, config) => {
       if (config.training.mode === "none") {

@@ -49,6 +49,12 @@ test("a tunnel that was not checked says so, and one that is not encrypted too",
   ]);
 });
 
+test("a tunnel that was checked beside a training says that its speed was not measured", () => {
+  expect(summarize({ zones: [], tunnels: [{ ...measured, goodputMbps: null }], training: null })).toEqual([
+    "tunnel  beijing - shanghai  ipsec over the internet, encrypted, up, RTT 1.1 ms, speed not measured beside a training, MTU 1400",
+  ]);
+});
+
 test("a run with results: one line for the run and one for each rank", () => {
   const result = {
     exitCode: 0,
