@@ -97,14 +97,16 @@ def probe(peer, mtu, pings=5, port=None, echoPort=None, seconds=0, isThorough=Fa
         if not small["received"]:
             return {**found, "reachable": False, "mtu": None, "lossPercent": 100.0, "route": route_to(peer), "error": {
                 "code": "unreachable", "message": f"{peer} answers no ping{full['said'] or small['said']}"}}
-        passing = largest_passing(peer, echoPort, SMALLEST_MTU, mtu + 1) if echoPort is not None else None
+        passing = None
+        if echoPort is not None:
+            passing = largest_passing(peer, echoPort, SMALLEST_MTU, mtu + 1, small["rttMs"])
         found.update(mtu=passing, isTold=full["isTold"])
         largest = "" if passing is None else f": the largest that passes is {passing} bytes"
         if passing is None or (passing < mtu and not full["isTold"]):
             return {**found, "error": {
                 "code": "mtu", "message": f"{peer} answers small packets but none of {mtu} bytes{largest}"}}
     elif isThorough and echoPort is not None:
-        found["mtu"] = largest_passing(peer, echoPort, mtu, max(mtu, LARGEST_MTU) + 1)
+        found["mtu"] = largest_passing(peer, echoPort, mtu, max(mtu, LARGEST_MTU) + 1, full["rttMs"])
     if port is None or seconds <= 0:
         return found
     return {**found, **bulk(peer, port, seconds, found["mtu"])}
@@ -165,22 +167,24 @@ def collect(packets, answered, until, enough):
             continue
 
 
-def largest_passing(peer, port, passes, too_large):
+def largest_passing(peer, port, passes, too_large, rtt_ms):
     """By bisection between a size that passes and one that does not."""
+    patience = max(0.1, 2 * (rtt_ms or 0) / 1000)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as packets:
         packets.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
         packets.connect((peer, port))
         while too_large - passes > 1:
             middle = (passes + too_large) // 2
-            if does_pass(packets, middle):
+            if does_pass(packets, middle, patience):
                 passes = middle
             else:
                 too_large = middle
     return passes
 
 
-def does_pass(packets, size):
-    for seconds in (0.2, 0.4, 1):
+def does_pass(packets, size, patience):
+    """Whether a packet of the size is answered, by the third one at the latest."""
+    for seconds in (patience, patience, 2 * patience):
         answered = set()
         try:
             packets.send(size.to_bytes(8, "big") + bytes(size - IP_AND_UDP_HEADERS - 8))
