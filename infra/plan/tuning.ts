@@ -67,7 +67,7 @@ export function tune(paths: readonly Path[], zones: readonly TunedZone[], ranks:
   const sockets = isFat ? manySockets : 1;
   const timeout = timeoutOf(paths, ranks);
   const byNccl = { NCCL_SOCKET_NTHREADS: "2", NCCL_NSOCKS_PERTHREAD: String(manySockets / 2) };
-  const underWay = `${describeBytes(product)} are under way on the longest fat path (bandwidth × RTT)`;
+  const underWay = `${describeBytes(product)} are under way at most (bandwidth × RTT)`;
   return {
     orders: new Map(
       zones.map((zone) => [

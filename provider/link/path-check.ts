@@ -36,6 +36,8 @@ const retryPauseMs = 300;
 const patienceMs = 60_000;
 /** Below this part of what the headers leave of the purchase, something is wrong. */
 const leastShare = 0.5;
+/** What Linux lets a sender have under way by itself: more than that in a round trip can not be expected of it. */
+const senderBits = 4 * 2 ** 20 * 8;
 
 const inputs = z.strictObject({
   from: side.describe("One node."),
@@ -182,8 +184,9 @@ function unreached(error: unknown, causes: readonly Cause[]): never {
 /** A quick look that finds too little looks longer before it says so. */
 async function judged(context: Context, wanted: Wanted, first: Measured): Promise<Measured> {
   const { expectedMbps = 0, effort } = wanted;
-  const isLow = ({ goodputMbps }: Measured) =>
-    goodputMbps !== null && goodputMbps < leastShare * expectedMbps;
+  const isLow = ({ goodputMbps, rttMs }: Measured) =>
+    goodputMbps !== null &&
+    goodputMbps < leastShare * Math.min(expectedMbps, senderBits / (1000 * Math.max(rttMs, 1)));
   if (!isLow(first)) return first;
   const measured =
     effort === "full"

@@ -40,8 +40,7 @@ test("a short path of 20 Mbit/s needs nothing but its MTU on the nodes' routes",
     {
       setting: "net.ipv4.tcp_rmem, net.ipv4.tcp_wmem",
       value: "the kernel's",
-      reason:
-        "5 kB are under way on the longest fat path (bandwidth × RTT): less than half of what the kernel buffers",
+      reason: "5 kB are under way at most (bandwidth × RTT): less than half of what the kernel buffers",
     },
     {
       setting: "GROUP_TIMEOUT",
