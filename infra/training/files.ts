@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { dataNames, dataProblem, type RunData, runData } from "./data.ts";
 import { inProject, localFile, nameInUrl, type RunFile, sha256Of } from "./local-files.ts";
-import { type TrainingSettings, trainingSchema } from "./schema.ts";
+import { readsText, type TrainingSettings, trainingSchema } from "./schema.ts";
 
 export interface RunFiles {
   readonly script: RunFile;
@@ -40,7 +40,7 @@ export function fileProblems(raw: unknown): string[] {
       problems.push(`crosszone:training.script.files[${index}]: no such file (given: "${path}")`);
     }
   }
-  const data = dataProblem(training);
+  const data = dataProblem(training) ?? textProblem(training);
   if (data !== undefined) problems.push(`crosszone:training.data: ${data}`);
   // Without any of these problems, since folders of data are looked into.
   const twice = problems.length === 0 ? nameTwice(training) : undefined;
@@ -59,6 +59,12 @@ export function runFiles({ script, dataset, data }: TrainingSettings): RunFiles 
     more: script.files.map(localFile),
     data: runData({ dataset, data }),
   };
+}
+
+/** Several files lie beside the script and its modules: they would be read too. */
+function textProblem(training: TrainingSettings): string | undefined {
+  if (!readsText(training.script) || runData(training)?.at !== "folder") return undefined;
+  return "char_lm.py reads one file, or a folder that the nodes have: join the files, or take {source: node, path}";
 }
 
 function nameTwice(training: TrainingSettings): string | undefined {

@@ -76,12 +76,15 @@ interface GuideScript {
 
 const guideFolder = "scripts/train";
 const inGuideFolder = (name: string) => posix.join(guideFolder, `${name}.py`);
+/** Not of the guide, but the project's: it trains on text. */
+const charLm = inGuideFolder("char_lm");
 const acrossZones: GuideScript = { source: "upload", path: inGuideFolder("pytorch_mnist_dist") };
 /** What each of the guide's scripts imports or starts: it must lie beside it. */
 const commonModules = ["arguments", "data", "metrics", "model"];
 const groupModules = [...commonModules, "checkpoint", "group", "sync", "training"];
 const guideFiles: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
+    char_lm: [...groupModules, "text"],
     mnist: commonModules,
     mnist_dist: [...groupModules, "pytorch_mnist_dist"],
     pytorch_mnist_dist: groupModules,
@@ -114,6 +117,15 @@ function guideScript(given: {
   const isOnOneNode = given.mode === "single" || given.mode === "multi-gpu";
   return given.launcher === "torchrun" && isOnOneNode ? acrossZones : guideScripts[given.runtime][given.mode];
 }
+/** Whether a script reads text, in place of images. */
+export function readsText({ source, path }: GuideScript): boolean {
+  return source === "upload" && posix.normalize(path) === charLm;
+}
+/** What suits an image model with SGD, and a transformer with AdamW, which has no momentum. */
+const suited = {
+  images: { epochs: 10, batchSize: 64, lr: 0.01, momentum: 0.5 },
+  text: { epochs: 1, batchSize: 16, lr: 0.003, momentum: 0 },
+};
 const digits = { source: "upload", path: posix.join(guideFolder, "data/digits.npz") } as const;
 
 export const trainingSchema = z
@@ -133,10 +145,10 @@ export const trainingSchema = z
     script: script.prefault({}),
     dataset: dataset.default("digits"),
     data: data.optional(),
-    epochs: z.number().int().min(1).default(10),
-    batchSize: z.number().int().min(1).default(64),
-    lr: decimal.pipe(z.number().positive()).default(0.01),
-    momentum: decimal.pipe(z.number().min(0).lt(1)).default(0.5),
+    epochs: z.number().int().min(1).optional(),
+    batchSize: z.number().int().min(1).optional(),
+    lr: decimal.pipe(z.number().positive()).optional(),
+    momentum: decimal.pipe(z.number().min(0).lt(1)).optional(),
     seed: z.number().int().min(0).default(1),
     /** How ranks bring what they have learnt together. */
     sync: sync.default("ddp"),
@@ -166,10 +178,16 @@ export const trainingSchema = z
     const path = given.script.path ?? (from === guide.source ? guide.path : "");
     const ownFiles = from === "upload" ? guideFiles.get(posix.normalize(path)) : undefined;
     const files = given.script.files ?? [...(ownFiles ?? [])];
-    // Scripts of an image have the digits beside them.
-    const ownData = from === "image" || given.dataset !== "digits" ? undefined : digits;
+    const isText = readsText({ source: from, path });
+    const { epochs, batchSize, lr, momentum } = isText ? suited.text : suited.images;
+    // Scripts of an image have the digits beside them; text is that of the nodes' Python.
+    const ownData = from === "image" || given.dataset !== "digits" || isText ? undefined : digits;
     return {
       ...given,
+      epochs: given.epochs ?? epochs,
+      batchSize: given.batchSize ?? batchSize,
+      lr: given.lr ?? lr,
+      momentum: given.momentum ?? momentum,
       data: given.data ?? ownData,
       script: { ...given.script, source: from, path, files },
     };
@@ -182,6 +200,14 @@ export const trainingSchema = z
       error: "is not checked of a script inside a container's image: leave it out, or upload the script",
     },
   )
+  .refine(({ dataset: wanted, script: given }) => wanted === "digits" || !readsText(given), {
+    path: ["dataset"],
+    error: "is of images; char_lm.py reads text: leave it out, and name text of your own in data",
+  })
+  .refine(({ momentum, script: given }) => momentum === 0 || !readsText(given), {
+    path: ["momentum"],
+    error: "must be 0 for char_lm.py, or be left out: it trains with AdamW",
+  })
   .refine(({ dataset: wanted, data: given }) => wanted === "digits" || given !== undefined, {
     path: ["data"],
     error:

@@ -42,7 +42,7 @@ def add_group_arguments(parser: argparse.ArgumentParser) -> None:
     # torchrun passes these four by the environment.
     parser.add_argument("--master-addr", default=os.environ.get("MASTER_ADDR"), help="address of the node of rank 0")
     parser.add_argument("--master-port", type=int, default=os.environ.get("MASTER_PORT", "29500"))
-    parser.add_argument("--world-size", type=int, default=os.environ.get("WORLD_SIZE", "2"), help="number of ranks")
+    parser.add_argument("--world-size", "--world_size", type=int, default=os.environ.get("WORLD_SIZE", "2"), help="number of ranks")
     parser.add_argument("--rank", type=int, default=os.environ.get("RANK"), help="0 to world size - 1")
     parser.add_argument("--backend", choices=["auto", "gloo", "nccl"], default="auto",
                         help="auto: nccl if every rank has CUDA, otherwise gloo")

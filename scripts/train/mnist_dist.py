@@ -10,7 +10,6 @@ Everything else is as pytorch_mnist_dist.py does it, which takes the same settin
 from __future__ import annotations
 
 import os
-import re
 import sys
 
 import pytorch_mnist_dist
@@ -22,8 +21,6 @@ def main() -> None:
                  "node, for example: MASTER_ADDR=192.168.1.2 MASTER_PORT=23456 python mnist_dist.py "
                  "--world_size=2 --rank=0")
     os.environ.setdefault("RANK", "0")
-    # The guide writes --world_size where the other script writes --world-size.
-    sys.argv[1:] = [re.sub(r"^--world_size\b", "--world-size", argument) for argument in sys.argv[1:]]
     pytorch_mnist_dist.main()
 
 

@@ -120,14 +120,28 @@ class PowerSgd(Sync):
 
     FEWEST_DDP_STEPS = 2  # DistributedDataParallel changes the order of the gradients after the first
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group, rank: int, warmup: int) -> None:
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group, clock: StepClock, rank: int,
+                 warmup: int) -> None:
         super().__init__(model, optimizer, group)
+        self._clock = clock
         # Without it a gradient of zeros, e.g. of units that are never active, would become NaN. PyTorch infers an int.
         epsilon: Any = 1e-8
         self._hook_state = PowerSGDState(group.gradients, matrix_approximation_rank=rank, orthogonalization_epsilon=epsilon,
                                          start_powerSGD_iter=max(warmup, self.FEWEST_DDP_STEPS))
         self._sent_numbers = 0
-        self._distributed.register_comm_hook(self._hook_state, powerSGD_hook)
+        self._distributed.register_comm_hook(
+            # A function without annotations: DistributedDataParallel refuses those that are text.
+            self._hook_state, lambda state, bucket: self._average_bucket(state, bucket))
+
+    def _average_bucket(self, state: PowerSGDState, bucket: Any) -> Any:
+        """One bucket of gradients after the other. Each sends three times, the second and third in callbacks, which gloo
+        runs in threads: those of two buckets may come in one order here and in another order on another rank.
+        """
+        averaged = powerSGD_hook(state, bucket)
+        if not bucket.is_last():
+            with self._clock.communicating():
+                averaged.wait()
+        return averaged
 
     def end_step(self, step: int, is_last: bool) -> int:
         everything = super().end_step(step, is_last)
@@ -257,7 +271,7 @@ def make_sync(args: SyncArguments, model: nn.Module, optimizer: torch.optim.Opti
     if args.sync in ("fp16", "bf16"):
         return SixteenBits(model, optimizer, group, args.sync)
     if args.sync == "powersgd":
-        return PowerSgd(model, optimizer, group, args.powersgd_rank, args.sync_warmup)
+        return PowerSgd(model, optimizer, group, clock, args.powersgd_rank, args.sync_warmup)
     if args.sync == "local-sgd":
         return LocalSgd(model, optimizer, group, clock, args.sync_every, args.sync_warmup)
     if args.sync == "diloco":

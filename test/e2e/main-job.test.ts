@@ -17,7 +17,17 @@ import {
 import { changesAmong, command, type Ended, Place, root } from "./support.ts";
 
 const script = join(root, "scripts", "train", "pytorch_mnist_dist.py");
-const modules = ["arguments", "checkpoint", "data", "group", "metrics", "model", "pytorch_mnist_dist"];
+const modules = [
+  "arguments",
+  "checkpoint",
+  "data",
+  "group",
+  "metrics",
+  "model",
+  "pytorch_mnist_dist",
+  "sync",
+  "training",
+];
 const scriptSha256 = createHash("sha256").update(readFileSync(script)).digest("hex");
 /** One that no node has kept from an earlier run. */
 const otherScript = readFileSync(join(root, "scripts", "train", "mnist_dist.py"));

@@ -98,9 +98,9 @@ class Processes:
         return [self.start_rank(rank, count, port, *args, environment=environment) for rank in range(count)]
 
     def start_rank(self, rank: int, count: int, port: int, *args: object,
-                   environment: Mapping[str, str] | None = None) -> Process:
+                   environment: Mapping[str, str] | None = None, script: str = "pytorch_mnist_dist.py") -> Process:
         place = ["--master-addr", "127.0.0.1", "--master-port", port, "--world-size", count, "--rank", rank]
-        return self.start("pytorch_mnist_dist.py", *place, "--no-cuda", *args, environment=environment)
+        return self.start(script, *place, "--no-cuda", *args, environment=environment)
 
 
 def wait_all(ranks: list[Process], seconds: float = SLOW) -> list[Ended]:

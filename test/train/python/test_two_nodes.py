@@ -102,6 +102,26 @@ class TestByHand:
         assert 24 * 153_128 <= sent <= counted
         assert sent > 0.9 * counted  # the rest is the rendezvous and the checks
 
+    @pytest.mark.parametrize(["flags", "payload", "collectives"], [
+        ([], 60 * 4 * 38_282, 60),
+        (["--sync", "fp16"], 60 * 2 * 38_282, 60),
+        # Rank 2, see test_sync.py.
+        (["--sync", "powersgd", "--powersgd-rank", 2], 2 * 4 * 38_282 + 58 * 7_296, 2 + 58 * 3),
+        (["--sync", "local-sgd"], 3 * 4 * 38_282, 3),
+        (["--sync", "diloco"], 3 * 2 * 38_282, 3),
+        (["--sync", "diloco", "--sync-precision", "int8"], 3 * (38_282 + 40), 3 * 2),
+    ], ids=["ddp", "fp16", "powersgd", "local-sgd", "diloco-fp16", "diloco-int8"])
+    def test_each_mode_sends_the_bytes_that_it_promises(
+            self, started: Started, tmp_path: Path, flags: list[object], payload: int, collectives: int) -> None:
+        succeed_all(started.by_hand("--epochs", 5, *flags, environment={"METRICS_DIR": str(tmp_path)}))
+        for rank in (0, 1):
+            steps = events(metrics_of(tmp_path / f"rank-{rank}.jsonl"), "step")
+            assert sum(step["gradientBytes"] for step in steps) == payload
+            # Of two ranks each sends its payload once; 66 bytes of headers come to 1,448 of TCP, and every collective, also
+            # that of each epoch's outcome, takes some small packets.
+            sent = sum(step["sentBytes"] for step in steps)
+            assert payload <= sent <= payload * (1 + 66 / 1448) + 2_000 * (collectives + 5)
+
     def test_a_slow_link_is_seen_as_communication_not_as_computing(
             self, started: Started, nodes: Nodes, tmp_path: Path) -> None:
         nodes.limit_rate(10)

@@ -94,6 +94,20 @@ describe("defaults", () => {
     });
   });
 
+  test("of the script that trains on text suit it, and its text is that of the nodes", () => {
+    const { epochs, batchSize, lr, momentum, data } = parseConfig({
+      ...plain,
+      training: { script: { path: "scripts/train/char_lm.py" } },
+    }).training;
+    expect({ epochs, batchSize, lr, momentum, data }).toEqual({
+      epochs: 1,
+      batchSize: 16,
+      lr: 0.003,
+      momentum: 0,
+      data: undefined,
+    });
+  });
+
   test("of a mode are the guide's script, with the image's data where the script is the image's", () => {
     const scriptOf = (mode: string, zones: object[], more: object = {}) => {
       const { script, data } = parseConfig({ ...plain, zones, training: { mode, ...more } }).training;
@@ -184,6 +198,22 @@ describe("bad input is told with key, what is allowed and what was given", () =>
       "a script of the image without its whole path",
       { ...plain, training: { script: { source: "image", path: "mnist.py" } } },
       ["crosszone:training.script: source image needs an absolute path on the nodes"],
+    ],
+    [
+      "images and momentum for a script that trains on text with AdamW",
+      {
+        ...plain,
+        training: {
+          script: { path: "scripts/train/char_lm.py" },
+          dataset: "mnist",
+          data: "x",
+          momentum: 0.9,
+        },
+      },
+      [
+        'crosszone:training.dataset: is of images; char_lm.py reads text: leave it out, and name text of your own in data (given: "mnist")',
+        "crosszone:training.momentum: must be 0 for char_lm.py, or be left out: it trains with AdamW (given: 0.9)",
+      ],
     ],
     [
       "a sync mode that there is not",
@@ -448,8 +478,8 @@ describe("the files of a run", () => {
     ]);
   });
 
-  test.each(["mnist", "mnist_dist", "pytorch_mnist_dist", "pytorch_multi_gpu_test"])(
-    "of the guide's %s.py are all modules that it imports or starts, and theirs",
+  test.each(["char_lm", "mnist", "mnist_dist", "pytorch_mnist_dist", "pytorch_multi_gpu_test"])(
+    "of the project's %s.py are all modules that it imports or starts, and theirs",
     (name) => {
       const found = new Set([name]);
       for (const module of found) {

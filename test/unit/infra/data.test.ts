@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { dataProblem, runData } from "../../../infra/training/data.ts";
+import { fileProblems } from "../../../infra/training/files.ts";
 import { sha256Of } from "../../../infra/training/local-files.ts";
 import { trainingSchema } from "../../../infra/training/schema.ts";
 
@@ -90,4 +91,18 @@ test("MNIST without its files, and a path on the nodes that is none, are refused
   expect(told({ data: 7 })).toEqual([
     "must be a path of this machine, {source: upload, path}, {source: url, files: [{url, sha256}]}, or {source: node, path} with an absolute path on the nodes",
   ]);
+});
+
+test("text is one file, or what the nodes have: several files would lie beside the script's own", () => {
+  const problems = (given: unknown) =>
+    fileProblems({ script: { path: "scripts/train/char_lm.py" }, data: given });
+  const message =
+    "crosszone:training.data: char_lm.py reads one file, or a folder that the nodes have: join the files, or take {source: node, path}";
+  const urls = ["a.txt", "b.txt"].map((name) => ({ url: `https://example.org/${name}`, sha256 }));
+  expect(problems(join(folder, "two"))).toEqual([message]);
+  expect(problems({ source: "url", files: urls })).toEqual([message]);
+  expect(problems({ source: "url", files: urls.slice(1) })).toEqual([]);
+  expect(problems({ source: "node", path: "/data/text" })).toEqual([]);
+  expect(problems(join(folder, "two", "a.npy"))).toEqual([]);
+  expect(problems(undefined)).toEqual([]);
 });
