@@ -123,7 +123,7 @@ class PowerSgd(Sync):
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group, clock: StepClock, rank: int,
                  warmup: int) -> None:
         super().__init__(model, optimizer, group)
-        self._clock = clock
+        self._clock, self._device = clock, group.device
         # Without it a gradient of zeros, e.g. of units that are never active, would become NaN. PyTorch infers an int.
         epsilon: Any = 1e-8
         self._hook_state = PowerSGDState(group.gradients, matrix_approximation_rank=rank, orthogonalization_epsilon=epsilon,
@@ -155,7 +155,8 @@ class PowerSgd(Sync):
 
     def load(self, state: dict[str, Any], steps: int) -> None:
         hook_state = self._hook_state
-        hook_state.error_dict, hook_state.p_memory_dict, hook_state.q_memory_dict = state["errors"], state["p"], state["q"]
+        hook_state.error_dict, hook_state.p_memory_dict, hook_state.q_memory_dict = (
+            {bucket: tensor.to(self._device) for bucket, tensor in state[name].items()} for name in ("errors", "p", "q"))
         hook_state.iter = steps
 
 

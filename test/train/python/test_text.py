@@ -83,6 +83,19 @@ def test_every_mode_learns_more_than_how_often_each_byte_occurs(processes: Proce
     assert one["accuracy"] > 0.25
 
 
+def test_powersgd_goes_on_exactly_also_with_several_buckets_of_gradients(processes: Processes, tmp_path: Path) -> None:
+    def parameters_after(folder: str, steps: int) -> str:
+        port = free_port()
+        ends = succeed_all([processes.start_rank(
+            rank, 2, port, "--max-steps", steps, "--context", 32, "--text-bytes", 100_000, "--sync", "powersgd",
+            "--checkpoint-dir", tmp_path / folder, "--checkpoint-every", 10, script="char_lm.py") for rank in (0, 1)])
+        return ends[0].result["parametersSha256"]
+
+    whole = parameters_after("whole", 30)
+    assert parameters_after("parted", 20) != whole
+    assert parameters_after("parted", 30) == whole
+
+
 def test_ranks_with_different_texts_say_what_each_has(processes: Processes, tmp_path: Path) -> None:
     texts = []
     for rank in (0, 1):
