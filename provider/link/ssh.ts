@@ -157,7 +157,8 @@ function sessionOver(client: Client, close: () => void): Session {
         noFirstLine(error);
         reject(error);
       };
-      client.once("close", () => fail(new Error(`the connection was lost while \`${command}\` ran`)));
+      const lost = () => fail(new Error(`the connection was lost while \`${command}\` ran`));
+      client.once("close", lost);
       client.exec(command, (error, channel: ClientChannel) => {
         if (error) return fail(error);
         let stdout = "";
@@ -179,6 +180,7 @@ function sessionOver(client: Client, close: () => void): Session {
           code = exitCode;
         });
         channel.on("close", () => {
+          client.off("close", lost);
           noFirstLine(new Error(stderr.trim() || `\`${command}\` said nothing`));
           resolve({ stdout, stderr, code });
         });

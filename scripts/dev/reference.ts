@@ -8,6 +8,7 @@ import {
   packageSchema,
   type ResourceSpec,
 } from "../../provider/schema.ts";
+import { markdownTable } from "./markdown.ts";
 
 const intro = `# The provider \`qingcloud\`
 
@@ -143,10 +144,8 @@ function table<Item>(
   items: Readonly<Record<string, Item>>,
   row: (name: string, item: Item) => readonly string[],
 ): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")} |`;
-  const rows = Object.entries(items).map(([name, item]) => line(row(name, item)));
-  return `${[line(headings), line(headings.map(() => "---")), ...rows].join("\n")}\n`;
+  const rows = Object.entries(items).map(([name, item]) => row(name, item));
+  return `${markdownTable([headings, ...rows])}\n`;
 }
 
 function nameOf(token: string): string {

@@ -1,4 +1,5 @@
-/** `npm run bench -- [NAME…] [--json] [--list]`: measures, and stops all that it started, on Ctrl-C too. */
+/** `npm run bench -- [NAME…] [--json] [--list] [--document]`: measures, and stops all that it started, on Ctrl-C too. */
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { forwardSignals } from "../../scripts/dev/process.ts";
 import { cliStep } from "../../scripts/dev/pulumi-cli.ts";
@@ -6,6 +7,8 @@ import { runSteps } from "../../scripts/dev/steps.ts";
 import { findWorkspace } from "../../scripts/dev/workspace.ts";
 import { measureCloud } from "./cloud.ts";
 import { measureDeploy } from "./deploy.ts";
+import { writePage } from "./document.ts";
+import { measureLink } from "./link.ts";
 import type { Order, Samples } from "./measuring.ts";
 import { type MetricName, selectMetrics } from "./metrics.ts";
 import { measurePlan } from "./plan.ts";
@@ -17,6 +20,7 @@ const groups: Readonly<Record<string, (order: Order) => Promise<Samples>>> = {
   provider: measureProvider,
   cloud: measureCloud,
   deploy: measureDeploy,
+  link: measureLink,
 };
 
 const interruption = new AbortController();
@@ -39,11 +43,19 @@ async function bench(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { json: { type: "boolean" }, list: { type: "boolean" } },
+    options: { json: { type: "boolean" }, list: { type: "boolean" }, document: { type: "boolean" } },
   });
   const names = selectMetrics(positionals);
+  const parts = positionals.filter((name) => !Object.hasOwn(groups, name));
+  if (values.document === true && (positionals.length === 0 || parts.length > 0)) {
+    throw new Error(
+      `--document writes whole groups (given: ${parts.join(", ") || "none"}); name some of ${Object.keys(groups).join(", ")}`,
+    );
+  }
   if (values.list === true) return print(asList(names));
   const results = resultsOf(await measure(new Set(names)));
+  if (values.document === true)
+    writePage(join(findWorkspace().root, "docs", "performance.md"), results, new Date());
   print(values.json === true ? asJson(results, new Date()) : asTable(results));
 }
 
@@ -55,7 +67,7 @@ async function measure(wanted: ReadonlySet<MetricName>): Promise<Samples> {
   const samples: Samples = {};
   for (const [name, measureGroup] of Object.entries(groups)) {
     if (![...wanted].some((metric) => metric.startsWith(`${name}.`))) continue;
-    if (name === "deploy") await runSteps([cliStep(findWorkspace())], say);
+    if (name === "deploy" || name === "link") await runSteps([cliStep(findWorkspace())], say);
     signal.throwIfAborted();
     Object.assign(samples, await measureGroup({ wanted, signal, say }));
   }

@@ -34,3 +34,8 @@ export function median(values: readonly number[]): number {
   if (middle.length === 0) throw new Error("There is no median of no values.");
   return middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
+
+export function mean(values: readonly number[]): number {
+  if (values.length === 0) throw new Error("There is no mean of no values.");
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,12 +1,15 @@
 /** What is measured, and what each value should be at most: the one table of units and targets. */
+import { linkMetrics } from "./link-metrics.ts";
 
 export interface Metric {
-  readonly unit: "s" | "MB" | "calls" | "ratio" | "1/s";
+  readonly unit: "s" | "MB" | "B" | "calls" | "ratio" | "1/s" | "nats";
   /** The value should not be greater; absent where none was set. */
   readonly target?: number;
   /** The value should not be less. */
   readonly least?: number;
   readonly what: string;
+  /** Measured only where it is named: it takes half an hour and more. */
+  readonly isLong?: true;
 }
 
 export const metrics = {
@@ -86,6 +89,7 @@ export const metrics = {
   },
   "deploy.preview.seconds": { unit: "s", target: 2.5, what: "`preview` without changes" },
   "deploy.destroy.seconds": { unit: "s", target: 5, what: "`destroy`, jobs instant, leases at once" },
+  ...linkMetrics,
 } as const satisfies Readonly<Record<string, Metric>>;
 
 export type MetricName = keyof typeof metrics;
@@ -98,7 +102,7 @@ export function metricOf(name: MetricName): Metric {
 
 /**
  * The metrics that are meant.
- * @param names whole metrics or their first parts, e.g. `deploy` or `deploy.up`; none means all
+ * @param names whole metrics or their first parts, e.g. `deploy` or `deploy.up`; none means all but the long ones
  * @throws Error that lists what there is
  */
 export function selectMetrics(names: readonly string[]): MetricName[] {
@@ -110,5 +114,7 @@ export function selectMetrics(names: readonly string[]): MetricName[] {
       `${given}: no such benchmark. There are:\n${metricNames.map((metric) => `  ${metric}`).join("\n")}\nGive whole names, or their first parts, e.g. provider or deploy.up.`,
     );
   }
-  return metricNames.filter((metric) => names.length === 0 || names.some((name) => isMeant(name, metric)));
+  return metricNames.filter((metric) =>
+    names.length === 0 ? metricOf(metric).isLong === undefined : names.some((name) => isMeant(name, metric)),
+  );
 }

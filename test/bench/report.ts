@@ -22,17 +22,22 @@ export function resultsOf(samples: Samples): Result[] {
   });
 }
 
+/** What it is measured on. */
+export function machine() {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    memoryGiB: Math.round((totalmem() / 2 ** 30) * 10) / 10,
+    kernel: release(),
+    node: process.version,
+  };
+}
+
 /** What `--json` prints. */
 export function asJson(results: readonly Result[], date: Date): string {
   const report = {
     date: date.toISOString(),
-    machine: {
-      cpu: cpus()[0]?.model.trim() ?? "unknown",
-      cores: availableParallelism(),
-      memoryGiB: Math.round((totalmem() / 2 ** 30) * 10) / 10,
-      kernel: release(),
-      node: process.version,
-    },
+    machine: machine(),
     results: results.map(({ metric, value, unit }) => ({ metric, value, unit })),
   };
   return JSON.stringify(report, undefined, 2);
@@ -45,7 +50,8 @@ export function asTable(results: readonly Result[]): string {
   return table([["metric", "value", "unit", "target", "median of"], ...rows]);
 }
 
-function targetOf({ target, least }: Metric): string {
+/** In words; empty where there is none. */
+export function targetOf({ target, least }: Metric): string {
   if (target !== undefined) return `at most ${target}`;
   return least === undefined ? "" : `at least ${least}`;
 }

@@ -38,9 +38,12 @@ export class Stack {
     this.cloud = cloud;
   }
 
-  /** A cloud, and the stack `dev` on it, of which only the network is made: there is nothing to log in to. @param jobs as of `Cloud.start` */
-  static async start(jobs = "instant"): Promise<Stack> {
-    const stack = new Stack(await Cloud.start(jobs));
+  /**
+   * A cloud, and the stack `dev` on it, of which only the network is made: without a data plane there is nothing to log
+   * in to. @param more as of `Cloud.start`
+   */
+  static async start(...more: Parameters<typeof Cloud.start>): Promise<Stack> {
+    const stack = new Stack(await Cloud.start(...more));
     try {
       await stack.ok("config", "set", "--path", "crosszone:training.mode", "none");
       await stack.ok("config", "set", "--path", "crosszone:tunnel.check", "off");

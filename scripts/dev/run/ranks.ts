@@ -64,7 +64,8 @@ export function readRanks(stateText: string): RankOnNode[] {
 /** A secret stands in the state as an object with its text as JSON. */
 const secret = z.object({ plaintext: z.string() });
 
-function revealed(value: unknown): unknown {
+/** @param value of a state that was exported with `--show-secrets` */
+export function revealed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(revealed);
   if (typeof value !== "object" || value === null) return value;
   const hidden = secret.safeParse(value);

@@ -1,0 +1,177 @@
+/** Two zones of the local cloud joined by a tunnel, a node in each: what is measured there is what a user's ranks get. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { nodeScript } from "../../provider/link/node-script.ts";
+import { connectionInput, openSession, type Session } from "../../provider/link/ssh.ts";
+import { revealed } from "../../scripts/dev/run/ranks.ts";
+import { root } from "../integration/cloud.ts";
+import { Stack, up } from "../integration/stack.ts";
+import type { Kind } from "./link-metrics.ts";
+
+const scripts = join(root, "scripts", "train");
+/** In the home of a node's user. */
+const folder = "bench";
+const loginTimeoutMs = 15_000;
+/** The largest EIP there is: what the machine gives. */
+const unlimitedMbps = 1000;
+
+const outputs = z.object({
+  zones: z.array(
+    z.object({
+      zoneId: z.string(),
+      publicIp: z.string(),
+      nodes: z.array(z.object({ privateIp: z.string() })),
+    }),
+  ),
+});
+const state = z.object({
+  deployment: z.object({
+    resources: z.array(z.object({ type: z.string(), inputs: z.unknown().optional() })),
+  }),
+});
+const eips = z.object({ eip_set: z.array(z.object({ eip_id: z.string(), eip_addr: z.string() })) });
+const reachable = z.object({ connection: connectionInput });
+
+/** A line of a rank's metrics that tells of a step. */
+const step = z.object({
+  event: z.literal("step"),
+  seconds: z.number(),
+  gradientBytes: z.number(),
+  sentBytes: z.number(),
+});
+const result = z.looseObject({ finalLoss: z.number() });
+
+export interface TrainingRun {
+  readonly script: string;
+  readonly args: readonly string[];
+}
+
+export interface Trained {
+  /** Of rank 0. */
+  readonly steps: readonly z.output<typeof step>[];
+  readonly finalLoss: number;
+}
+
+interface BenchNode {
+  readonly session: Session;
+  readonly address: string;
+}
+
+export class LinkedNodes {
+  readonly #stack: Stack;
+  readonly #nodes: readonly [BenchNode, BenchNode];
+  readonly #eips: readonly { zone: string; address: string }[];
+
+  private constructor(
+    stack: Stack,
+    nodes: readonly [BenchNode, BenchNode],
+    eips: readonly { zone: string; address: string }[],
+  ) {
+    this.#stack = stack;
+    this.#nodes = nodes;
+    this.#eips = eips;
+  }
+
+  static async start(kind: Kind, signal: AbortSignal): Promise<LinkedNodes> {
+    const stack = await Stack.start("instant", "--data-plane", "linux");
+    try {
+      await stack.ok("config", "set", "--path", "crosszone:tunnel.kind", kind);
+      await stack.ok("config", "set", "--path", "crosszone:tunnel.allowUnencrypted", String(kind === "gre"));
+      await stack.ok("config", "set", "--path", "crosszone:tunnel.check", "quick");
+      await stack.ok(...up);
+      const { zones } = outputs.parse(JSON.parse(await stack.ok("stack", "output", "--json")));
+      const connections = await connectionsOf(stack);
+      const [one, other] = await Promise.all(
+        zones.map(async ({ publicIp, nodes }): Promise<BenchNode> => {
+          const connection = connections.find(({ host }) => host === publicIp);
+          const address = nodes[0]?.privateIp;
+          if (connection === undefined || address === undefined) throw new Error(`no node at ${publicIp}`);
+          const session = await openSession(connection, loginTimeoutMs, signal);
+          await upload(session);
+          return { session, address };
+        }),
+      );
+      if (one === undefined || other === undefined) throw new Error("the stack has no two zones");
+      const eips = zones.map(({ zoneId, publicIp }) => ({ zone: zoneId, address: publicIp }));
+      return new LinkedNodes(stack, [one, other], eips);
+    } catch (error) {
+      await stack.remove();
+      throw error;
+    }
+  }
+
+  /** Gives both EIPs a bandwidth, Mbit/s; absent: all that there is. */
+  async setRate(mbps: number = unlimitedMbps): Promise<void> {
+    const { client } = this.#stack.cloud;
+    for (const { zone, address } of this.#eips) {
+      const { eip_set } = eips.parse(await client.ok("DescribeEips", { zone }));
+      const id = eip_set.find(({ eip_addr }) => eip_addr === address)?.eip_id ?? "";
+      await client.done("ChangeEipsBandwidth", { zone, "eips.1": id, bandwidth: String(mbps) });
+    }
+  }
+
+  /** What TCP carries from the second node to the first, Mbit/s. */
+  async goodput(seconds: number): Promise<number> {
+    const [server, client] = this.#nodes;
+    const serve = { role: "serve", bindAddress: server.address, maxSeconds: 60 + seconds };
+    const serving = server.session.start("python3 -", await nodeScript("path_check.py", serve));
+    const { port } = z.object({ port: z.number() }).parse(JSON.parse(await serving.firstLine));
+    const probe = { role: "probe", peer: server.address, port, mtu: 1400, seconds, pings: 1 };
+    const { stdout, stderr } = await client.session.run(
+      "python3 -",
+      await nodeScript("path_check.py", probe),
+    );
+    if (stdout === "") throw new Error(`the probe of the link failed: ${stderr}`);
+    await serving.finished;
+    return z.object({ goodputMbps: z.number() }).parse(JSON.parse(stdout)).goodputMbps;
+  }
+
+  /** Runs a script of scripts/train on both nodes, one rank each. @throws Error with the end of the log of a rank that fails */
+  async train({ script, args }: TrainingRun): Promise<Trained> {
+    const [master] = this.#nodes;
+    const given = [...args, "--output", "metrics.jsonl"];
+    const ends = await Promise.all(
+      this.#nodes.map(({ session }, rank) => {
+        const environment = `GLOO_SOCKET_IFNAME=eth0 MASTER_ADDR=${master.address} WORLD_SIZE=2 RANK=${rank}`;
+        const command = `cd ${folder} && rm -f metrics.jsonl && ${environment} python3 ${script} ${given.join(" ")}`;
+        return session.run(command);
+      }),
+    );
+    for (const [rank, { code, stdout, stderr }] of ends.entries()) {
+      if (code !== 0)
+        throw new Error(`rank ${rank} of ${script} ended with ${code}: ${stderr || stdout.slice(-2000)}`);
+    }
+    const lines = ends[0]?.stdout.split("\n") ?? [];
+    const last = lines.find((line) => line.startsWith("RESULT "))?.slice("RESULT ".length) ?? "null";
+    const { stdout } = await master.session.run(`cat ${folder}/metrics.jsonl`);
+    const steps = stdout
+      .trimEnd()
+      .split("\n")
+      .flatMap((line) => step.safeParse(JSON.parse(line)).data ?? []);
+    return { steps, finalLoss: result.parse(JSON.parse(last)).finalLoss };
+  }
+
+  async remove(): Promise<void> {
+    for (const { session } of this.#nodes) session.close();
+    await this.#stack.remove();
+  }
+}
+
+/** Of the stack's nodes: their SSH is reached by the addresses of the zones' EIPs. */
+async function connectionsOf(stack: Stack): Promise<z.output<typeof connectionInput>[]> {
+  const exported = state.parse(JSON.parse(await stack.ok("stack", "export", "--show-secrets")));
+  return exported.deployment.resources
+    .filter(({ type }) => type === "qingcloud:link:NodeReady")
+    .map(({ inputs }) => reachable.parse(revealed(inputs)).connection);
+}
+
+async function upload(session: Session): Promise<void> {
+  const write = async (path: string, content: string) => {
+    const { code, stderr } = await session.run(`mkdir -p ${folder} && cat > ${folder}/${path}`, content);
+    if (code !== 0) throw new Error(`${path} could not be written on a node: ${stderr}`);
+  };
+  for (const name of readdirSync(scripts).filter((each) => each.endsWith(".py"))) {
+    await write(name, readFileSync(join(scripts, name), "utf8"));
+  }
+}
