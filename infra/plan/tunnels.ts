@@ -46,7 +46,7 @@ export interface PathPlan {
 }
 
 /** Inner packets on a 1,500-byte path: of ESP in UDP 4500 with AES and SHA, as strongSwan's own interface has; of GRE with a key. */
-const mtus = { ipsec: 1400, gre: 1472 } as const;
+export const mtus = { ipsec: 1400, gre: 1472 } as const;
 /** Each GRE tunnel takes a /24 of it: QingCloud wants a subnet of its own for the two addresses of every tunnel. */
 const pointToPoint = "10.254.0.0/16";
 /** How many tunnels `pointToPoint` has subnets for. */

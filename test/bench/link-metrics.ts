@@ -1,4 +1,6 @@
 /** What is measured of a link between two zones, and what each value should be. */
+import { goodputShare } from "../../infra/plan/goodput.ts";
+import { mtus } from "../../infra/plan/tunnels.ts";
 import type { Metric } from "./metrics.ts";
 
 export const kinds = ["ipsec", "gre"] as const;
@@ -27,8 +29,8 @@ export const linkMetrics: Readonly<Record<LinkMetric, Metric>> = entries([
       `link.${kind}.${rate}.goodput`,
       {
         unit: "ratio",
-        ...(rate <= 100 ? { least: round(goodputShare(kind) - 0.02) } : {}),
-        what: `goodput of TCP through ${kind} / ${rate} Mbit/s of the EIPs; by the headers ${round(goodputShare(kind))}`,
+        ...(rate <= 100 ? { least: round(byHeaders(kind) - 0.02) } : {}),
+        what: `goodput of TCP through ${kind} / ${rate} Mbit/s of the EIPs; by the headers ${round(byHeaders(kind))}`,
       },
     ]),
   ),
@@ -63,6 +65,10 @@ function metricsOfMode(mode: SyncMode, rate: (typeof syncRates)[number]): [LinkM
   ];
 }
 
+function byHeaders(kind: Kind): number {
+  return goodputShare(kind, mtus[kind]);
+}
+
 function round(share: number): number {
   return Math.round(share * 1000) / 1000;
 }
@@ -70,7 +76,4 @@ function round(share: number): number {
 /** Of all keys of a record: the compiler cannot count them. */
 function entries(all: readonly (readonly [LinkMetric, Metric])[]): Record<LinkMetric, Metric> {
   return Object.fromEntries(all) as Record<LinkMetric, Metric>;
-}
-function goodputShare(kind: Kind): number {
-  return kind === "ipsec" ? 0.905 : 0.938;
 }

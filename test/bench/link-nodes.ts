@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { mtus } from "../../infra/plan/tunnels.ts";
 import { nodeScript } from "../../provider/link/node-script.ts";
 import { connectionInput, openSession, type Session } from "../../provider/link/ssh.ts";
 import { revealed } from "../../scripts/dev/run/ranks.ts";
@@ -117,7 +118,7 @@ export class LinkedNodes {
     const serve = { role: "serve", bindAddress: server.address, maxSeconds: 60 + seconds };
     const serving = server.session.start("python3 -", await nodeScript("path_check.py", serve));
     const { port } = z.object({ port: z.number() }).parse(JSON.parse(await serving.firstLine));
-    const probe = { role: "probe", peer: server.address, port, mtu: 1400, seconds, pings: 1 };
+    const probe = { role: "probe", peer: server.address, port, mtu: mtus.ipsec, seconds, pings: 1 };
     const { stdout, stderr } = await client.session.run(
       "python3 -",
       await nodeScript("path_check.py", probe),
