@@ -41,7 +41,7 @@ const step = z.object({
   gradientBytes: z.number(),
   sentBytes: z.number(),
 });
-const result = z.looseObject({ finalLoss: z.number() });
+const result = z.looseObject({ heldOutLoss: z.number() });
 
 export interface TrainingRun {
   readonly script: string;
@@ -51,7 +51,7 @@ export interface TrainingRun {
 export interface Trained {
   /** Of rank 0. */
   readonly steps: readonly z.output<typeof step>[];
-  readonly finalLoss: number;
+  readonly heldOutLoss: number;
 }
 
 interface BenchNode {
@@ -150,7 +150,7 @@ export class LinkedNodes {
       .trimEnd()
       .split("\n")
       .flatMap((line) => step.safeParse(JSON.parse(line)).data ?? []);
-    return { steps, finalLoss: result.parse(JSON.parse(last)).finalLoss };
+    return { steps, heldOutLoss: result.parse(JSON.parse(last)).heldOutLoss };
   }
 
   async remove(): Promise<void> {

@@ -137,7 +137,7 @@ async function measureModes({ nodes, order }: Link): Promise<Samples> {
       samples[`${name}.secondsPerStep`] = [secondsOf(limited)];
       samples[`${name}.bytesPerStep`] = [mean(limited.steps.map(({ sentBytes }) => sentBytes))];
       samples[`${name}.slowdown`] = [secondsOf(limited) / secondsOf(free[0])];
-      samples[`${name}.loss`] = [mean(free.map(({ finalLoss }) => finalLoss))];
+      samples[`${name}.loss`] = [mean(free.map(({ heldOutLoss }) => heldOutLoss))];
     }
   }
   return samples;
