@@ -194,6 +194,32 @@ test("training crosses the tunnel, and nothing of it passes an EIP in clear", as
   }
 });
 
+test("the bytes on the EIPs fall as the sync mode promises", async () => {
+  const parameters = 38_282;
+  const steps = 120;
+  await place.configure("training.epochs", "10");
+  // Of ddp it is 4 bytes a parameter and step, as above. diloco hands over one every 20 steps, and the scales of 10 blocks.
+  const modes: [Record<string, string>, number][] = [
+    [{ sync: "fp16" }, steps * 2 * parameters],
+    [{ sync: "diloco", "syncOptions.precision": "int8", lr: "0.003" }, 6 * (parameters + 4 * 10)],
+  ];
+  for (const [settings, payload] of modes) {
+    for (const [key, value] of Object.entries(settings)) await place.configure(`training.${key}`, value);
+    const before = await place.status();
+    const ended = await place.start();
+    expect(ended.code, ended.text).toBe(0);
+    const results = (await followedOf(place)).flatMap((each) => each.results);
+    expect(results.map((each) => (each.gradientBytesPerStep ?? 0) * steps)).toEqual([payload, payload]);
+    for (const router of (await place.status()).routers) {
+      const earlier = before.routers.find(({ id }) => id === router.id);
+      const sent = router.sent - (earlier?.sent ?? 0);
+      expect(sent).toBeGreaterThanOrEqual(payload);
+      // Headers of TCP, ESP and UDP; the first parameters, which rank 0 sends; SSH, the path check and small packets.
+      expect(sent).toBeLessThanOrEqual(1.2 * (payload + 4 * parameters) + 300_000);
+    }
+  }
+});
+
 test("bandwidth changes in place, and the tunnel gets faster", async () => {
   const before = await outputsOf(place);
   expect(before.tunnels[0]?.goodputMbps).toBeLessThan(20);
