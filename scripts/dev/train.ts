@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { table } from "../../local-cloud/table.ts";
 import { ensureCli } from "./pulumi-cli.ts";
 import { ask, type RankSummary, showLog } from "./run/agent.ts";
+import { askAll, describe, planOf, readOutputs } from "./run/plan.ts";
 import { type RankOnNode, readRanks } from "./run/ranks.ts";
 import { makeReport } from "./run/report.ts";
 import { exportState } from "./run/state.ts";
@@ -94,6 +95,18 @@ ofRun("report", "write the run, as it is now, as one HTML file and one PNG of it
     }
     print(`run ${reported.runId}\n${reported.html}\n${reported.png}`);
     for (const line of missing) print(`not in the report: ${line}`);
+  });
+ofRun("plan", "what a step, an epoch and the run take at other bandwidths, and which is worth its money")
+  .option("--mbps <list>", "bandwidths in Mbit/s", "2,5,10,20,50,100,200,500,1000")
+  .addOption(json())
+  .action(async (choice: Choice & { mbps: string }) => {
+    const bandwidths = choice.mbps.split(",").map(Number);
+    if (bandwidths.some((mbps) => !Number.isInteger(mbps) || mbps < 1)) {
+      throw new Failure(`--mbps ${choice.mbps}: must be whole numbers of Mbit/s, e.g. 5,20,100`);
+    }
+    const { stateText, ranks } = await runOf(choice);
+    const plan = planOf(readOutputs(stateText), ranks, await askAll(ranks), bandwidths);
+    print(choice.json ? JSON.stringify(plan, undefined, 2) : describe(plan));
   });
 
 try {

@@ -26,6 +26,8 @@ const step = z.object({
   computeSeconds: measured,
   /** Of `seconds`, what was waited for the other ranks after that. */
   communicationSeconds: measured,
+  /** What the rank has handed to the others. */
+  gradientBytes: measured,
   /** Of the interface of the rank's node. */
   sentBytes: measured,
   receivedBytes: measured,
