@@ -204,7 +204,7 @@ export function describe(plan: BandwidthPlan): string {
     milliseconds(row.secondsPerStep),
     duration(row.secondsPerEpoch),
     duration(row.secondsPerRun),
-    ...(hasCosts ? [row.costPerRun?.toFixed(2) ?? ""] : []),
+    ...(hasCosts ? [row.costPerRun?.toPrecision(2) ?? ""] : []),
     `${row.slowdown.toFixed(2)} x`,
     [row.isNow ? "now" : "", row.isKnee ? "knee" : ""].filter((word) => word !== "").join(", "),
   ]);

@@ -1,0 +1,67 @@
+/** The model of a step beside what was measured, at two bandwidths, with two and with three zones; each test goes on where the one before ended. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { outputsOf } from "./outputs.ts";
+import { Place } from "./support.ts";
+
+let place: Place;
+
+beforeAll(async () => {
+  place = new Place();
+  await place.configure("training.epochs", "4");
+});
+
+afterAll(() => place.remove());
+
+/** Trains anew and asks for the plan. */
+async function planAt(mbps: number, zones: number, seed: number): Promise<{ plan: Plan; shown: string }> {
+  for (let index = 0; index < zones; index += 1) {
+    await place.configure(`zones[${index}].bandwidthMbps`, String(mbps));
+  }
+  await place.configure("training.seed", String(seed));
+  const started = await place.start();
+  expect(started.code, started.text).toBe(0);
+  const train = ["run", "--silent", "train", "--", "plan"];
+  const [asJson, asText] = [await place.run([...train, "--json"]).ended, await place.run(train).ended];
+  expect([asJson.code, asText.code], asJson.text).toEqual([0, 0]);
+  return { plan: JSON.parse(asJson.stdout) as Plan, shown: asText.stdout };
+}
+
+interface Plan {
+  readonly runId: string;
+  readonly ranks: number;
+  readonly now: { readonly mbps: readonly { readonly mbps: number }[]; readonly difference: number };
+  readonly knee: { readonly mbps: number; readonly isReached: boolean };
+  readonly rows: readonly { readonly mbps: number; readonly isNow: boolean }[];
+  readonly advice: string;
+}
+
+function expectCloseTo({ plan, shown }: { plan: Plan; shown: string }, mbps: number, zones: number): void {
+  expect(plan.ranks).toBe(zones);
+  expect(plan.now.mbps.map((each) => each.mbps)).toEqual(Array.from({ length: zones }, () => mbps));
+  expect(Math.abs(plan.now.difference), shown).toBeLessThan(0.15);
+  expect(plan.rows.filter(({ isNow }) => isNow).map((row) => row.mbps)).toEqual([mbps]);
+  expect(plan.advice).toMatch(/^(Raise: at|Even 1000 Mbit)/);
+  expect(shown).toContain(`run ${plan.runId}: ${zones} ranks; `);
+}
+
+test("two zones at 20 Mbit/s: a step takes what the plan says, within 15 %", async () => {
+  expectCloseTo(await planAt(20, 2, 2), 20, 2);
+});
+
+test("two zones at 5 Mbit/s: a step takes what the plan says, within 15 %", async () => {
+  expectCloseTo(await planAt(5, 2, 3), 5, 2);
+});
+
+test("three zones at 5 Mbit/s: a step takes what the plan says, within 15 %", async () => {
+  const third = { name: "tianjin", zoneId: "gpu1a", network: "192.168.3.0/24", imageId: "img-deeplearning" };
+  for (const [key, value] of Object.entries(third)) await place.configure(`zones[2].${key}`, value);
+  // Else the two in one zone would be joined over its intranet.
+  await place.configure("tunnel.intranet", "off");
+  expectCloseTo(await planAt(5, 3, 4), 5, 3);
+  const { tunnels } = await outputsOf(place);
+  expect(tunnels).toHaveLength(3);
+});
+
+test("three zones at 20 Mbit/s: a step takes what the plan says, within 15 %", async () => {
+  expectCloseTo(await planAt(20, 3, 5), 20, 3);
+});
