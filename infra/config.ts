@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { overlaps, parseNetwork } from "../qingcloud/networks.ts";
 import { existing, hasVpc } from "./existing/schema.ts";
+import { limitProblems } from "./limits.ts";
+import { mostMbps } from "./plan/bandwidth.ts";
 import { countTunnels, mostGreTunnels } from "./plan/tunnels.ts";
 import { fitProblems } from "./training/fit.ts";
 import { trainingSchema } from "./training/schema.ts";
@@ -23,6 +25,8 @@ const shape = z.union(
   { error: "must be {instanceType} or {cpu, memoryGiB, gpus?, gpuClass?}, all numbers whole" },
 );
 
+const bandwidth = { error: `must be a whole number of Mbit/s, 1 to ${mostMbps}, or auto` };
+
 const zone = z.strictObject({
   name: z
     .string()
@@ -42,7 +46,12 @@ const zone = z.strictObject({
     error:
       "must be the id of an image of the zone; the console lists them, and so does `qingcloud iaas describe-images -z ZONE`. It needs python3 and PyTorch: where none has, scripts/node/prepare-gpu.sh makes a stock Ubuntu so",
   }),
-  bandwidthMbps: z.number().int().min(1).max(1000).default(100),
+  bandwidthMbps: z
+    .union(
+      [z.number().int(bandwidth).min(1, bandwidth).max(mostMbps, bandwidth), z.literal("auto")],
+      bandwidth,
+    )
+    .default(100),
   existing: existing.optional(),
 });
 
@@ -87,6 +96,15 @@ export const configSchema = z
       })
       .prefault({}),
     training: trainingSchema.prefault({}),
+    /** What no configuration of this stack may go beyond. */
+    limits: z
+      .strictObject({
+        /** Of a zone. */
+        bandwidthMbps: z.number().int().min(1).max(mostMbps).optional(),
+        /** Of all nodes. */
+        gpus: z.number().int().min(0).optional(),
+      })
+      .prefault({}),
   })
   .superRefine((config, context) => {
     const problem = (path: (string | number)[], message: string, input: unknown) =>
@@ -119,6 +137,8 @@ export const configSchema = z
     for (const { key, message, given } of areDifferent ? fitProblems(run, zones) : []) {
       problem(["training", ...key.split(".")], message, given);
     }
+    const fits = areDifferent && fitProblems(run, zones).length === 0;
+    for (const { path, message, given } of limitProblems(config, fits)) problem(path, message, given);
     if (run.mode === "cross-zone" && tunnel.kind === "none") {
       problem(["tunnel", "kind"], "mode cross-zone needs a tunnel; allowed: ipsec, gre", tunnel.kind);
     }

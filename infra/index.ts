@@ -33,6 +33,7 @@ const run =
           nodes: new Map(network.nodes.map((node) => [node.plan.name, node])),
           zones: plan.zones,
           paths: network.paths,
+          chosen: plan.chosen,
         },
         { dependsOn: [...network.checks] },
       );

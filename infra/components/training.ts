@@ -11,7 +11,7 @@ import {
 } from "@pulumi/pulumi";
 import { launchCommand, launchEnvironment, runIdOf } from "../plan/ranks.ts";
 import type { LaunchPlan, TrainingPlan } from "../plan/training.ts";
-import { type Path, type TunedZone, type Tuning, tune } from "../plan/tuning.ts";
+import { type Path, type Setting, type TunedZone, type Tuning, tune } from "../plan/tuning.ts";
 import type { RunData } from "../training/data.ts";
 import type { RunFiles } from "../training/files.ts";
 import { inProject, type RunFile } from "../training/local-files.ts";
@@ -28,6 +28,8 @@ export interface TrainingArgs {
   readonly zones: readonly TunedZone[];
   /** Between the zones, as the checks have found them. */
   readonly paths: Output<readonly Path[]>;
+  /** What else the plan has chosen by itself, to be shown. */
+  readonly chosen: readonly Setting[];
 }
 
 /** Relative to the user's home on a node; NodeReady makes it. */
@@ -263,7 +265,7 @@ export class Training extends ComponentResource {
 
   /** As `outputs.training` shows it: what this `up` saw. */
   output() {
-    const { plan, settings, files } = this.#args;
+    const { plan, settings, files, chosen } = this.#args;
     return {
       state: settings.wait ? "succeeded" : "running",
       runId: this.runId,
@@ -277,7 +279,7 @@ export class Training extends ComponentResource {
       ranks: all(this.#followers.map(({ launch, follower }) => rankOutputs(launch, follower))).apply(
         (ranks) => ranks.flat(),
       ),
-      tuning: this.#tuning.apply(({ settings: tuned }) => [...tuned]),
+      tuning: this.#tuning.apply(({ settings: tuned }) => [...chosen, ...tuned]),
       report: settings.wait ? reportPath(this.runId) : null,
     };
   }

@@ -1,7 +1,9 @@
 /** The plan: everything that follows from the configuration alone. Pure; resources are made from it. */
 import { addressIn } from "../../qingcloud/networks.ts";
 import type { Config, ZoneConfig } from "../config.ts";
+import { autoBandwidth } from "./auto-bandwidth.ts";
 import { nodesOf, planTraining, type TrainingPlan } from "./training.ts";
+import type { Setting } from "./tuning.ts";
 import { type Carrier, type PathPlan, planPaths, planTunnels, type TunnelPlan } from "./tunnels.ts";
 
 export interface Plan {
@@ -10,6 +12,8 @@ export interface Plan {
   readonly tunnels: readonly TunnelPlan[];
   readonly paths: readonly PathPlan[];
   readonly training: TrainingPlan | undefined;
+  /** What the configuration leaves to the plan, with its reason. */
+  readonly chosen: readonly Setting[];
 }
 
 export interface ZonePlan {
@@ -51,8 +55,9 @@ export function makePlan(config: Config): Plan {
   const paths = planPaths(config, tunnels);
   const [tunnelsOf, pathsOf] = [byZone(tunnels), byZone(paths)];
   const networks = new Map(config.zones.map(({ name, network }) => [name, network]));
+  const auto = autoBandwidthOf(config);
   const zones = config.zones.map((zone) => ({
-    ...planZone(zone),
+    ...planZone(zone, zone.bandwidthMbps === "auto" ? (auto?.mbps ?? 0) : zone.bandwidthMbps),
     rules: [
       ...operatorRules(config.operatorCidrs, zone.nodes),
       ...(tunnelsOf.get(zone.name) ?? []).flatMap(({ peer, link }) =>
@@ -67,11 +72,22 @@ export function makePlan(config: Config): Plan {
     tunnels,
     paths,
     training: config.training.mode === "none" ? undefined : planTraining(config.training, config.zones),
+    chosen:
+      auto === undefined
+        ? []
+        : [{ setting: "zones[].bandwidthMbps", value: String(auto.mbps), reason: auto.reason }],
   };
 }
 
-function planZone(zone: ZoneConfig): Omit<ZonePlan, "rules" | "routes"> {
-  const { name, zoneId, network, bandwidthMbps, imageId, shape } = zone;
+function autoBandwidthOf(config: Config) {
+  if (!config.zones.some(({ bandwidthMbps }) => bandwidthMbps === "auto")) return undefined;
+  const found = autoBandwidth(config);
+  if ("problem" in found) throw new Error(`A configuration that was not checked: ${found.problem}`);
+  return found;
+}
+
+function planZone(zone: ZoneConfig, bandwidthMbps: number): Omit<ZonePlan, "rules" | "routes"> {
+  const { name, zoneId, network, imageId, shape } = zone;
   const nodes = nodesOf(zone).map((node, index) => ({
     name: node.name,
     privateIp: node.privateIp,

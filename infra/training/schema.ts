@@ -153,6 +153,14 @@ export const trainingSchema = z
     /** How ranks bring what they have learnt together. */
     sync: sync.default("ddp"),
     syncOptions: syncOptions.prefault({}),
+    /** What `bandwidthMbps: auto` reckons with, as a run before has shown it. */
+    expected: z
+      .strictObject({
+        parameters: z.number().int().min(1),
+        /** Without the other ranks. */
+        computeSecondsPerStep: decimal.pipe(z.number().positive()),
+      })
+      .optional(),
     checkpointEverySteps: z.number().int().min(1).default(50),
     /** Names of the nodes that train, in the order of their ranks; absent: all, or as many as `worldSize` needs. */
     nodes: z.array(z.string().min(1)).min(1).optional(),

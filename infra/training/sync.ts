@@ -58,3 +58,21 @@ export function syncFlags(mode: Sync, given: SyncOptions): [string, string | num
     ...usedBy[mode].map((option): [string, string | number] => [flags[option], given[option]]),
   ];
 }
+
+const bytesOf = { fp32: 4, fp16: 2, int8: 1 } as const;
+
+/**
+ * What a rank hands to the group in a step, bytes, the mean of all steps, and in which part of the steps it does.
+ * Undefined for powersgd: that depends on the shapes of the model's layers.
+ */
+export function payloadOf(
+  mode: Sync,
+  { every, precision }: Pick<SyncOptions, "every" | "precision">,
+  parameters: number,
+): { bytes: number; averagings: number } | undefined {
+  const rarely = (bytes: number) => ({ bytes: (bytes * parameters) / every, averagings: 1 / every });
+  if (mode === "ddp") return { bytes: bytesOf.fp32 * parameters, averagings: 1 };
+  if (mode === "fp16" || mode === "bf16") return { bytes: bytesOf.fp16 * parameters, averagings: 1 };
+  if (mode === "local-sgd") return rarely(bytesOf.fp32);
+  return mode === "diloco" ? rarely(bytesOf[precision]) : undefined;
+}

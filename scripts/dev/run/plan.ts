@@ -66,6 +66,8 @@ export interface BandwidthPlan {
   };
   readonly knee: { readonly mbps: number; readonly isReached: boolean };
   readonly currency: string;
+  /** For `training.expected`; undefined where the script does not tell its parameters. */
+  readonly expected: { readonly parameters: number; readonly computeSecondsPerStep: number } | undefined;
   readonly rows: readonly Row[];
   readonly advice: string;
 }
@@ -134,7 +136,16 @@ export function planOf(
     });
   const [{ runId } = { runId: "" }] = ranks;
   const advice = adviceOf(work, now, current, knee);
-  return { runId, ranks: zones.length, computeSeconds, payloadBytes, now, knee, currency, rows, advice };
+  const { parameters } = measured;
+  const expected =
+    parameters == null
+      ? undefined
+      : { parameters, computeSecondsPerStep: Number(computeSeconds.toPrecision(3)) };
+  return {
+    runId,
+    ranks: zones.length,
+    ...{ computeSeconds, payloadBytes, now, knee, currency, expected, rows, advice },
+  };
 }
 
 /** @throws Error where there are too few steps to tell */
@@ -156,6 +167,7 @@ function measure(metrics: readonly RankMetrics[]) {
   const averagings = payloads.filter((bytes) => bytes > 0).length / payloads.length;
   return {
     seconds,
+    parameters: start?.parameters,
     // The slowest rank's: the others wait for it.
     computeSeconds: Math.max(...compute),
     payloadBytes,
@@ -219,6 +231,11 @@ export function describe(plan: BandwidthPlan): string {
       ? ["The costs are those of the stack as it is: the API tells no price of another bandwidth."]
       : ["The API tells no prices of this stack, so there is no cost."]),
     plan.advice,
+    ...(plan.expected === undefined
+      ? []
+      : [
+          `For bandwidthMbps: auto: crosszone:training.expected.parameters ${plan.expected.parameters}, crosszone:training.expected.computeSecondsPerStep ${plan.expected.computeSecondsPerStep}`,
+        ]),
   ].join("\n");
 }
 

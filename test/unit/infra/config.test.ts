@@ -50,6 +50,7 @@ describe("defaults", () => {
     });
     expect({ ...config, zones: undefined }).toEqual({
       zones: undefined,
+      limits: {},
       vpcNetwork: "192.168.0.0/16",
       tunnel: { kind: "ipsec", allowUnencrypted: false, topology: "mesh", intranet: "auto", check: "quick" },
       operatorCidrs: ["203.0.113.1/32"],
@@ -166,12 +167,14 @@ describe("bad input is told with key, what is allowed and what was given", () =>
     [
       "bandwidth 0",
       zones({ bandwidthMbps: 0 }),
-      ["crosszone:zones[0].bandwidthMbps: Too small: expected number to be >=1 (given: 0)"],
+      ["crosszone:zones[0].bandwidthMbps: must be a whole number of Mbit/s, 1 to 1000, or auto (given: 0)"],
     ],
     [
       "bandwidth 1001",
       zones({ bandwidthMbps: 1001 }),
-      ["crosszone:zones[0].bandwidthMbps: Too big: expected number to be <=1000 (given: 1001)"],
+      [
+        "crosszone:zones[0].bandwidthMbps: must be a whole number of Mbit/s, 1 to 1000, or auto (given: 1001)",
+      ],
     ],
     [
       "one zone for cross-zone",
