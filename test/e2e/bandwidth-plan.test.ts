@@ -30,6 +30,7 @@ interface Plan {
   readonly runId: string;
   readonly ranks: number;
   readonly now: { readonly mbps: readonly { readonly mbps: number }[]; readonly difference: number };
+  readonly expected: { readonly parameters: number; readonly computeSecondsPerStep: number };
   readonly knee: { readonly mbps: number; readonly isReached: boolean };
   readonly rows: readonly { readonly mbps: number; readonly isNow: boolean }[];
   readonly advice: string;
@@ -62,6 +63,27 @@ test("three zones at 5 Mbit/s: a step takes what the plan says, within 15 %", as
   expect(tunnels).toHaveLength(3);
 });
 
-test("three zones at 20 Mbit/s: a step takes what the plan says, within 15 %", async () => {
-  expectCloseTo(await planAt(20, 3, 5), 20, 3);
+test("three zones at 20 Mbit/s: a step takes what the plan says, within 15 %, and auto takes the limit below the knee, in place", async () => {
+  const planned = await planAt(20, 3, 5);
+  expectCloseTo(planned, 20, 3);
+  const { expected, knee } = planned.plan;
+  expect(expected.parameters).toBe(38_282);
+  expect(knee.mbps).toBeGreaterThan(50);
+  for (const [key, value] of Object.entries(expected)) {
+    await place.configure(`training.expected.${key}`, String(value));
+  }
+  await place.configure("limits.bandwidthMbps", "50");
+  for (const index of [0, 1, 2]) await place.configure(`zones[${index}].bandwidthMbps`, "auto");
+  const changes = await place.changesBy(async () => expect(await place.start()).toMatchObject({ code: 0 }));
+  expect(changes).toEqual(Array.from({ length: 3 }, () => "ChangeEipsBandwidth"));
+  const { zones, training } = await outputsOf(place);
+  expect(zones.map(({ bandwidthMbps }) => bandwidthMbps)).toEqual([50, 50, 50]);
+  expect(training.runId).toBe(planned.plan.runId);
+  expect(training.tuning[0]).toMatchObject({
+    setting: "zones[].bandwidthMbps",
+    value: "50",
+    reason: expect.stringMatching(
+      /^auto: the most that there may be \(limits\.bandwidthMbps\); a step takes /,
+    ),
+  });
 });

@@ -62,6 +62,7 @@ const outputsSchema = z.object({
         samplesSeen: z.number(),
       }),
     ),
+    tuning: z.array(z.object({ setting: z.string(), value: z.string(), reason: z.string() })),
     report: z.string().nullable(),
   }),
 });
