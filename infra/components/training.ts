@@ -11,8 +11,15 @@ import {
 } from "@pulumi/pulumi";
 import { launchCommand, launchEnvironment, runIdOf } from "../plan/ranks.ts";
 import type { LaunchPlan, TrainingPlan } from "../plan/training.ts";
-import { type Path, type Setting, type TunedZone, type Tuning, tune } from "../plan/tuning.ts";
-import type { RunData } from "../training/data.ts";
+import {
+  largestMessage,
+  type Path,
+  type Setting,
+  type TunedZone,
+  type Tuning,
+  tune,
+} from "../plan/tuning.ts";
+import { pathIn, pathOnNodes } from "../training/data.ts";
 import type { RunFiles } from "../training/files.ts";
 import { inProject, type RunFile } from "../training/local-files.ts";
 import type { TrainingSettings } from "../training/schema.ts";
@@ -65,7 +72,9 @@ export class Training extends ComponentResource {
       const names = { script: files.script.name, data };
       return plan.launches.map((launch) => launchCommand(plan, settings, launch, names));
     };
-    this.#tuning = args.paths.apply((paths) => tune(this.#among(paths), args.zones, plan.worldSize));
+    this.#tuning = args.paths.apply((paths) =>
+      tune(this.#among(paths), args.zones, plan.worldSize, largestMessage(settings)),
+    );
     const hashes = this.#files.map(({ sha256 }) => sha256);
     const { from } = files.script;
     const surroundings = {
@@ -292,17 +301,4 @@ function reportPath(runId: string): string | null {
   const path = join(folder, runId, "report.html");
   const inside = relative(inProject("."), path);
   return inside.startsWith("..") ? path : inside;
-}
-
-/** Of data that the nodes have. */
-function pathOnNodes(data: RunData | undefined): string | undefined {
-  const at = data?.at;
-  return typeof at === "object" && "node" in at ? at.node : undefined;
-}
-
-/** Where the script finds the data: `folder` is the run's, as the script sees it. */
-function pathIn(folder: string, data: RunData): string {
-  const { at } = data;
-  if (typeof at === "object" && "file" in at) return posix.join(folder, at.file);
-  return pathOnNodes(data) ?? folder;
 }

@@ -1,4 +1,6 @@
 /** How nodes and ranks are set for the link between zones, each setting with its reason. Pure. */
+import type { TrainingSettings } from "../training/schema.ts";
+import { payloadOf } from "../training/sync.ts";
 import type { TunnelPlan } from "./tunnels.ts";
 
 /** Two zones whose nodes reach each other, as planned or as the path check has found it. */
@@ -50,22 +52,49 @@ const mebibyte = 2 ** 20;
 const kernelsBuffer = 4 * mebibyte;
 const largestBuffer = 64 * mebibyte;
 const manySockets = 4;
-/** The largest message of DistributedDataParallel, a bucket of gradients. */
-const bucketBytes = 25 * mebibyte;
-/** How many times as long as a bucket takes one is waited for: others are under way beside it. */
+/** How many times as long as a message takes it is waited for: others are under way beside it. */
 const patience = 4;
 /** Of the process group, seconds: that of the guide's scripts. */
 const leastTimeout = 60;
 
-/** @param ranks how many average their gradients */
-export function tune(paths: readonly Path[], zones: readonly TunedZone[], ranks: number): Tuning {
+/** The largest that ranks average at once. */
+export interface Message {
+  readonly bytes: number;
+  readonly what: string;
+}
+
+/** Of DistributedDataParallel. */
+const bucket: Message = { bytes: 25 * mebibyte, what: "a bucket of 25 MiB of gradients" };
+
+/** Ranks that train alone in between average a whole model at once. Of one whose size is not known, a bucket's. */
+export function largestMessage({
+  sync,
+  syncOptions,
+  expected,
+}: Pick<TrainingSettings, "sync" | "syncOptions" | "expected">): Message {
+  const payload = expected && payloadOf(sync, syncOptions, expected.parameters);
+  if (payload === undefined || payload.averagings === 1) return bucket;
+  const bytes = payload.bytes / payload.averagings;
+  return { bytes, what: `a whole model, ${describeBytes(bytes)} by ${sync},` };
+}
+
+/**
+ * @param ranks how many average
+ * @param message see `largestMessage`
+ */
+export function tune(
+  paths: readonly Path[],
+  zones: readonly TunedZone[],
+  ranks: number,
+  message: Message = bucket,
+): Tuning {
   if (paths.length === 0) return { orders: new Map(), environment: {}, settings: [] };
   const product = Math.max(...paths.map(bytesUnderWay));
   const isFat = product > kernelsBuffer;
   const buffer = Math.min(largestBuffer, Math.ceil((2 * product) / mebibyte) * mebibyte);
   const isLarge = buffer > kernelsBuffer;
   const sockets = isFat ? manySockets : 1;
-  const timeout = timeoutOf(paths, ranks);
+  const timeout = timeoutOf(paths, ranks, message.bytes);
   const byNccl = { NCCL_SOCKET_NTHREADS: "2", NCCL_NSOCKS_PERTHREAD: String(manySockets / 2) };
   const underWay = `${describeBytes(product)} are under way at most (bandwidth × RTT)`;
   return {
@@ -107,8 +136,8 @@ export function tune(paths: readonly Path[], zones: readonly TunedZone[], ranks:
         value: `${timeout} s`,
         reason:
           timeout > leastTimeout
-            ? `${patience} times what a bucket of 25 MiB of gradients takes between ${ranks} ranks on the slowest path`
-            : `a bucket of 25 MiB of gradients takes less than 1/${patience} of it between ${ranks} ranks`,
+            ? `${patience} times what ${message.what} takes between ${ranks} ranks on the slowest path`
+            : `${message.what} takes less than 1/${patience} of it between ${ranks} ranks`,
       },
     ],
   };
@@ -137,11 +166,11 @@ function bytesUnderWay({ rttMs, bandwidthMbps }: Path): number {
 }
 
 /** Seconds, a multiple of 10. */
-function timeoutOf(paths: readonly Path[], ranks: number): number {
+function timeoutOf(paths: readonly Path[], ranks: number, messageBytes: number): number {
   const slowest = Math.min(
     ...paths.map(({ bandwidthMbps, goodputShare }) => (bandwidthMbps ?? Infinity) * goodputShare),
   );
-  const sent = ((2 * (ranks - 1)) / ranks) * bucketBytes;
+  const sent = ((2 * (ranks - 1)) / ranks) * messageBytes;
   return Math.max(leastTimeout, Math.ceil((patience * sent * 8) / (slowest * 1e6) / 10) * 10);
 }
 

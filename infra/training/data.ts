@@ -1,6 +1,6 @@
 /** The files of a run's data. */
 import { readdirSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, posix } from "node:path";
 import { inProject, localFile, nameInUrl, type RunFile } from "./local-files.ts";
 import type { DataSource, TrainingSettings } from "./schema.ts";
 
@@ -94,4 +94,17 @@ function isFolder(data: Exclude<DataSource, { source: "node" }>): boolean {
 function mnistFolder(path: string): string {
   const below = join(inProject(path), "MNIST", "raw");
   return statSync(below, { throwIfNoEntry: false })?.isDirectory() ? below : inProject(path);
+}
+
+/** Of data that the nodes have. */
+export function pathOnNodes(data: RunData | undefined): string | undefined {
+  const at = data?.at;
+  return typeof at === "object" && "node" in at ? at.node : undefined;
+}
+
+/** Where the script finds the data: `folder` is the run's, as the script sees it. */
+export function pathIn(folder: string, data: RunData): string {
+  const { at } = data;
+  if (typeof at === "object" && "file" in at) return posix.join(folder, at.file);
+  return pathOnNodes(data) ?? folder;
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Path, tune } from "../../../infra/plan/tuning.ts";
+import { largestMessage, type Path, tune } from "../../../infra/plan/tuning.ts";
+import { trainingSchema } from "../../../infra/training/schema.ts";
 
 const zones = [1, 2, 3].map((third) => ({
   name: `z${third}`,
@@ -86,6 +87,25 @@ describe("the timeout of the process group", () => {
   });
   test("grows with the ranks that a bucket goes round", () => {
     expect(timeoutAt(5, 4)).toBe("280");
+  });
+  test("is that of a whole model where ranks average one at once, if its size is known", () => {
+    const settings = (sync: "ddp" | "diloco", parameters?: number) =>
+      trainingSchema.parse({
+        sync,
+        ...(sync === "diloco" ? { syncOptions: { precision: "int8" } } : {}),
+        ...(parameters === undefined ? {} : { expected: { parameters, computeSecondsPerStep: 1 } }),
+      });
+    const bucket = { bytes: 25 * 2 ** 20, what: "a bucket of 25 MiB of gradients" };
+    expect(largestMessage(settings("ddp", 1e8))).toEqual(bucket);
+    expect(largestMessage(settings("diloco"))).toEqual(bucket);
+    const model = largestMessage(settings("diloco", 1e8));
+    expect(model).toEqual({ bytes: 1e8, what: "a whole model, 95.4 MiB by diloco," });
+    // 100 MB × 8 / (5 Mbit/s × 0.9) = 177.8 s.
+    const { environment, settings: shown } = tune([path({ bandwidthMbps: 5 })], zones.slice(0, 2), 2, model);
+    expect(environment.GROUP_TIMEOUT).toBe("720");
+    expect(shown.at(-1)?.reason).toBe(
+      "4 times what a whole model, 95.4 MiB by diloco, takes between 2 ranks on the slowest path",
+    );
   });
 });
 
