@@ -34,7 +34,7 @@ const state = z.object({
 });
 
 /** Steps at the start of a run, in which connections and processes find their pace. */
-const unsteady = 5;
+export const unsteady = 5;
 /** Of a difference between prediction and measurement that needs no word. */
 const usual = 0.15;
 
@@ -208,7 +208,7 @@ function adviceOf(
 
 /** As a terminal shows it. */
 export function describe(plan: BandwidthPlan): string {
-  const { now, rows, currency } = plan;
+  const { rows, currency } = plan;
   const hasCosts = rows.some(({ costPerRun }) => costPerRun !== undefined);
   const heads = ["Mbit/s", "a step", "an epoch", "the run", ...(hasCosts ? [`${currency} a run`] : [])];
   const lines = rows.map((row) => [
@@ -220,10 +220,9 @@ export function describe(plan: BandwidthPlan): string {
     `${row.slowdown.toFixed(2)} x`,
     [row.isNow ? "now" : "", row.isKnee ? "knee" : ""].filter((word) => word !== "").join(", "),
   ]);
-  const difference = Math.round(now.difference * 100);
   return [
     `run ${plan.runId}: ${plan.ranks} ranks; a step computes ${milliseconds(plan.computeSeconds)} and hands over ${Math.round(plan.payloadBytes / 1000)} kB`,
-    `at ${now.mbps.map(({ zone, mbps }) => `${zone} ${mbps}`).join(", ")} Mbit/s a step should take ${milliseconds(now.predictedSeconds)}, and took ${milliseconds(now.measuredSeconds)} (${difference >= 0 ? "+" : ""}${difference} %)`,
+    describeNow(plan),
     "",
     table([[...heads, "to no limit", ""], ...lines]),
     "",
@@ -237,6 +236,15 @@ export function describe(plan: BandwidthPlan): string {
           `For bandwidthMbps: auto: crosszone:training.expected.parameters ${plan.expected.parameters}, crosszone:training.expected.computeSecondsPerStep ${plan.expected.computeSecondsPerStep}`,
         ]),
   ].join("\n");
+}
+
+/** What a step took and what it should take, in a line, with the word for more or less bandwidth. */
+export function describeNow({ now, knee }: BandwidthPlan): string {
+  const difference = Math.round(now.difference * 100);
+  const current = Math.min(...now.mbps.map(({ mbps }) => mbps));
+  const word = current < knee.mbps ? "raise it" : current >= 2 * knee.mbps ? "lower it" : "leave it";
+  const where = knee.isReached ? "is at" : "lies beyond";
+  return `at ${now.mbps.map(({ zone, mbps }) => `${zone} ${mbps}`).join(", ")} Mbit/s a step should take ${milliseconds(now.predictedSeconds)}, and took ${milliseconds(now.measuredSeconds)} (${difference >= 0 ? "+" : ""}${difference} %); the knee ${where} ${knee.mbps} Mbit/s: ${word}`;
 }
 
 function milliseconds(seconds: number): string {

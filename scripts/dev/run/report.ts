@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { reportsFolder, type Workspace } from "../workspace.ts";
+import { askAll, describeNow, planOf, readOutputs, unsteady } from "./plan.ts";
+import { readRanks } from "./ranks.ts";
 import { exportState } from "./state.ts";
 
 export interface Reported {
@@ -65,21 +67,36 @@ export async function reportOfEndedRun(
   const { training } = outputs.parse(stackOutputs);
   if (training?.state !== "succeeded") return undefined;
   const written = isChanged ? undefined : writtenReport(workspace, training.runId);
-  return written === undefined ? reportOfRun(workspace, environment) : `report  ${written}`;
+  return written === undefined ? reportOfRun(workspace, environment, true) : `report  ${written}`;
 }
 
 /**
  * Makes the report of the stack's run. A run is none the worse for one that can not be made.
+ * @param hasEnded whether it has succeeded: then what its steps took is put beside what they should
  * @returns as `reportOfEndedRun`
  */
 export async function reportOfRun(
   workspace: Workspace,
   environment: NodeJS.ProcessEnv,
+  hasEnded = false,
 ): Promise<string | undefined> {
   try {
     const stateText = await exportState(workspace, environment);
-    return stateText && `report  ${(await makeReport(workspace, stateText)).html}`;
+    if (stateText === undefined) return undefined;
+    const plan = hasEnded ? await planLine(stateText) : [];
+    return [...plan, `report  ${(await makeReport(workspace, stateText)).html}`].join("\n");
   } catch (error) {
     return `report  not made: ${(error as Error).message}. Try again: npm run train -- report`;
   }
+}
+
+/** What a step took over the link, what it should take, and what to do; nothing of a run that no tunnel carries, or that tells no steps. */
+async function planLine(stateText: string): Promise<string[]> {
+  const stack = readOutputs(stateText);
+  if (stack.tunnels.length === 0) return [];
+  const ranks = readRanks(stateText);
+  const metrics = await askAll(ranks);
+  if (metrics.every(({ steps }) => steps.length <= unsteady)) return [];
+  const plan = planOf(stack, ranks, metrics, []);
+  return [`plan    ${describeNow(plan)}. More: npm run train -- plan`];
 }
