@@ -1,8 +1,8 @@
 /** docs/performance.md: a section for each group of benchmarks, each with the machine and the day it was measured on. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { markdownTable } from "../../scripts/dev/markdown.ts";
-import { linkSection } from "./link-section.ts";
-import { metricOf } from "./metrics.ts";
+import { linkSection, modesSection } from "./link-section.ts";
+import { type MetricName, metricNames, metricOf } from "./metrics.ts";
 import { machine, type Result, targetOf } from "./report.ts";
 
 const head = `# Performance
@@ -10,6 +10,25 @@ const head = `# Performance
 Made by \`npm run bench -- NAME… --document\`, a section for each group that was measured; do not edit. What each value is:
 \`npm run bench -- --list\`. Targets are those of two quiet cores.
 `;
+
+/** Sections that are more than a list. */
+const sections: Readonly<Record<string, (results: readonly Result[]) => string>> = {
+  link: linkSection,
+  "link: sync modes": modesSection,
+};
+
+function sectionOf(metric: MetricName): string {
+  const [group = ""] = metric.split(".");
+  return metricOf(metric).isLong ? `${group}: sync modes` : group;
+}
+
+/** @throws Error where only a part of a section is to be measured: the rest of it would be lost */
+export function checkSections(names: readonly MetricName[]): void {
+  const touched = new Set(names.map(sectionOf));
+  const lacking = metricNames.filter((name) => touched.has(sectionOf(name)) && !names.includes(name));
+  if (lacking.length === 0) return;
+  throw new Error(`--document writes whole sections of the page; measure these too: ${lacking.join(" ")}`);
+}
 
 /** @param path of the page; sections of groups that have no results stay as they are */
 export function writePage(path: string, results: readonly Result[], date: Date): void {
@@ -19,16 +38,15 @@ export function writePage(path: string, results: readonly Result[], date: Date):
 
 /** The page, of what it was before and the new results. */
 export function pageOf(old: string, results: readonly Result[], date: Date): string {
-  const sections = sectionsOf(old);
+  const written = sectionsOf(old);
   const { cores, cpu, kernel } = machine();
-  for (const [group, ofGroup] of Map.groupBy(results, ({ metric }) => metric.split(".")[0] ?? "")) {
+  for (const [name, ofSection] of Map.groupBy(results, ({ metric }) => sectionOf(metric))) {
     const measured = `Measured on ${date.toISOString().slice(0, 10)}: ${cores} cores of ${cpu}, Linux ${kernel}.`;
-    const body = group === "link" ? linkSection(ofGroup) : plainSection(ofGroup);
-    sections.set(group, `${measured}\n\n${body}`);
+    written.set(name, `${measured}\n\n${(sections[name] ?? plainSection)(ofSection)}`);
   }
-  const parts = [...sections]
+  const parts = [...written]
     .sort(([one], [other]) => one.localeCompare(other))
-    .map(([group, text]) => `## ${group}\n\n${text.trim()}\n`);
+    .map(([name, text]) => `## ${name}\n\n${text.trim()}\n`);
   return [head, ...parts].join("\n");
 }
 

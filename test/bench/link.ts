@@ -34,7 +34,8 @@ const options: Readonly<Record<SyncMode, readonly string[]>> = {
   fp16: [],
   powersgd: [],
   "local-sgd": ["--sync-every", String(every)],
-  diloco: ["--sync-every", String(every), "--sync-precision", "int8"],
+  // 0.9 is for long runs.
+  diloco: ["--sync-every", String(every), "--sync-precision", "int8", "--outer-momentum", "0.5"],
 };
 
 interface Link {

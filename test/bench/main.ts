@@ -7,7 +7,7 @@ import { runSteps } from "../../scripts/dev/steps.ts";
 import { findWorkspace } from "../../scripts/dev/workspace.ts";
 import { measureCloud } from "./cloud.ts";
 import { measureDeploy } from "./deploy.ts";
-import { writePage } from "./document.ts";
+import { checkSections, writePage } from "./document.ts";
 import { measureLink } from "./link.ts";
 import type { Order, Samples } from "./measuring.ts";
 import { type MetricName, selectMetrics } from "./metrics.ts";
@@ -46,12 +46,7 @@ async function bench(args: string[]): Promise<void> {
     options: { json: { type: "boolean" }, list: { type: "boolean" }, document: { type: "boolean" } },
   });
   const names = selectMetrics(positionals);
-  const parts = positionals.filter((name) => !Object.hasOwn(groups, name));
-  if (values.document === true && (positionals.length === 0 || parts.length > 0)) {
-    throw new Error(
-      `--document writes whole groups (given: ${parts.join(", ") || "none"}); name some of ${Object.keys(groups).join(", ")}`,
-    );
-  }
+  if (values.document === true) checkSections(names);
   if (values.list === true) return print(asList(names));
   const results = resultsOf(await measure(new Set(names)));
   if (values.document === true)

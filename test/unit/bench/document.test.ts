@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { pageOf } from "../../bench/document.ts";
+import { checkSections, pageOf } from "../../bench/document.ts";
+import { metricOf, selectMetrics } from "../../bench/metrics.ts";
 import { resultsOf } from "../../bench/report.ts";
 
 const date = new Date(Date.UTC(2026, 10, 24));
@@ -8,11 +9,14 @@ const link = resultsOf({
   "link.ipsec.10.goodput": [0.91],
   "link.gre.300.goodput": [0.94],
   "link.ddp.10.use": [0.9],
-  "link.diloco.10.secondsPerStep": [0.5],
-  "link.diloco.10.bytesPerStep": [20_040],
-  "link.diloco.10.slowdown": [1.04],
-  "link.diloco.10.loss": [2.25],
 });
+const modes = resultsOf(
+  Object.fromEntries(
+    selectMetrics(["link"])
+      .filter((name) => metricOf(name).isLong)
+      .map((name) => [name, [name.endsWith("bytesPerStep") ? 20_040 : 1.5]]),
+  ),
+);
 
 const rowsOf = (page: string) => page.split("\n").filter((line) => line.startsWith("| "));
 
@@ -27,7 +31,7 @@ test("a group's section has each metric with its value, target and meaning", () 
   ]);
 });
 
-test("the link's section has a row for each kind of tunnel and for each way to average at each rate", () => {
+test("the link's section has a row for each kind of tunnel, and one of DDP's use", () => {
   expect(rowsOf(pageOf("", link, date))).toEqual([
     "| Mbit/s | 2 | 10 | 50 | 100 | 300 |",
     "| --- | --- | --- | --- | --- | --- |",
@@ -36,10 +40,25 @@ test("the link's section has a row for each kind of tunnel and for each way to a
     "| Mbit/s | 10 | 100 |",
     "| --- | --- | --- |",
     "| ddp | 0.9 |  |",
-    "| sync | Mbit/s | s a step | kB a step | slowdown | loss |",
-    "| --- | --- | --- | --- | --- | --- |",
-    "| diloco | 10 | 0.5 | 20 | 1.04 | 2.25 |",
   ]);
+});
+
+test("the section of the sync modes has a row for each mode at each rate", () => {
+  const rows = rowsOf(pageOf("", modes, date));
+  expect(rows[0]).toBe("| sync | Mbit/s | s a step | kB a step | slowdown | loss |");
+  expect(rows.slice(2)).toEqual(
+    ["ddp", "fp16", "powersgd", "local-sgd", "diloco"].flatMap((mode) =>
+      [10, 100].map((rate) => `| ${mode} | ${rate} | 1.5 | 20 | 1.5 | 1.5 |`),
+    ),
+  );
+});
+
+test("a part of a section is refused, with what else is to be measured", () => {
+  expect(() => checkSections(selectMetrics(["link.ipsec", "link.gre", "link.ddp.10.use"]))).toThrow(
+    "--document writes whole sections of the page; measure these too: link.ddp.100.use",
+  );
+  expect(() => checkSections(selectMetrics(["plan", "link"]))).not.toThrow();
+  expect(() => checkSections(selectMetrics([]))).not.toThrow();
 });
 
 test("a group that is measured again takes the place of its section; the others stay as they are", () => {
