@@ -64,6 +64,6 @@ function workOf(
     computeSeconds: computeSecondsPerStep,
     payloadBytes: bytes,
     averagings,
-    hideable: averagings < 1 ? 0 : hideablePart(4 * parameters),
+    hideable: hideablePart(4 * parameters, averagings),
   };
 }

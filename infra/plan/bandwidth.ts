@@ -4,7 +4,7 @@
  * Ranks average in a ring, in the order of their numbers: each sends 2 (n - 1) / n of what is averaged to the next one
  * (gloo and nccl do so). Where the next one is in another zone that passes both zones' EIPs, and in a star the hub's too.
  */
-import { wireBytes } from "./goodput.ts";
+import { acknowledgementShare, goodputShare } from "./goodput.ts";
 
 /** A tunnel between two zones, as planned or as the path check has found it. */
 export interface Link {
@@ -44,16 +44,25 @@ const mebibyte = 2 ** 20;
 const buckets = { first: mebibyte, others: 25 * mebibyte };
 /** Of a step's computation, the backward pass. */
 const backward = 2 / 3;
-const headers = 52;
 /** Where twice the bandwidth makes a step less than this part shorter, more is not worth it. */
 const worthwhile = 1 / 5;
 
 /** What an EIP can have, Mbit/s. */
 export const mostMbps = 1000;
 
-/** @param gradientBytes of all parameters; buckets before the last go out while the backward pass goes on */
-export function hideablePart(gradientBytes: number): number {
-  if (gradientBytes <= buckets.first) return 0;
+/** What each rank sends in a ring, for each byte that is averaged. */
+export function ringShare(ranks: number): number {
+  return (2 * (ranks - 1)) / ranks;
+}
+
+/**
+ * Buckets of gradients before the last go out while the backward pass goes on; where ranks train alone in between, nothing
+ * does.
+ * @param gradientBytes of all parameters
+ * @param averagings as of `Work`
+ */
+export function hideablePart(gradientBytes: number, averagings = 1): number {
+  if (gradientBytes <= buckets.first || averagings < 1) return 0;
   const rest = gradientBytes - buckets.first;
   const last = rest % buckets.others || buckets.others;
   return 1 - last / gradientBytes;
@@ -61,7 +70,14 @@ export function hideablePart(gradientBytes: number): number {
 
 /** @param mbps of a zone's EIP */
 export function secondsPerStep(work: Work, mbps: (zone: string) => number): number {
-  const { loads, rttSeconds } = loadsOf(work);
+  return secondsWith(work, loadsOf(work), mbps);
+}
+
+function secondsWith(
+  work: Work,
+  { loads, rttSeconds }: ReturnType<typeof loadsOf>,
+  mbps: (zone: string) => number,
+): number {
   const bytes = work.payloadBytes;
   const transfers = [...loads].map(
     ([zone, load]) => (Math.max(load.out, load.in) * bytes * 8) / (mbps(zone) * 1e6),
@@ -86,11 +102,10 @@ export function bytesPerStep(work: Work): Map<string, number> {
  * @returns Mbit/s, and whether it is the knee, or only as much as there may be
  */
 export function kneeOf(work: Work, most: number = mostMbps): { mbps: number; isReached: boolean } {
+  const loads = loadsOf(work);
+  const seconds = (mbps: number) => secondsWith(work, loads, () => mbps);
   for (let mbps = 1; mbps <= most; mbps += 1) {
-    const [once, twice] = [mbps, 2 * mbps].map((each) => secondsPerStep(work, () => each));
-    if (once !== undefined && twice !== undefined && (once - twice) / once < worthwhile) {
-      return { mbps, isReached: true };
-    }
+    if ((seconds(mbps) - seconds(2 * mbps)) / seconds(mbps) < worthwhile) return { mbps, isReached: true };
   }
   return { mbps: most, isReached: false };
 }
@@ -103,7 +118,7 @@ function loadsOf({ zones, links }: Work): { loads: Map<string, Load>; rttSeconds
     return load;
   };
   const ranks = zones.length;
-  const sent = (2 * (ranks - 1)) / ranks;
+  const sent = ringShare(ranks);
   let rttMs = 0;
   zones.forEach((zone, rank) => {
     const legs = routeOf(zone, zones[(rank + 1) % ranks] ?? zone, links);
@@ -112,10 +127,8 @@ function loadsOf({ zones, links }: Work): { loads: Map<string, Load>; rttSeconds
       legs.reduce((sum, { link }) => sum + (link.rttMs ?? 0), 0),
     );
     for (const { from, to, link } of legs.filter((leg) => leg.link.over === "internet")) {
-      const segment = link.mtu - headers;
-      const data = (sent * wireBytes(link.kind, link.mtu)) / segment;
-      // Every second segment is acknowledged, in a packet of headers alone.
-      const acknowledgements = (sent * wireBytes(link.kind, headers)) / segment / 2;
+      const data = sent / goodputShare(link.kind, link.mtu);
+      const acknowledgements = sent * acknowledgementShare(link.kind, link.mtu);
       loadOf(from).out += data;
       loadOf(to).in += data;
       loadOf(to).out += acknowledgements;

@@ -1,6 +1,7 @@
 /** How nodes and ranks are set for the link between zones, each setting with its reason. Pure. */
 import type { TrainingSettings } from "../training/schema.ts";
 import { payloadOf } from "../training/sync.ts";
+import { ringShare } from "./bandwidth.ts";
 import type { TunnelPlan } from "./tunnels.ts";
 
 /** Two zones whose nodes reach each other, as planned or as the path check has found it. */
@@ -170,7 +171,7 @@ function timeoutOf(paths: readonly Path[], ranks: number, messageBytes: number):
   const slowest = Math.min(
     ...paths.map(({ bandwidthMbps, goodputShare }) => (bandwidthMbps ?? Infinity) * goodputShare),
   );
-  const sent = ((2 * (ranks - 1)) / ranks) * messageBytes;
+  const sent = ringShare(ranks) * messageBytes;
   return Math.max(leastTimeout, Math.ceil((patience * sent * 8) / (slowest * 1e6) / 10) * 10);
 }
 

@@ -172,8 +172,7 @@ function measure(metrics: readonly RankMetrics[]) {
     computeSeconds: Math.max(...compute),
     payloadBytes,
     averagings,
-    // Where ranks train alone in between nothing goes out early.
-    hideable: averagings < 1 ? 0 : hideablePart(start?.gradientBytes ?? payloadBytes),
+    hideable: hideablePart(start?.gradientBytes ?? payloadBytes, averagings),
     stepsPerEpoch,
     stepsPerRun: stepsPerEpoch && stepsPerEpoch * (start?.epochs ?? epochs.length),
   };
