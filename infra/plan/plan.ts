@@ -1,5 +1,6 @@
 /** The plan: everything that follows from the configuration alone. Pure; resources are made from it. */
 import { addressIn } from "../../qingcloud/networks.ts";
+import { tunnelPackets } from "../../qingcloud/tunnel-packets.ts";
 import type { Config, ZoneConfig } from "../config.ts";
 import { autoBandwidth } from "./auto-bandwidth.ts";
 import { nodesOf, planTraining, type TrainingPlan } from "./training.ts";
@@ -120,15 +121,11 @@ function operatorRules(cidrs: readonly string[], nodes: number): RulePlan[] {
   return cidrs.map((cidr) => ({ protocol: "tcp", ...ports, from: { cidr } }));
 }
 
-/**
- * What a peer's router sends: GRE; or IKE, ESP in UDP through the routers' NAT, and plain ESP.
- * Source: QingCloud's GRE and IPSec tunnel guides.
- */
+/** What a peer's router sends. */
 function tunnelRules(kind: TunnelPlan["kind"], from: RulePlan["from"]): RulePlan[] {
-  if (kind === "gre") return [{ protocol: "gre", from }];
-  return [
-    { protocol: "udp", fromPort: 500, toPort: 500, from },
-    { protocol: "udp", fromPort: 4500, toPort: 4500, from },
-    { protocol: "esp", from },
-  ];
+  return tunnelPackets[kind].map(({ protocol, port }) => ({
+    protocol,
+    ...(port === undefined ? {} : { fromPort: port, toPort: port }),
+    from,
+  }));
 }

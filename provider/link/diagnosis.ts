@@ -1,6 +1,6 @@
 /** Why packets do not pass a tunnel, or pass slowly: from what the API and the nodes tell. Pure. */
-import { isDeepStrictEqual } from "node:util";
 import { overlaps } from "../../qingcloud/networks.ts";
+import { type TunnelPacket, tunnelPackets } from "../../qingcloud/tunnel-packets.ts";
 import type { Rule } from "../cloud/security-rules.ts";
 import type { EndFacts, TunnelFacts, TunnelStatic } from "./tunnel-facts.ts";
 
@@ -173,17 +173,6 @@ function differences(one: EndFacts, other: EndFacts): Cause[] {
   return differ(`the kinds (${a.kind}, ${b.kind})`);
 }
 
-interface Needed {
-  readonly protocol: "udp" | "esp" | "gre";
-  readonly port?: number;
-}
-
-/** What a peer's router sends. Source: QingCloud's GRE and IPSec tunnel guides. */
-const needed: Record<TunnelStatic["kind"], readonly Needed[]> = {
-  ipsec: [{ protocol: "udp", port: 500 }, { protocol: "udp", port: 4500 }, { protocol: "esp" }],
-  gre: [{ protocol: "gre" }],
-};
-
 function closed(
   end: EndFacts,
   peer: EndFacts,
@@ -194,7 +183,7 @@ function closed(
   const from = over === "internet" ? peer.eip?.address : peer.router?.privateIp;
   if (group === undefined || from === undefined) return [];
   const ofGroup = `security group ${group.id} of ${named(end)}`;
-  const shut = needed[kind].filter((packet) => !isLetIn(group.rules, packet, from));
+  const shut = tunnelPackets[kind].filter((packet) => !isLetIn(group.rules, packet, from));
   const list = shut.map(({ protocol, port }) =>
     port === undefined ? protocol : `${protocol.toUpperCase()} ${port}`,
   );
@@ -219,7 +208,7 @@ function closed(
 }
 
 /** The first inbound rule that matches decides; where none does, nothing comes in. */
-function isLetIn(rules: readonly Rule[], { protocol, port }: Needed, from: string): boolean {
+function isLetIn(rules: readonly Rule[], { protocol, port }: TunnelPacket, from: string): boolean {
   const first = rules
     .filter(({ direction }) => direction === 0)
     .toSorted((one, other) => one.priority - other.priority)
@@ -245,7 +234,7 @@ export function diagnoseRoutes(routes: readonly NodeRoute[], ends: readonly EndF
     const network = ends.flatMap(({ networks }) => networks).find((each) => overlaps(each, `${peer}/32`));
     const cure = `on the node: \`sudo ip route replace ${network ?? `${peer}/32`} via ${gateway ?? "ITS-ROUTER"}\`, or restart it: its user data sets the route at every boot`;
     if (error !== null) return [{ what: `the node ${address} has no route to ${peer} (${error})`, cure }];
-    if (gateway === undefined || isDeepStrictEqual(via, gateway)) return [];
+    if (gateway === undefined || via === gateway) return [];
     const way = via === null ? "directly" : `by ${via}`;
     return [
       { what: `the node ${address} sends to ${peer} ${way}, not by its zone's router ${gateway}`, cure },
