@@ -5,7 +5,7 @@ import { z } from "zod";
 import { mtus } from "../../infra/plan/tunnels.ts";
 import { nodeScript } from "../../provider/link/node-script.ts";
 import { connectionInput, openSession, type Session } from "../../provider/link/ssh.ts";
-import { revealed } from "../../scripts/dev/run/ranks.ts";
+import { resourcesIn, revealed } from "../../scripts/dev/run/state.ts";
 import { root } from "../integration/cloud.ts";
 import { Stack, up } from "../integration/stack.ts";
 import type { Kind } from "./link-metrics.ts";
@@ -25,11 +25,6 @@ const outputs = z.object({
       nodes: z.array(z.object({ privateIp: z.string() })),
     }),
   ),
-});
-const state = z.object({
-  deployment: z.object({
-    resources: z.array(z.object({ type: z.string(), inputs: z.unknown().optional() })),
-  }),
 });
 const eips = z.object({ eip_set: z.array(z.object({ eip_id: z.string(), eip_addr: z.string() })) });
 const reachable = z.object({ connection: connectionInput });
@@ -161,8 +156,7 @@ export class LinkedNodes {
 
 /** Of the stack's nodes: their SSH is reached by the addresses of the zones' EIPs. */
 async function connectionsOf(stack: Stack): Promise<z.output<typeof connectionInput>[]> {
-  const exported = state.parse(JSON.parse(await stack.ok("stack", "export", "--show-secrets")));
-  return exported.deployment.resources
+  return resourcesIn(await stack.ok("stack", "export", "--show-secrets"))
     .filter(({ type }) => type === "qingcloud:link:NodeReady")
     .map(({ inputs }) => reachable.parse(revealed(inputs)).connection);
 }

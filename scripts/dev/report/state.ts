@@ -1,6 +1,7 @@
 /** Zones, nodes, tunnels and files of a stack, as its state has them: also while an `up` is at work. */
 import { isIPv4 } from "node:net";
 import { z } from "zod";
+import { type Resource, resourcesIn } from "../run/state.ts";
 
 export interface NodeFacts {
   readonly name: string;
@@ -34,19 +35,6 @@ export interface NetworkFacts {
   readonly zones: readonly ZoneFacts[];
   readonly tunnels: readonly TunnelFacts[];
 }
-
-const resource = z.object({
-  urn: z.string(),
-  type: z.string(),
-  id: z.string().default(""),
-  parent: z.string().default(""),
-  inputs: z.record(z.string(), z.unknown()).default({}),
-  outputs: z.record(z.string(), z.unknown()).default({}),
-});
-const exported = z.object({
-  deployment: z.object({ resources: z.array(resource).default([]) }).nullish(),
-});
-type Resource = z.output<typeof resource>;
 
 const zoneOutputs = z.object({ vpcId: z.string().optional(), publicIp: z.string().optional() });
 const instance = z.object({
@@ -115,10 +103,6 @@ export function readFiles(stateText: string, node: string): FileFacts[] {
   const stdin = fetching?.inputs.stdin;
   if (typeof stdin !== "string") return [];
   return fetchArguments.parse(JSON.parse(stdin)).files.map(({ name, sha256 }) => ({ name, sha256 }));
-}
-
-function resourcesIn(stateText: string): Resource[] {
-  return exported.parse(JSON.parse(stateText)).deployment?.resources ?? [];
 }
 
 function readZone({ urn, outputs }: Resource, resources: readonly Resource[]): ZoneFacts {

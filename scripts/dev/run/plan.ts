@@ -2,9 +2,10 @@
 import { z } from "zod";
 import { hideablePart, kneeOf, mostMbps, secondsPerStep, type Work } from "../../../infra/plan/bandwidth.ts";
 import { table } from "../../../local-cloud/table.ts";
-import { mean, type RankMetrics, readMetrics } from "../report/metrics.ts";
+import { mean, meanStep, type RankMetrics, readMetrics } from "../report/metrics.ts";
 import { askMetrics } from "./agent.ts";
-import { type RankOnNode, revealed } from "./ranks.ts";
+import type { RankOnNode } from "./ranks.ts";
+import { resourcesIn, revealed } from "./state.ts";
 
 /** What the stack's last `up` has seen, as far as it is of interest here. */
 const outputs = z.object({
@@ -21,17 +22,12 @@ const outputs = z.object({
       kind: z.enum(["ipsec", "gre"]),
       over: z.enum(["internet", "intranet"]),
       mtu: z.number(),
-      rttMs: z.number().nullish(),
+      rttMs: z.number().nullable().default(null),
     }),
   ),
   cost: z.object({ perHour: z.number().nullable(), currency: z.string() }),
 });
 type Outputs = z.output<typeof outputs>;
-const state = z.object({
-  deployment: z.object({
-    resources: z.array(z.object({ type: z.string(), outputs: z.unknown().optional() })).default([]),
-  }),
-});
 
 /** Steps at the start of a run, in which connections and processes find their pace. */
 export const unsteady = 5;
@@ -52,6 +48,8 @@ export interface Row {
   readonly isNow: boolean;
 }
 
+type Verdict = "raise" | "lower" | "leave";
+
 export interface BandwidthPlan {
   readonly runId: string;
   readonly ranks: number;
@@ -63,6 +61,8 @@ export interface BandwidthPlan {
     readonly measuredSeconds: number;
     /** Of the prediction against the measurement, e.g. 0.04. */
     readonly difference: number;
+    /** The least of the zones' bandwidths beside the knee. */
+    readonly verdict: Verdict;
   };
   readonly knee: { readonly mbps: number; readonly isReached: boolean };
   readonly currency: string;
@@ -74,8 +74,7 @@ export interface BandwidthPlan {
 
 /** @throws Error with what is missing, and what to do */
 export function readOutputs(stateText: string): Outputs {
-  const { resources } = state.parse(JSON.parse(stateText)).deployment;
-  const stack = resources.find(({ type }) => type === "pulumi:pulumi:Stack");
+  const stack = resourcesIn(stateText).find(({ type }) => type === "pulumi:pulumi:Stack");
   const found = outputs.safeParse(revealed(stack?.outputs));
   if (found.success) return found.data;
   throw new Error(
@@ -103,19 +102,19 @@ export function planOf(
   const zoneOf = (node: string) =>
     stack.zones.find(({ nodes }) => nodes.some(({ name }) => name === node))?.name ?? node;
   const zones = ranks.flatMap(({ node, ranks: ofNode }) => ofNode.map(() => zoneOf(node)));
-  const links = stack.tunnels.map((tunnel) => ({ ...tunnel, rttMs: tunnel.rttMs ?? null }));
   const { computeSeconds, payloadBytes, averagings, hideable } = measured;
-  const work: Work = { zones, links, computeSeconds, payloadBytes, averagings, hideable };
+  const work: Work = { zones, links: stack.tunnels, computeSeconds, payloadBytes, averagings, hideable };
   const mbpsOf = new Map(stack.zones.map(({ name, bandwidthMbps }) => [name, bandwidthMbps]));
   const predictedSeconds = secondsPerStep(work, (zone) => mbpsOf.get(zone) ?? Infinity);
+  const knee = kneeOf(work);
+  const current = Math.min(...mbpsOf.values());
   const now = {
     mbps: stack.zones.map(({ name, bandwidthMbps }) => ({ zone: name, mbps: bandwidthMbps })),
     predictedSeconds,
     measuredSeconds: measured.seconds,
     difference: predictedSeconds / measured.seconds - 1,
+    verdict: verdictOf(current, knee.mbps),
   };
-  const knee = kneeOf(work);
-  const current = Math.min(...mbpsOf.values());
   const unlimited = secondsPerStep(work, () => Infinity);
   const { perHour, currency } = stack.cost;
   const rows = [...new Set([...bandwidths, current, knee.mbps])]
@@ -150,11 +149,12 @@ export function planOf(
 
 /** @throws Error where there are too few steps to tell */
 function measure(metrics: readonly RankMetrics[]) {
-  const steady = metrics.map(({ steps }) => steps.slice(unsteady));
-  const compute = steady.flatMap((steps) => mean(steps.map(({ computeSeconds }) => computeSeconds)) ?? []);
-  const seconds = mean(steady.flatMap((steps) => mean(steps.map((step) => step.seconds)) ?? []));
+  const steady = metrics.map((rank) => ({ ...rank, steps: rank.steps.slice(unsteady) }));
+  const means = steady.map(meanStep);
+  const compute = means.flatMap((step) => step.compute ?? []);
+  const seconds = mean(means.map((step) => step.seconds));
   const [first] = metrics;
-  const payloads = (steady[0] ?? []).flatMap(({ gradientBytes }) => gradientBytes ?? []);
+  const payloads = (steady[0]?.steps ?? []).flatMap(({ gradientBytes }) => gradientBytes ?? []);
   const payloadBytes = mean(payloads);
   if (first === undefined || seconds === undefined || payloadBytes === undefined || compute.length === 0) {
     throw new Error(
@@ -178,6 +178,11 @@ function measure(metrics: readonly RankMetrics[]) {
   };
 }
 
+function verdictOf(mbps: number, knee: number): Verdict {
+  if (mbps < knee) return "raise";
+  return mbps >= 2 * knee ? "lower" : "leave";
+}
+
 function adviceOf(
   work: Work,
   now: BandwidthPlan["now"],
@@ -198,10 +203,11 @@ function adviceOf(
       : "";
   if (!knee.isReached) {
     const more = `Even ${mostMbps} Mbit/s would be worth doubling: the link is what takes the time. Send less: training.sync (docs/training.md)`;
-    return current < knee.mbps ? `${differs}Raise: ${how}. ${more}` : `${differs}${more}`;
+    return now.verdict === "raise" ? `${differs}Raise: ${how}. ${more}` : `${differs}${more}`;
   }
-  if (current < knee.mbps) return `${differs}Raise: ${how}. Or send less: training.sync (docs/training.md)`;
-  if (current >= 2 * knee.mbps) return `${differs}Lower, it costs little time: ${how}`;
+  if (now.verdict === "raise")
+    return `${differs}Raise: ${how}. Or send less: training.sync (docs/training.md)`;
+  if (now.verdict === "lower") return `${differs}Lower, it costs little time: ${how}`;
   return `${differs}Leave it: ${current} Mbit/s is about the knee`;
 }
 
@@ -240,10 +246,8 @@ export function describe(plan: BandwidthPlan): string {
 /** What a step took and what it should take, in a line, with the word for more or less bandwidth. */
 export function describeNow({ now, knee }: BandwidthPlan): string {
   const difference = Math.round(now.difference * 100);
-  const current = Math.min(...now.mbps.map(({ mbps }) => mbps));
-  const word = current < knee.mbps ? "raise it" : current >= 2 * knee.mbps ? "lower it" : "leave it";
   const where = knee.isReached ? "is at" : "lies beyond";
-  return `at ${now.mbps.map(({ zone, mbps }) => `${zone} ${mbps}`).join(", ")} Mbit/s a step should take ${milliseconds(now.predictedSeconds)}, and took ${milliseconds(now.measuredSeconds)} (${difference >= 0 ? "+" : ""}${difference} %); the knee ${where} ${knee.mbps} Mbit/s: ${word}`;
+  return `at ${now.mbps.map(({ zone, mbps }) => `${zone} ${mbps}`).join(", ")} Mbit/s a step should take ${milliseconds(now.predictedSeconds)}, and took ${milliseconds(now.measuredSeconds)} (${difference >= 0 ? "+" : ""}${difference} %); the knee ${where} ${knee.mbps} Mbit/s: ${now.verdict} it`;
 }
 
 function milliseconds(seconds: number): string {

@@ -1,6 +1,7 @@
 /** The ranks of a stack's run, as its state has them: also while an `up` is at work. */
 import { z } from "zod";
 import { type Connection, connectionInput } from "../../../provider/link/ssh.ts";
+import { resourcesIn, revealed } from "./state.ts";
 
 /** What a node's agent has started: a rank, or torchrun with the ranks of its node. */
 export interface RankOnNode {
@@ -17,23 +18,6 @@ export interface RankOnNode {
   readonly launch: Readonly<Record<string, unknown>>;
 }
 
-const exported = z.object({
-  deployment: z
-    .object({
-      resources: z
-        .array(
-          z.looseObject({
-            urn: z.string(),
-            type: z.string(),
-            inputs: z.unknown().optional(),
-            modified: z.string().optional(),
-          }),
-        )
-        .default([]),
-    })
-    .nullish(),
-});
-
 /** Of a connection of `@pulumi/command`, what we dial with. */
 const endpoint = connectionInput.omit({ proxy: true }).strip();
 const connection = endpoint.extend({ proxy: endpoint.optional() });
@@ -47,8 +31,7 @@ const launchArguments = z.looseObject({
 
 /** @param stateText what `pulumi stack export --show-secrets` prints */
 export function readRanks(stateText: string): RankOnNode[] {
-  const { deployment } = exported.parse(JSON.parse(stateText));
-  return (deployment?.resources ?? [])
+  return resourcesIn(stateText)
     .flatMap(({ urn, type, inputs, modified }) => {
       const [, node] = /::(?:.+\$)?command:remote:Command::(.+)-rank-\d+$/.exec(urn) ?? [];
       if (type !== "command:remote:Command" || node === undefined) return [];
@@ -59,16 +42,4 @@ export function readRanks(stateText: string): RankOnNode[] {
       return [{ rank, ranks, node, runId, connection: given.connection, launchedAt, launch }];
     })
     .sort((one, other) => one.rank - other.rank);
-}
-
-/** A secret stands in the state as an object with its text as JSON. */
-const secret = z.object({ plaintext: z.string() });
-
-/** @param value of a state that was exported with `--show-secrets` */
-export function revealed(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(revealed);
-  if (typeof value !== "object" || value === null) return value;
-  const hidden = secret.safeParse(value);
-  if (hidden.success) return revealed(JSON.parse(hidden.data.plaintext));
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, revealed(item)]));
 }

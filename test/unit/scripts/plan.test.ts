@@ -16,7 +16,17 @@ const stackWith = (changes: object = {}) => ({
 });
 /** What `pulumi stack export --show-secrets` prints of a stack with these outputs. */
 const stateOf = (outputs: object) =>
-  JSON.stringify({ deployment: { resources: [{ type: "pulumi:pulumi:Stack", outputs }] } });
+  JSON.stringify({
+    deployment: {
+      resources: [
+        {
+          urn: "urn:pulumi:dev::crosszone::pulumi:pulumi:Stack::crosszone-dev",
+          type: "pulumi:pulumi:Stack",
+          outputs,
+        },
+      ],
+    },
+  });
 const outputsOf = (changes: object = {}) => readOutputs(stateOf(stackWith(changes)));
 
 const rank = (number: number, node: string): RankOnNode => ({
