@@ -18,7 +18,7 @@ import type { Existing } from "../existing/join.ts";
 import { goodputShare } from "../plan/goodput.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Path } from "../plan/tuning.ts";
-import type { PathPlan } from "../plan/tunnels.ts";
+import { type PathPlan, peerOf } from "../plan/tunnels.ts";
 import { bandwidthsOf, type Effort, pathCheck, reachCheck } from "./path.ts";
 import type { PublicAddress } from "./router.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -148,8 +148,8 @@ export class Network extends ComponentResource {
   #checkNodes({ paths }: Plan, checks: ReadonlyMap<string, PathCheck | undefined>): ReachCheck[] {
     const after = [...checks.values()].flatMap((each) => each ?? []);
     return this.zones.flatMap(({ plan: { name }, nodes }) => {
-      const peers = paths.flatMap(({ name: path, zones: [one, other], mtu }) => {
-        const peer = one === name ? other : other === name ? one : undefined;
+      const peers = paths.flatMap(({ name: path, zones, mtu }) => {
+        const peer = peerOf(zones, name);
         const node = peer === undefined ? undefined : this.#zone(peer).nodes[0];
         return node === undefined ? [] : [{ node, mtu: checks.get(path)?.mtu ?? mtu }];
       });

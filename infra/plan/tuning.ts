@@ -2,7 +2,7 @@
 import type { TrainingSettings } from "../training/schema.ts";
 import { payloadOf } from "../training/sync.ts";
 import { ringShare } from "./bandwidth.ts";
-import type { TunnelPlan } from "./tunnels.ts";
+import { peerOf, type TunnelPlan } from "./tunnels.ts";
 
 /** Two zones whose nodes reach each other, as planned or as the path check has found it. */
 export interface Path {
@@ -145,8 +145,8 @@ export function tune(
 }
 
 function routesOf({ name, gateway }: TunedZone, paths: readonly Path[], zones: readonly TunedZone[]) {
-  return paths.flatMap(({ zones: [one, other], mtu }) => {
-    const peer = one === name ? other : other === name ? one : undefined;
+  return paths.flatMap(({ zones: ends, mtu }) => {
+    const peer = peerOf(ends, name);
     return zones.flatMap((zone) => (zone.name === peer ? [{ network: zone.network, gateway, mtu }] : []));
   });
 }

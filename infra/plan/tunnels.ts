@@ -92,6 +92,11 @@ export function planPaths(
   }));
 }
 
+/** The zone at the other end; undefined of a zone that is at neither. */
+export function peerOf([one, other]: readonly [string, string], zone: string): string | undefined {
+  return one === zone ? other : other === zone ? one : undefined;
+}
+
 /** Each of `ones` with every one of `all` behind it. */
 function pairs<Item>(ones: readonly Item[], all: readonly Item[]): (readonly [Item, Item])[] {
   return ones.flatMap((one) => all.slice(all.indexOf(one) + 1).map((other) => [one, other] as const));

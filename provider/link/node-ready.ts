@@ -6,7 +6,6 @@ import { nodeScript } from "./node-script.ts";
 import { type Connection, connectionInput, openSession } from "./ssh.ts";
 
 const retryPauseMs = 300;
-const loginTimeoutMs = 15_000;
 
 export const nodeReady = defineResource({
   type: "qingcloud:link:NodeReady",
@@ -80,7 +79,7 @@ class LackError extends Error {
 }
 
 async function look(context: Context, { connection, needs, directory }: Wanted): Promise<Facts> {
-  const session = await openSession(connection, loginTimeoutMs, context.signal);
+  const session = await openSession(connection, context.signal);
   try {
     const { stdout, stderr, code } = await session.run("python3 -", await nodeScript("facts.py", directory));
     const node = `The node at ${connection.host}:${connection.port}`;

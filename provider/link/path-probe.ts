@@ -50,8 +50,6 @@ export interface Effort {
   readonly isThorough: boolean;
 }
 
-const loginTimeoutMs = 15_000;
-
 /** Probes one direction, then the other unless the first has failed. While a training runs no bulk is sent. */
 export async function probeBothWays(
   context: Context,
@@ -61,7 +59,7 @@ export async function probeBothWays(
   const sessions: Session[] = [];
   try {
     for (const { connection } of [one, other]) {
-      sessions.push(await openSession(connection, loginTimeoutMs, context.signal));
+      sessions.push(await openSession(connection, context.signal));
     }
     const [ofOne, ofOther] = sessions as [Session, Session];
     const forth = await probe([one, ofOne], [other, ofOther], effort);
@@ -72,9 +70,10 @@ export async function probeBothWays(
   }
 }
 
-async function probe(
-  [from, client]: readonly [Side, Session],
-  [to, server]: readonly [Side, Session],
+/** One direction. */
+export async function probe(
+  [from, client]: readonly [Pick<Side, "address">, Session],
+  [to, server]: readonly [Pick<Side, "address">, Session],
   { mtu, pings, seconds, isThorough }: Effort,
 ): Promise<Probed> {
   const serve = { role: "serve", bindAddress: to.address, peer: from.address, maxSeconds: 60 + seconds };

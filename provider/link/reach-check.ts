@@ -5,7 +5,6 @@ import { nodeScript } from "./node-script.ts";
 import { probed } from "./path-probe.ts";
 import { connectionInput, openSession } from "./ssh.ts";
 
-const loginTimeoutMs = 15_000;
 const retryPauseMs = 300;
 const pings = 2;
 /** Where a path is checked between others before, what is silent for this long stays so. */
@@ -74,7 +73,7 @@ async function untilReached(context: Context, wanted: Wanted): Promise<{ rttMs: 
 }
 
 async function look(context: Context, { connection, peers }: Wanted): Promise<z.output<typeof reached>> {
-  const session = await openSession(connection, loginTimeoutMs, context.signal);
+  const session = await openSession(connection, context.signal);
   try {
     const argument = { role: "reach", peers, pings };
     const { stdout, stderr, code } = await session.run(

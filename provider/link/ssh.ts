@@ -44,18 +44,15 @@ export interface Session {
   close(): void;
 }
 
+/** Of each hop. */
+const readyTimeoutMs = 15_000;
 const keepalive = { keepaliveInterval: 1_000, keepaliveCountMax: 10 };
 
 /**
- * Opens a session.
- * @param readyTimeoutMs for each hop
+ * Opens a session; each hop has 15 s.
  * @throws HostKeyError with both fingerprints, or what the network said
  */
-export async function openSession(
-  connection: Connection,
-  readyTimeoutMs: number,
-  signal: AbortSignal,
-): Promise<Session> {
+export async function openSession(connection: Connection, signal: AbortSignal): Promise<Session> {
   const hops: Client[] = [];
   const close = () => {
     for (const hop of hops.reverse()) hop.end();
@@ -69,10 +66,10 @@ export async function openSession(
       noDelay: true,
     });
     if (connection.proxy !== undefined) {
-      const bastion = await login(connection.proxy, socket, readyTimeoutMs, hops);
-      socket = await forward(bastion, connection, readyTimeoutMs);
+      const bastion = await login(connection.proxy, socket, hops);
+      socket = await forward(bastion, connection);
     }
-    const client = await login(connection, socket, readyTimeoutMs, hops);
+    const client = await login(connection, socket, hops);
     return sessionOver(client, () => {
       signal.removeEventListener("abort", close);
       close();
@@ -84,12 +81,7 @@ export async function openSession(
   }
 }
 
-async function login(
-  endpoint: Endpoint,
-  sock: Duplex,
-  readyTimeout: number,
-  hops: Client[],
-): Promise<Client> {
+async function login(endpoint: Endpoint, sock: Duplex, hops: Client[]): Promise<Client> {
   const { Client } = (await import("ssh2")).default;
   const client = new Client();
   hops.push(client);
@@ -107,7 +99,7 @@ async function login(
       sock: sock as ConnectConfig["sock"] & Duplex,
       username: endpoint.user,
       privateKey: endpoint.privateKey,
-      readyTimeout,
+      readyTimeout: readyTimeoutMs,
       hostVerifier,
       algorithms: { serverHostKey: ["ssh-ed25519"] },
       ...keepalive,
@@ -123,14 +115,10 @@ async function login(
 }
 
 /** A bastion waits for minutes for an address that is silent. */
-function forward(
-  bastion: Client,
-  { host, port }: Pick<Endpoint, "host" | "port">,
-  timeoutMs: number,
-): Promise<Duplex> {
+function forward(bastion: Client, { host, port }: Pick<Endpoint, "host" | "port">): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    const silence = new Error(`${host}:${port} did not answer the bastion within ${timeoutMs / 1000} s`);
-    const timer = setTimeout(() => reject(silence), timeoutMs);
+    const silence = new Error(`${host}:${port} did not answer the bastion within ${readyTimeoutMs / 1000} s`);
+    const timer = setTimeout(() => reject(silence), readyTimeoutMs);
     bastion.forwardOut("127.0.0.1", 0, host, port, (error, channel) => {
       clearTimeout(timer);
       if (error) reject(error);

@@ -54,6 +54,7 @@ def train_on_gpus(args: Arguments, count: int) -> dict[str, Any]:
     parallel = nn.DataParallel(model, device_ids=list(range(count)))
     optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=args.momentum)
     loader = DataLoader(TensorDataset(images[training], labels[training]), args.batch_size * count, shuffle=True)
+    test_images, test_labels = images[held_out], labels[held_out]
     metrics = Metrics(args.output, rank=0)
     metrics.start(model, world_size=1, backend="none", device=device, samples=len(training), epochs=args.epochs)
     steps, total_seconds, loss_of_epoch, accuracy = 0, 0.0, 0.0, 0.0
@@ -74,7 +75,7 @@ def train_on_gpus(args: Arguments, count: int) -> dict[str, Any]:
                 say(f"epoch {epoch}/{args.epochs} step {steps} loss {loss_value:.4f}")
         total_seconds += epoch_seconds
         loss_of_epoch = total / len(training)
-        accuracy = evaluate(parallel, images[held_out], labels[held_out], 1000, device)[1] / len(held_out)
+        accuracy = evaluate(parallel, test_images, test_labels, 1000, device)[1] / len(held_out)
         say(f"epoch {epoch}/{args.epochs} loss {loss_of_epoch:.4f} accuracy {accuracy:.3f} {len(loader)} steps "
             f"{epoch_seconds / len(loader):.3f} s/step")
         metrics.epoch(epoch, steps, loss_of_epoch, accuracy, epoch_seconds)

@@ -15,8 +15,7 @@ export const syncRates = [10, 100] as const;
 export const syncModes = ["ddp", "fp16", "powersgd", "local-sgd", "diloco"] as const;
 export type SyncMode = (typeof syncModes)[number];
 
-export const syncValues = ["secondsPerStep", "bytesPerStep", "slowdown", "loss"] as const;
-type SyncValue = (typeof syncValues)[number];
+type SyncValue = "secondsPerStep" | "bytesPerStep" | "slowdown" | "loss";
 
 export type LinkMetric =
   | `link.${Kind}.${(typeof goodputRates)[number]}.goodput`

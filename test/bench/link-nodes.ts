@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { mtus } from "../../infra/plan/tunnels.ts";
-import { nodeScript } from "../../provider/link/node-script.ts";
+import { probe } from "../../provider/link/path-probe.ts";
 import { connectionInput, openSession, type Session } from "../../provider/link/ssh.ts";
 import { resourcesIn, revealed } from "../../scripts/dev/run/state.ts";
 import { root } from "../integration/cloud.ts";
@@ -13,7 +13,6 @@ import type { Kind } from "./link-metrics.ts";
 const scripts = join(root, "scripts", "train");
 /** In the home of a node's user. */
 const folder = "bench";
-const loginTimeoutMs = 15_000;
 /** The largest EIP there is: what the machine gives. */
 const unlimitedMbps = 1000;
 
@@ -55,15 +54,18 @@ interface BenchNode {
 }
 
 export class LinkedNodes {
+  readonly #kind: Kind;
   readonly #stack: Stack;
   readonly #nodes: readonly [BenchNode, BenchNode];
   readonly #eips: readonly { zone: string; address: string }[];
 
   private constructor(
+    kind: Kind,
     stack: Stack,
     nodes: readonly [BenchNode, BenchNode],
     eips: readonly { zone: string; address: string }[],
   ) {
+    this.#kind = kind;
     this.#stack = stack;
     this.#nodes = nodes;
     this.#eips = eips;
@@ -83,14 +85,14 @@ export class LinkedNodes {
           const connection = connections.find(({ host }) => host === publicIp);
           const address = nodes[0]?.privateIp;
           if (connection === undefined || address === undefined) throw new Error(`no node at ${publicIp}`);
-          const session = await openSession(connection, loginTimeoutMs, signal);
+          const session = await openSession(connection, signal);
           await upload(session);
           return { session, address };
         }),
       );
       if (one === undefined || other === undefined) throw new Error("the stack has no two zones");
       const eips = zones.map(({ zoneId, publicIp }) => ({ zone: zoneId, address: publicIp }));
-      return new LinkedNodes(stack, [one, other], eips);
+      return new LinkedNodes(kind, stack, [one, other], eips);
     } catch (error) {
       await stack.remove();
       throw error;
@@ -110,17 +112,11 @@ export class LinkedNodes {
   /** What TCP carries from the second node to the first, Mbit/s. */
   async goodput(seconds: number): Promise<number> {
     const [server, client] = this.#nodes;
-    const serve = { role: "serve", bindAddress: server.address, maxSeconds: 60 + seconds };
-    const serving = server.session.start("python3 -", await nodeScript("path_check.py", serve));
-    const { port } = z.object({ port: z.number() }).parse(JSON.parse(await serving.firstLine));
-    const probe = { role: "probe", peer: server.address, port, mtu: mtus.ipsec, seconds, pings: 1 };
-    const { stdout, stderr } = await client.session.run(
-      "python3 -",
-      await nodeScript("path_check.py", probe),
-    );
-    if (stdout === "") throw new Error(`the probe of the link failed: ${stderr}`);
-    await serving.finished;
-    return z.object({ goodputMbps: z.number() }).parse(JSON.parse(stdout)).goodputMbps;
+    const effort = { mtu: mtus[this.#kind], pings: 1, seconds, isThorough: false };
+    const { goodputMbps, error } = await probe([client, client.session], [server, server.session], effort);
+    if (goodputMbps == null)
+      throw new Error(`the probe of the link failed: ${error?.message ?? "no goodput"}`);
+    return goodputMbps;
   }
 
   /** Runs a script of scripts/train on both nodes, one rank each. @throws Error with the end of the log of a rank that fails */

@@ -3,7 +3,6 @@ import { z } from "zod";
 import { openSession } from "../../../provider/link/ssh.ts";
 import type { RankOnNode } from "./ranks.ts";
 
-const loginTimeoutMs = 15_000;
 const agent = "python3 .crosszone/agent";
 
 /** What an agent says of its rank. */
@@ -89,11 +88,7 @@ async function onNode(
   argument: object,
   options: { signal?: AbortSignal; onOutput?: (text: string) => void } = {},
 ): Promise<string> {
-  const session = await openSession(
-    connection,
-    loginTimeoutMs,
-    options.signal ?? new AbortController().signal,
-  );
+  const session = await openSession(connection, options.signal ?? new AbortController().signal);
   try {
     const ended = await session.run(`${agent} ${subcommand}`, JSON.stringify(argument), options.onOutput);
     if (ended.code !== 0) throw new Error(`${node}: ${ended.stderr.trim() || `exit code ${ended.code}`}`);
