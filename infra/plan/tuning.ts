@@ -130,7 +130,7 @@ export function tune(
         value: isLarge ? `at most ${describeBytes(buffer)}` : "the kernel's",
         reason: isLarge
           ? `${underWay}, and a buffer holds twice that`
-          : `${underWay}: less than half of what the kernel buffers`,
+          : `twice bandwidth × RTT fits in the ${describeBytes(kernelsBuffer)} that the kernel buffers by itself`,
       },
       {
         setting: "GROUP_TIMEOUT",
