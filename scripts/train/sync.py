@@ -2,7 +2,7 @@
 
     ddp        the gradients of every step, in full                                       4 bytes a parameter
     fp16       the same, rounded to 16 bits                                               2
-    bf16       the same, with the range of 32 bits and 8 bits of precision (nccl only)    2
+    bf16       the same, with the range of 32 bits and 8 bits of precision                2
     powersgd   of each matrix of gradients an approximation of low rank                   rank * (rows + columns) * 4 a matrix
     local-sgd  every N steps the parameters; ranks train alone in between                 4 / N
     diloco     every N steps how far the parameters have moved, which an outer optimizer  4 / N, 2 / N or 1 / N
@@ -111,8 +111,8 @@ def check_that_bf16_can_be_summed(group: Group) -> None:
         dist.all_reduce(torch.zeros(1, dtype=torch.bfloat16, device=group.device), group=group.gradients)
     except (RuntimeError, TypeError, ValueError) as error:
         raise TrainingError(f"--sync bf16 needs a group that sums bfloat16, and {group.backend} of PyTorch "
-                            f"{torch.__version__} does not ({first_line(error)}); take --sync fp16, or nodes with GPU: "
-                            "nccl 2.10 and later does") from error
+                            f"{torch.__version__} does not ({first_line(error)}); take --sync fp16, PyTorch 2.4 or "
+                            "later, or nodes with GPU: nccl 2.10 and later does") from error
 
 
 class PowerSgd(Sync):
