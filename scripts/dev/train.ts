@@ -88,7 +88,7 @@ ofRun("report", "write the run, as it is now, as one HTML file and one PNG of it
   .addOption(json())
   .action(async (choice: Choice & { output?: string }) => {
     const { workspace, stateText } = await runOf(choice);
-    const { missing, ...reported } = (await makeReport(workspace, stateText, choice.output)).reported;
+    const { missing, ...reported } = await makeReport(workspace, stateText, choice.output);
     if (choice.json) {
       print(JSON.stringify({ ...reported, missing }, undefined, 2));
       return;

@@ -12,6 +12,7 @@ const reportedSchema = z.object({
   html: z.string(),
   png: z.string(),
   missing: z.array(z.string()),
+  link: z.string().optional(),
 });
 
 let place: Place;
@@ -63,9 +64,12 @@ test("the page has the run's own numbers, every chart, and no secret", async () 
     "traffic at the EIPs",
     async () => !(await report()).missing.some((line) => /EIP/.test(line)),
   );
-  const { runId, html, png, missing } = await report();
+  const { runId, html, png, missing, link } = await report();
   const { zones, training } = await outputsOf(place);
   expect(missing).toEqual([]);
+  expect(link).toMatch(
+    /^at beijing 20, shanghai 20 Mbit\/s a step should take \d+ ms, and took \d+ ms \(.* %\); /,
+  );
   expect(runId).toBe(training.runId);
   const seen = await openPage(html);
   expect(seen.console).toEqual([]);
@@ -95,6 +99,7 @@ test("the page has the run's own numbers, every chart, and no secret", async () 
     "received, mean of 5 min",
     "sent by its node in steps",
     "TOKEN: (not shown)",
+    link,
     `pytorch_mnist_dist.py  SHA-256 ${training.scriptSha256}`,
   ]) {
     expect(words).toContain(shown);

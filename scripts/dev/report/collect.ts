@@ -8,6 +8,7 @@ import { QingCloudClient } from "../../../qingcloud/client.ts";
 import { readProfile } from "../../../qingcloud/profile.ts";
 import { capture } from "../process.ts";
 import { ask, askMetrics } from "../run/agent.ts";
+import { describeLink } from "../run/plan.ts";
 import { type RankOnNode, readRanks } from "../run/ranks.ts";
 import type { Workspace } from "../workspace.ts";
 import { type LaunchData, periodOf, type RankData, type RunData } from "./data.ts";
@@ -42,6 +43,11 @@ export async function collect(workspace: Workspace, stateText: string): Promise<
     files: names[0] === undefined ? [] : readFiles(stateText, names[0]),
     traffic,
     trafficStep,
+    link: describeLink(
+      stateText,
+      launched,
+      ranks.map(({ metrics }) => metrics),
+    ),
     settings: { yaml: shownSettings(configuration), version: await versionOf(workspace.root) },
     problems,
   };

@@ -39,6 +39,8 @@ export interface RunData {
   /** By zones; without those whose EIP could not be asked for. */
   readonly traffic: readonly Traffic[];
   readonly trafficStep: MonitorStep;
+  /** What a step took over the link beside what it should take; undefined where nothing tells, or nothing goes over it. */
+  readonly link: string | undefined;
   readonly settings: {
     /** The stack's configuration, without secrets. */
     readonly yaml: string;

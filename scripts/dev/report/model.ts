@@ -46,7 +46,7 @@ export function describe(data: RunData): Report {
     { title: "Result", blocks: [{ kind: "facts", items: facts(data) }] },
     ...(failures.length > 0 ? [{ title: "What went wrong", blocks: failures }] : []),
     ...(panels.length > 0 ? [{ title: "Training", blocks: [{ kind: "charts", panels } as const] }] : []),
-    { title: "Ranks", blocks: [ranksTable(data)] },
+    { title: "Ranks", blocks: [ranksTable(data), ...linkText(data)] },
     ...(traffic.length > 0
       ? [
           {
@@ -163,6 +163,10 @@ function ranksTable(data: RunData): Block {
     ];
   });
   return { kind: "table", head, rows };
+}
+
+function linkText({ link }: RunData): Block[] {
+  return link === undefined ? [] : [{ kind: "text", lines: [link] }];
 }
 
 function trafficTable({ traffic, trafficStep }: RunData): Block {

@@ -30,7 +30,7 @@ const outputs = z.object({
 type Outputs = z.output<typeof outputs>;
 
 /** Steps at the start of a run, in which connections and processes find their pace. */
-export const unsteady = 5;
+const unsteady = 5;
 /** Of a difference between prediction and measurement that needs no word. */
 const usual = 0.15;
 
@@ -72,11 +72,15 @@ export interface BandwidthPlan {
   readonly advice: string;
 }
 
+function outputsIn(stateText: string): Outputs | undefined {
+  const stack = resourcesIn(stateText).find(({ type }) => type === "pulumi:pulumi:Stack");
+  return outputs.safeParse(revealed(stack?.outputs)).data;
+}
+
 /** @throws Error with what is missing, and what to do */
 export function readOutputs(stateText: string): Outputs {
-  const stack = resourcesIn(stateText).find(({ type }) => type === "pulumi:pulumi:Stack");
-  const found = outputs.safeParse(revealed(stack?.outputs));
-  if (found.success) return found.data;
+  const found = outputsIn(stateText);
+  if (found !== undefined) return found;
   throw new Error(
     "the stack has no outputs yet, which say its bandwidths and tunnels: wait for the end of `up`, or let it succeed once",
   );
@@ -99,6 +103,11 @@ export function planOf(
   bandwidths: readonly number[],
 ): BandwidthPlan {
   const measured = measure(metrics);
+  if (measured === undefined) {
+    throw new Error(
+      `there is nothing to plan from: the run has written ${metrics[0]?.steps.length ?? 0} steps of metrics, and more than ${unsteady} are needed. Wait for some; a script of your own writes them as docs/training.md says`,
+    );
+  }
   const zoneOf = (node: string) =>
     stack.zones.find(({ nodes }) => nodes.some(({ name }) => name === node))?.name ?? node;
   const zones = ranks.flatMap(({ node, ranks: ofNode }) => ofNode.map(() => zoneOf(node)));
@@ -147,7 +156,7 @@ export function planOf(
   };
 }
 
-/** @throws Error where there are too few steps to tell */
+/** Undefined where there are too few steps to tell. */
 function measure(metrics: readonly RankMetrics[]) {
   const steady = metrics.map((rank) => ({ ...rank, steps: rank.steps.slice(unsteady) }));
   const means = steady.map(meanStep);
@@ -157,9 +166,7 @@ function measure(metrics: readonly RankMetrics[]) {
   const payloads = (steady[0]?.steps ?? []).flatMap(({ gradientBytes }) => gradientBytes ?? []);
   const payloadBytes = mean(payloads);
   if (first === undefined || seconds === undefined || payloadBytes === undefined || compute.length === 0) {
-    throw new Error(
-      `there is nothing to plan from: the run has written ${first?.steps.length ?? 0} steps of metrics, and more than ${unsteady} are needed. Wait for some; a script of your own writes them as docs/training.md says`,
-    );
+    return undefined;
   }
   const epochs = first.epochs.flatMap(({ step }) => step ?? []);
   const start = first.starts.at(-1);
@@ -243,8 +250,22 @@ export function describe(plan: BandwidthPlan): string {
   ].join("\n");
 }
 
+/**
+ * What a run's steps took over the link and what they should take, in a line; undefined where no tunnel carries them, where
+ * the ranks tell too few of them, or before the end of the first `up`.
+ */
+export function describeLink(
+  stateText: string,
+  ranks: readonly RankOnNode[],
+  metrics: readonly RankMetrics[],
+): string | undefined {
+  const stack = outputsIn(stateText);
+  if (stack === undefined || stack.tunnels.length === 0 || measure(metrics) === undefined) return undefined;
+  return describeNow(planOf(stack, ranks, metrics, []));
+}
+
 /** What a step took and what it should take, in a line, with the word for more or less bandwidth. */
-export function describeNow({ now, knee }: BandwidthPlan): string {
+function describeNow({ now, knee }: BandwidthPlan): string {
   const difference = Math.round(now.difference * 100);
   const where = knee.isReached ? "is at" : "lies beyond";
   return `at ${now.mbps.map(({ zone, mbps }) => `${zone} ${mbps}`).join(", ")} Mbit/s a step should take ${milliseconds(now.predictedSeconds)}, and took ${milliseconds(now.measuredSeconds)} (${difference >= 0 ? "+" : ""}${difference} %); the knee ${where} ${knee.mbps} Mbit/s: ${now.verdict} it`;

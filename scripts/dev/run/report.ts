@@ -2,12 +2,13 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import type { RankMetrics } from "../report/metrics.ts";
 import { reportsFolder, type Workspace } from "../workspace.ts";
 import { exportState } from "./state.ts";
 
 export interface Reported {
   readonly runId: string;
+  /** What it says of the steps over the link, see `RunData`. */
+  readonly link: string | undefined;
   /** Paths of the files. */
   readonly html: string;
   readonly png: string;
@@ -27,7 +28,7 @@ function writtenReport(workspace: Workspace, runId: string): string | undefined 
 }
 
 /**
- * Asks the nodes and the cloud, and writes the report; what the ranks have told is for whoever goes on with it.
+ * Asks the nodes and the cloud, and writes the report.
  * @param stateText what `pulumi stack export --show-secrets` prints, of a stack with a run
  * @param output folder; default one of the run's own
  * @throws Error where the folder can not be written
@@ -36,7 +37,7 @@ export async function makeReport(
   workspace: Workspace,
   stateText: string,
   output?: string,
-): Promise<{ reported: Reported; metrics: readonly RankMetrics[] }> {
+): Promise<Reported> {
   // Here, because the libraries that draw take half a second to load.
   const [{ collect }, { writeReport }] = await Promise.all([
     import("../report/collect.ts"),
@@ -44,8 +45,7 @@ export async function makeReport(
   ]);
   const data = await collect(workspace, stateText);
   const folder = resolve(output ?? reportFolder(workspace, data.runId));
-  const metrics = data.ranks.map((rank) => rank.metrics);
-  return { reported: { runId: data.runId, ...writeReport(data, folder) }, metrics };
+  return { runId: data.runId, link: data.link, ...writeReport(data, folder) };
 }
 
 const outputs = z.object({
@@ -83,24 +83,10 @@ export async function reportOfRun(
   try {
     const stateText = await exportState(workspace, environment);
     if (stateText === undefined) return undefined;
-    const { reported, metrics } = await makeReport(workspace, stateText);
-    const plan = hasEnded ? await planLine(stateText, metrics) : [];
-    return [...plan, `report  ${reported.html}`].join("\n");
+    const { html, link } = await makeReport(workspace, stateText);
+    const plan = hasEnded && link !== undefined ? [`plan    ${link}. More: npm run train -- plan`] : [];
+    return [...plan, `report  ${html}`].join("\n");
   } catch (error) {
     return `report  not made: ${(error as Error).message}. Try again: npm run train -- report`;
   }
-}
-
-/** What a step took over the link, what it should take, and what to do; nothing of a run that no tunnel carries, or of which a rank tells no steps. */
-async function planLine(stateText: string, metrics: readonly RankMetrics[]): Promise<string[]> {
-  // Here, because every command of the CLI would load what only the end of a run needs.
-  const [{ describeNow, planOf, readOutputs, unsteady }, { readRanks }] = await Promise.all([
-    import("./plan.ts"),
-    import("./ranks.ts"),
-  ]);
-  const stack = readOutputs(stateText);
-  if (stack.tunnels.length === 0) return [];
-  if (metrics.some(({ steps }) => steps.length <= unsteady)) return [];
-  const plan = planOf(stack, readRanks(stateText), metrics, []);
-  return [`plan    ${describeNow(plan)}. More: npm run train -- plan`];
 }

@@ -1,6 +1,6 @@
 import { expect, describe as group, test } from "vitest";
 import { readMetrics } from "../../../scripts/dev/report/metrics.ts";
-import { describe, describeNow, planOf, readOutputs } from "../../../scripts/dev/run/plan.ts";
+import { describe, describeLink, planOf, readOutputs } from "../../../scripts/dev/run/plan.ts";
 import type { RankOnNode } from "../../../scripts/dev/run/ranks.ts";
 
 const zone = (name: string, bandwidthMbps: number) => ({
@@ -82,9 +82,6 @@ group("the plan of a run", () => {
     expect(plan.advice).toBe(
       "Raise: at 37 Mbit/s a step takes 85 ms instead of 113 ms. In place, while training goes on: npm run pulumi -- config set --path 'crosszone:zones[0].bandwidthMbps' 37; npm run pulumi -- config set --path 'crosszone:zones[1].bandwidthMbps' 37; npm run pulumi -- up. Or send less: training.sync (docs/training.md)",
     );
-    expect(describeNow(plan)).toBe(
-      "at beijing 20, shanghai 20 Mbit/s a step should take 113 ms, and took 100 ms (+13 %); the knee is at 37 Mbit/s: raise it",
-    );
     expect(describe(plan)).toContain("crosszone:training.expected.parameters 33700, ");
   });
 
@@ -112,6 +109,16 @@ group("the plan of a run", () => {
     expect(free.rows.map(({ costPerRun }) => costPerRun)).toEqual([undefined, undefined, undefined]);
     expect(describe(free)).toContain("The API tells no prices of this stack, so there is no cost.");
   });
+});
+
+test("a line tells of a run what the link has to do with it, and none where there is nothing to tell", () => {
+  const metrics = [metricsOf(20, 0.05)];
+  expect(describeLink(stateOf(stackWith()), ranks, metrics)).toBe(
+    "at beijing 20, shanghai 20 Mbit/s a step should take 113 ms, and took 100 ms (+13 %); the knee is at 37 Mbit/s: raise it",
+  );
+  expect(describeLink(stateOf(stackWith({ tunnels: [] })), ranks, metrics)).toBeUndefined();
+  expect(describeLink(stateOf(stackWith()), ranks, [metricsOf(5)])).toBeUndefined();
+  expect(describeLink(stateOf({}), ranks, metrics)).toBeUndefined();
 });
 
 test("too few steps are no ground for a plan, which is said with what to do", () => {

@@ -45,6 +45,14 @@ test("the result is the run's own, in numbers for people", () => {
   });
 });
 
+test("what a step takes over the link is below its ranks, and nothing of it where nothing tells", () => {
+  const ranksOf = (data: RunData) =>
+    describeRun(data).sections.find(({ title }) => title === "Ranks")?.blocks;
+  const data = sampleRun();
+  expect(ranksOf(data)?.[1]).toEqual({ kind: "text", lines: ["a step should take 110 ms, and took 100 ms"] });
+  expect(ranksOf({ ...data, link: undefined })).toHaveLength(1);
+});
+
 test("a run that goes on tells how far it is", () => {
   const data = sampleRun();
   const ranks = data.ranks.map((rank) => {

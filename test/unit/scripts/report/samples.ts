@@ -169,6 +169,7 @@ export function sampleRun(
     files: [{ name: "train.py", sha256: "cd".repeat(32) }],
     traffic,
     trafficStep: "5m",
+    link: "a step should take 110 ms, and took 100 ms",
     settings: {
       yaml: "config:\n  crosszone:training:\n    mode: cross-zone",
       version: "crosszone 0.2.0, commit 0123456789ab",
