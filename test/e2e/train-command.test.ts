@@ -22,7 +22,7 @@ async function rawOutputs() {
   };
 }
 
-/** Of the next 20 steps of rank 0: the median of the seconds that went into communication, as it notes them. */
+/** Seconds of the next 20 steps of rank 0, as it notes them. */
 async function medianOfNextSteps(): Promise<number> {
   const nodes = join(place.cloudHome, "nodes");
   const [file = ""] = readdirSync(nodes, { recursive: true, encoding: "utf8" }).filter((path) =>
@@ -30,13 +30,13 @@ async function medianOfNextSteps(): Promise<number> {
   );
   const steps = () =>
     readLines(join(nodes, file))
-      .map((line) => JSON.parse(line) as { event: string; communicationSeconds: number })
+      .map((line) => JSON.parse(line) as { event: string; seconds: number })
       .filter(({ event }) => event === "step");
   const from = steps().length;
   await waitFor("20 steps more", () => steps().length >= from + 21);
   const seconds = steps()
     .slice(from + 1, from + 21)
-    .map((step) => step.communicationSeconds)
+    .map((step) => step.seconds)
     .sort((one, other) => one - other);
   return seconds[10] ?? 0;
 }
@@ -148,7 +148,7 @@ test("another bandwidth is put in place while training goes on, and its steps fo
   // The path was checked beside the training, whose traffic it leaves alone.
   expect((await rawOutputs()).tunnels).toMatchObject([{ up: true, goodputMbps: null, mtu: 1400 }]);
   const fast = await change(20);
-  console.log(`seconds of communication a step: ${usual} at 20 Mbit/s, ${slow} at 5, ${fast} at 20 again`);
+  console.log(`seconds a step: ${usual} at 20 Mbit/s, ${slow} at 5, ${fast} at 20 again`);
   expect(slow).toBeGreaterThan(3 * usual);
   expect(slow).toBeLessThan(5 * usual);
   expect(fast).toBeLessThan(1.3 * usual);
