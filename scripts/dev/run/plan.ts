@@ -95,6 +95,7 @@ export async function askAll(ranks: readonly RankOnNode[]): Promise<RankMetrics[
 /**
  * @param stack what its last `up` has seen
  * @param bandwidths Mbit/s, beside the knee's and the one that there is
+ * @throws Error where there are too few steps to tell
  */
 export function planOf(
   stack: Outputs,
@@ -108,6 +109,15 @@ export function planOf(
       `there is nothing to plan from: the run has written ${metrics[0]?.steps.length ?? 0} steps of metrics, and more than ${unsteady} are needed. Wait for some; a script of your own writes them as docs/training.md says`,
     );
   }
+  return planFrom(stack, ranks, measured, bandwidths);
+}
+
+function planFrom(
+  stack: Outputs,
+  ranks: readonly RankOnNode[],
+  measured: Measured,
+  bandwidths: readonly number[],
+): BandwidthPlan {
   const zoneOf = (node: string) =>
     stack.zones.find(({ nodes }) => nodes.some(({ name }) => name === node))?.name ?? node;
   const zones = ranks.flatMap(({ node, ranks: ofNode }) => ofNode.map(() => zoneOf(node)));
@@ -155,6 +165,8 @@ export function planOf(
     ...{ computeSeconds, payloadBytes, now, knee, currency, expected, rows, advice },
   };
 }
+
+type Measured = NonNullable<ReturnType<typeof measure>>;
 
 /** Undefined where there are too few steps to tell. */
 function measure(metrics: readonly RankMetrics[]) {
@@ -260,8 +272,9 @@ export function describeLink(
   metrics: readonly RankMetrics[],
 ): string | undefined {
   const stack = outputsIn(stateText);
-  if (stack === undefined || stack.tunnels.length === 0 || measure(metrics) === undefined) return undefined;
-  return describeNow(planOf(stack, ranks, metrics, []));
+  if (stack === undefined || stack.tunnels.length === 0) return undefined;
+  const measured = measure(metrics);
+  return measured && describeNow(planFrom(stack, ranks, measured, []));
 }
 
 /** What a step took and what it should take, in a line, with the word for more or less bandwidth. */
