@@ -153,12 +153,13 @@ export async function withQuota<Answer>(
           { cause: error },
         );
       }
-      if (Date.now() + quotaPauseMs > context.deadline) throw error;
+      const pause = quotaPauseMs * (0.5 + Math.random());
+      if (Date.now() + pause > context.deadline) throw error;
       const verdict = Object.values(wanted).includes(undefined)
         ? "Whether the resource's own quota is exhausted is not known"
         : "The resource's own quota is not exhausted";
       context.progress(`${error.message} ${verdict}; waiting for that of calls.`);
-      await abortableDelay(quotaPauseMs * (0.5 + Math.random()), context.signal);
+      await abortableDelay(pause, context.signal);
     }
   }
 }

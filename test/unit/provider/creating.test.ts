@@ -188,7 +188,10 @@ test("what exists under a name that was given is not adopted, and nothing is mad
 
 describe("2500", () => {
   beforeEach(() => void vi.useFakeTimers());
-  afterEach(() => void vi.useRealTimers());
+  afterEach(() => {
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+  });
 
   /** A zone that has so much left of each quota. */
   const sessionWith = (left: Record<string, number>) => {
@@ -263,13 +266,21 @@ describe("2500", () => {
     expect(context.told).toEqual([waits, waits]);
   });
 
-  test("is waited for until the deadline where the cloud tells no quota", async () => {
-    const { session } = sessionWith({});
-    const work = vi.fn(() => Promise.reject(refused()));
-    const context = contextOf({ session, deadline: Date.now() + 60_000 });
-    const told = expect(withQuota(context, "pek3a", { eip: 1 }, work)).rejects.toThrow(/^no quota$/);
-    await vi.advanceTimersByTimeAsync(60_000);
-    await told;
-    expect(work.mock.calls.length).toBeGreaterThanOrEqual(8);
-  });
+  test.each([
+    { random: 0, pause: 2.5, calls: 25 },
+    { random: 0.6, pause: 5.5, calls: 11 },
+    { random: 0.999, pause: 7.495, calls: 9 },
+  ])(
+    "is waited for until the deadline, and no longer, where the cloud tells no quota: every $pause s",
+    async ({ random, calls }) => {
+      vi.spyOn(Math, "random").mockReturnValue(random);
+      const { session } = sessionWith({});
+      const work = vi.fn(() => Promise.reject(refused()));
+      const context = contextOf({ session, deadline: Date.now() + 60_000 });
+      const told = expect(withQuota(context, "pek3a", { eip: 1 }, work)).rejects.toThrow(/^no quota$/);
+      await vi.advanceTimersByTimeAsync(60_000);
+      await told;
+      expect(work).toHaveBeenCalledTimes(calls);
+    },
+  );
 });
