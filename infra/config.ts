@@ -7,6 +7,7 @@ import { mostMbps } from "./plan/bandwidth.ts";
 import { countTunnels, mostGreTunnels } from "./plan/tunnels.ts";
 import { fitProblems } from "./training/fit.ts";
 import { trainingSchema } from "./training/schema.ts";
+import { decimal } from "./training/values.ts";
 
 const network24 = z.cidrv4().refine((text) => parseNetwork(text)?.prefix === 24, {
   error: "must be a /24 with host bits 0, e.g. 192.168.1.0/24",
@@ -101,6 +102,8 @@ export const configSchema = z
       .strictObject({
         /** Of a zone. */
         bandwidthMbps: z.number().int().min(1).max(mostMbps).optional(),
+        /** CNY, of all that the API tells a price of. */
+        costPerHour: decimal.pipe(z.number().positive()).optional(),
         /** Of all nodes. */
         gpus: z.number().int().min(0).optional(),
       })

@@ -1,27 +1,26 @@
-/** What the stack costs, as far as the API tells. */
-import { all, type Output } from "@pulumi/pulumi";
+/** Asks what the stack costs, as far as the API tells, and keeps it within its limit. */
+import { all, log, type Output, RunError } from "@pulumi/pulumi";
 import { getPrices } from "../provider/index.ts";
 import type { Zone } from "./components/zone.ts";
+import { type Cost, costProblem, costWarning, sumOf } from "./plan/cost.ts";
 
-export interface Cost {
-  /** Sum of the items whose price is known; null where none is. */
-  readonly perHour: number | null;
-  readonly currency: "CNY";
-  readonly items: readonly {
-    readonly zone: string;
-    readonly resource: string;
-    readonly perHour: number | null;
-  }[];
+/**
+ * EIP, router and instances of every zone; what existed before costs the same without the stack.
+ * @param limit CNY an hour; the output of more is an error, and nothing that waits for it is made
+ */
+export function costOf(zones: readonly Zone[], limit: number | undefined): Output<Cost> {
+  return all(zones.map(pricesOf)).apply((byZone): Cost => {
+    const cost = sumOf(byZone.flat());
+    if (limit !== undefined) keepWithin(cost, limit);
+    return cost;
+  });
 }
 
-/** EIP, router and instances of every zone; what existed before costs the same without the stack. */
-export function costOf(zones: readonly Zone[]): Output<Cost> {
-  return all(zones.map(pricesOf)).apply((byZone): Cost => {
-    const items = byZone.flat();
-    const known = items.flatMap(({ perHour }) => perHour ?? []);
-    const perHour = known.length === 0 ? null : known.reduce((sum, price) => sum + price, 0);
-    return { perHour, currency: "CNY", items };
-  });
+function keepWithin(cost: Cost, limit: number): void {
+  const warning = costWarning(cost);
+  if (warning !== undefined) void log.warn(warning);
+  const problem = costProblem(cost, limit);
+  if (problem !== undefined) throw new RunError(problem);
 }
 
 function pricesOf({ plan, existing, eip, router, nodes }: Zone) {

@@ -21,6 +21,10 @@ const network = new Network("network", {
   needs: planNeeds(config, plan.tunnels.length > 0),
 });
 
+const checks = [...network.checks];
+const { costPerHour } = config.limits;
+export const cost = costOf(network.zones, costPerHour);
+
 const run =
   plan.training === undefined
     ? undefined
@@ -35,13 +39,13 @@ const run =
           paths: network.paths,
           chosen: plan.chosen,
         },
-        { dependsOn: [...network.checks] },
+        // Where there is a limit, nothing of it is made before the costs are known to be within.
+        { dependsOn: costPerHour === undefined ? checks : cost.apply(() => checks) },
       );
 
 export const zones = network.zones.map((zone) => zone.output());
 export const tunnels = network.tunnels.map((tunnel) => tunnel.output());
 export const training = run?.output() ?? null;
-export const cost = costOf(network.zones);
 /** For logging in by hand: `npm run pulumi -- stack output --show-secrets operatorKey`. */
 export const operatorKey = network.operatorKey.privateKey;
 

@@ -1,8 +1,8 @@
 /** Deleting: leases before, dependents told, and what is gone already counts as deleted. */
-import { GetLeaseInfo } from "../../qingcloud/actions.ts";
 import { abortableDelay } from "../../qingcloud/delay.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
+import { leaseOf } from "./lease.ts";
 import { pauses, until } from "./waiting.ts";
 
 /** What depended in this stack is deleted already, so only its last traces are waited for. */
@@ -62,16 +62,10 @@ export async function deleteWhenFree(context: Context, deletion: Deletion): Prom
   }
 }
 
-/** The lease comes some seconds after creation; what the cloud answers before is not documented. */
 async function untilLeased(context: Context, { zone, id, look }: Deletion): Promise<void> {
   await until(context, `the lease of ${id}`, async () => {
-    try {
-      const request = { resource: id };
-      const { lease_info: lease } = await context.session.call(GetLeaseInfo, zone, request, context);
-      return lease.status === undefined || lease.status === "active" ? true : undefined;
-    } catch (error) {
-      if (!hasRetCode(error, retCodes.notFound)) throw error;
-      return (await look()) === undefined ? true : undefined;
-    }
+    const lease = await leaseOf(context, zone, id);
+    if (lease === undefined) return (await look()) === undefined ? true : undefined;
+    return lease.isActive ? true : undefined;
   });
 }

@@ -1,6 +1,9 @@
-/** The model of a step beside what was measured, at two bandwidths, with two and with three zones; each test goes on where the one before ended. */
+/**
+ * What a stack may cost, and the model of a step beside what was measured, at two bandwidths, with two and with three
+ * zones; each test goes on where the one before ended.
+ */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { outputsOf } from "./outputs.ts";
+import { outputsOf, ranksStarted } from "./outputs.ts";
 import { Place } from "./support.ts";
 
 let place: Place;
@@ -44,6 +47,21 @@ function expectCloseTo({ plan, shown }: { plan: Plan; shown: string }, mbps: num
   expect(plan.advice).toMatch(/^(Raise: at|Even 1000 Mbit)/);
   expect(shown).toContain(`run ${plan.runId}: ${zones} ranks; `);
 }
+
+test("what costs more than limits.costPerHour fails with every price, before a rank is started", async () => {
+  await place.configure("limits.costPerHour", "0.05");
+  const { code, text } = await place.start();
+  expect(code, text).not.toBe(0);
+  expect(text).toMatch(
+    /error: The stack costs 0\.1 CNY an hour, more than crosszone:limits\.costPerHour allows \(given: 0\.05\): rtr-\w+ \(gpu1a\) 0\.05, rtr-\w+ \(gpu2a\) 0\.05\. What has been made is kept, and no rank is started\./,
+  );
+  // Only of routers the API tells a price.
+  expect(text).toMatch(
+    /limits\.costPerHour leaves out what the API tells no price of: eip-\w+, i-\w+, eip-\w+, i-\w+/,
+  );
+  expect(ranksStarted(place)).toEqual([]);
+  await place.configure("limits.costPerHour", "0.15");
+});
 
 test("two zones at 20 Mbit/s: a step takes what the plan says, within 15 %", async () => {
   expectCloseTo(await planAt(20, 2, 2), 20, 2);

@@ -1,4 +1,4 @@
-/** What has no lease yet cannot be deleted: the lease is waited for, and no delete is refused for want of it. */
+/** What has no lease yet cannot be deleted and has no price: the lease is waited for, and nothing fails for want of it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Plugin, urnOf } from "../plugin.ts";
 import { Account, changesOf } from "./account.ts";
@@ -35,4 +35,18 @@ test("EIPs, routers, instances and volumes that are just made wait for their lea
     );
   }
   for (const resource of made) expect(await plugin.read(resource)).toBeUndefined();
+});
+
+test("the price of a router that is just made is known once it has its lease", async () => {
+  const kind = kindOf("Vpc");
+  const around = await grounds.around(kind);
+  const made = await plugin.create(urnOf("cloud:Vpc", `priced-${around.number}`), kind.inputs(around));
+  let prices: object = {};
+  const calls = await account.callsBy(async () => {
+    prices = await plugin.invoke("qingcloud:cloud:getPrices", { zone: "gpu1a", resources: [made.id] });
+  });
+  expect(prices).toEqual({ perHour: [0.05] });
+  const looks = calls.filter(({ action }) => action === "GetLeaseInfo");
+  expect(looks.length).toBeGreaterThan(1);
+  await plugin.delete(made);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../../infra/config.ts";
+import { costProblem, costWarning, sumOf } from "../../../infra/plan/cost.ts";
 import { makePlan } from "../../../infra/plan/plan.ts";
 import { plain, zoneOf } from "./configurations.ts";
 
@@ -99,6 +100,46 @@ test("more GPUs than the limit are refused", () => {
     "crosszone:limits.gpus: is less than the 4 GPUs of all nodes: fewer nodes (zones[].nodes), smaller shapes (zones[].shape), or a higher limit (given: 3)",
   );
   expect(gpus(4)).toBe(4);
+});
+
+describe("limits.costPerHour", () => {
+  const items = [
+    { zone: "pek3a", resource: "rtr-1", perHour: 0.05 },
+    { zone: "sh1a", resource: "i-1", perHour: 12.5 },
+    { zone: "sh1a", resource: "eip-1", perHour: null },
+  ];
+
+  test("holds at what the stack costs, and is refused below that with every price", () => {
+    const costs = sumOf(items);
+    expect(costs).toEqual({ perHour: 12.55, currency: "CNY", items });
+    expect(costProblem(costs, 12.55)).toBeUndefined();
+    expect(costProblem(costs, 12.54)).toBe(
+      "The stack costs 12.55 CNY an hour, more than crosszone:limits.costPerHour allows (given: 12.54): rtr-1 (pek3a) 0.05, i-1 (sh1a) 12.5. What has been made is kept, and no rank is started. Raise the limit, take smaller shapes (zones[].shape) or fewer nodes (zones[].nodes), or remove everything: npm run pulumi -- destroy",
+    );
+  });
+
+  test("names what it leaves out, as the API tells no price of it", () => {
+    expect(costWarning(sumOf(items))).toBe(
+      "crosszone:limits.costPerHour leaves out what the API tells no price of: eip-1",
+    );
+    expect(costWarning(sumOf(items.slice(0, 1)))).toBeUndefined();
+    expect(costProblem(sumOf(items.slice(2)), 1)).toBeUndefined();
+  });
+
+  test("holds where prices add up to it exactly, though their binary fractions do not", () => {
+    const three = ["rtr-1", "rtr-2", "rtr-3"].map((resource) => ({ zone: "pek3a", resource, perHour: 0.05 }));
+    expect(costProblem(sumOf(three), 0.15)).toBeUndefined();
+  });
+
+  test.each([0, -1, "much"])("of %j is refused", (costPerHour) => {
+    expect(() => parseConfig({ ...plain, limits: { costPerHour } })).toThrow(
+      `(given: ${JSON.stringify(costPerHour)})`,
+    );
+  });
+
+  test("may be text, as the Pulumi CLI keeps numbers with a point", () => {
+    expect(parseConfig({ ...plain, limits: { costPerHour: "0.05" } }).limits.costPerHour).toBe(0.05);
+  });
 });
 
 test.each(["fast", 0, 1001, 2.5])("a bandwidth of %j is refused with what is allowed", (bandwidthMbps) => {
