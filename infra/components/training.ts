@@ -11,14 +11,7 @@ import {
 } from "@pulumi/pulumi";
 import { launchCommand, launchEnvironment, runIdOf } from "../plan/ranks.ts";
 import type { LaunchPlan, TrainingPlan } from "../plan/training.ts";
-import {
-  largestMessage,
-  type Path,
-  type Setting,
-  type TunedZone,
-  type Tuning,
-  tune,
-} from "../plan/tuning.ts";
+import { messagesOf, type Path, type Setting, type TunedZone, type Tuning, tune } from "../plan/tuning.ts";
 import { pathIn, pathOnNodes } from "../training/data.ts";
 import type { RunFiles } from "../training/files.ts";
 import { inProject, type RunFile } from "../training/local-files.ts";
@@ -73,7 +66,7 @@ export class Training extends ComponentResource {
       return plan.launches.map((launch) => launchCommand(plan, settings, launch, names));
     };
     this.#tuning = args.paths.apply((paths) =>
-      tune(this.#among(paths), args.zones, plan.worldSize, largestMessage(settings)),
+      tune(this.#among(paths), args.zones, plan.worldSize, messagesOf(settings)),
     );
     const hashes = this.#files.map(({ sha256 }) => sha256);
     const { from } = files.script;

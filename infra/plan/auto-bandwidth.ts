@@ -1,7 +1,7 @@
 /** The bandwidth that `zones[].bandwidthMbps: auto` stands for. Pure. */
 import type { TrainingSettings } from "../training/schema.ts";
 import { payloadOf } from "../training/sync.ts";
-import { bytesPerStep, hideablePart, kneeOf, mostMbps, secondsPerStep, type Work } from "./bandwidth.ts";
+import { bytesPerStep, hidingOf, kneeOf, mostMbps, secondsPerStep, type Work } from "./bandwidth.ts";
 import { nodesOf, planTraining } from "./training.ts";
 import { planTunnels } from "./tunnels.ts";
 
@@ -31,10 +31,13 @@ export function autoBandwidth(wanted: Wanted): AutoBandwidth {
       problem: `auto needs training.expected {parameters, computeSecondsPerStep}: train once with a number, 1 to ${mostMbps}; then \`npm run train -- plan\` tells both`,
     };
   }
-  const payload = payloadOf(sync, syncOptions, expected.parameters);
-  if (payload === undefined) {
+  const { payloadBytesPerStep } = expected;
+  const payload =
+    payloadOf(sync, syncOptions, expected.parameters) ??
+    (payloadBytesPerStep && { bytes: payloadBytesPerStep, averagings: 1 });
+  if (!payload) {
     return {
-      problem: `auto can not tell what sync ${sync} sends, which depends on the model's layers: give the number that \`npm run train -- plan\` calls the knee`,
+      problem: `auto needs training.expected.payloadBytesPerStep with sync ${sync}, which depends on the model's layers: train once with a number, 1 to ${mostMbps}; then \`npm run train -- plan\` tells it`,
     };
   }
   const work = workOf(wanted, expected, payload);
@@ -56,6 +59,7 @@ function workOf(
   { computeSecondsPerStep, parameters }: NonNullable<TrainingSettings["expected"]>,
   { bytes, averagings }: NonNullable<ReturnType<typeof payloadOf>>,
 ): Work {
+  const { sync, syncOptions } = wanted.training;
   const { launches } = planTraining(wanted.training, wanted.zones);
   const zoneOf = new Map(wanted.zones.flatMap(nodesOf).map(({ name, zone }) => [name, zone]));
   return {
@@ -64,6 +68,11 @@ function workOf(
     computeSeconds: computeSecondsPerStep,
     payloadBytes: bytes,
     averagings,
-    hideable: hideablePart(4 * parameters, averagings),
+    ...hidingOf({
+      averagings,
+      gradientBytes: 4 * parameters,
+      bucketBytes: sync === "powersgd" ? null : undefined,
+      overlapSteps: syncOptions.overlapSteps,
+    }),
   };
 }

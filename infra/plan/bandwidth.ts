@@ -29,8 +29,10 @@ export interface Work {
   readonly payloadBytes: number;
   /** The part of the steps in which it does. */
   readonly averagings: number;
-  /** The part of the payload that may be sent while gradients are still computed. */
+  /** The part of the payload that may be sent while a step computes. */
   readonly hideable: number;
+  /** The part of a step's computation beside which it is, the mean of all steps. */
+  readonly cover: number;
 }
 
 /** Bytes on the wire of a zone's EIP, for each byte that is averaged. */
@@ -40,8 +42,12 @@ interface Load {
 }
 
 const mebibyte = 2 ** 20;
-/** Of DistributedDataParallel: its first bucket of gradients is smaller, to begin early. */
-const buckets = { first: mebibyte, others: 25 * mebibyte };
+/** Of gradients, by DistributedDataParallel's default, bytes. */
+export const usualBucket = 25 * mebibyte;
+/** The smallest that was measured: 0.9 of a link's goodput at 10 and at 100 Mbit/s, see docs/link.md. */
+const leastBucket = mebibyte / 4;
+/** Its first one is smaller, to begin early. */
+const firstBucket = mebibyte;
 /** Of a step's computation, the backward pass. */
 const backward = 2 / 3;
 /** Where twice the bandwidth makes a step less than this part shorter, more is not worth it. */
@@ -55,17 +61,44 @@ export function ringShare(ranks: number): number {
   return (2 * (ranks - 1)) / ranks;
 }
 
+/** What a run averages while its steps compute. */
+interface Beside {
+  /** As of `Work`. */
+  readonly averagings: number;
+  /** Of all parameters. */
+  readonly gradientBytes: number;
+  /** That go out together during the backward pass; null where nothing does. */
+  readonly bucketBytes?: number | null | undefined;
+  /** That training goes on while an average is under way. */
+  readonly overlapSteps?: number | undefined;
+}
+
 /**
- * Buckets of gradients before the last go out while the backward pass goes on; where ranks train alone in between, nothing
- * does.
- * @param gradientBytes of all parameters
- * @param averagings as of `Work`
+ * Buckets of gradients before the last go out while the backward pass goes on; where ranks train alone in between, what they
+ * average goes out beside the next steps, if they do not wait for it.
  */
-export function hideablePart(gradientBytes: number, averagings = 1): number {
-  if (gradientBytes <= buckets.first || averagings < 1) return 0;
-  const rest = gradientBytes - buckets.first;
-  const last = rest % buckets.others || buckets.others;
-  return 1 - last / gradientBytes;
+export function hidingOf({
+  averagings,
+  gradientBytes,
+  bucketBytes = usualBucket,
+  overlapSteps = 0,
+}: Beside): Pick<Work, "hideable" | "cover"> {
+  if (averagings < 1 || bucketBytes === null) return { hideable: 1, cover: overlapSteps * averagings };
+  const first = Math.min(firstBucket, bucketBytes);
+  if (gradientBytes <= first) return { hideable: 0, cover: 0 };
+  const last = (gradientBytes - first) % bucketBytes || bucketBytes;
+  return { hideable: 1 - last / gradientBytes, cover: backward };
+}
+
+/**
+ * Small buckets fill both directions of a link over gloo: an average goes round twice, and one bucket is under way while
+ * another waits for its second round. A bucket should take five times as long as the round trips that it costs.
+ * @param bytesUnderWay bandwidth × RTT of the path
+ * @returns bytes, a multiple of 1/4 MiB
+ */
+export function bucketFor(ranks: number, bytesUnderWay: number): number {
+  const bytes = (5 * (ranks - 1) * bytesUnderWay) / ringShare(ranks);
+  return Math.min(usualBucket, Math.max(1, Math.ceil(bytes / leastBucket)) * leastBucket);
 }
 
 /** @param mbps of a zone's EIP */
@@ -83,7 +116,7 @@ function secondsWith(
     ([zone, load]) => (Math.max(load.out, load.in) * bytes * 8) / (mbps(zone) * 1e6),
   );
   const transfer = Math.max(0, ...transfers);
-  const hidden = Math.min(transfer, backward * work.computeSeconds) * work.hideable;
+  const hidden = Math.min(transfer, work.cover * work.computeSeconds) * work.hideable;
   const latency = (work.zones.length - 1) * rttSeconds * work.averagings;
   return work.computeSeconds + transfer - hidden + latency;
 }

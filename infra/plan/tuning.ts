@@ -1,7 +1,7 @@
 /** How nodes and ranks are set for the link between zones, each setting with its reason. Pure. */
 import type { TrainingSettings } from "../training/schema.ts";
 import { payloadOf } from "../training/sync.ts";
-import { ringShare } from "./bandwidth.ts";
+import { bucketFor, ringShare, usualBucket } from "./bandwidth.ts";
 import { peerOf, type TunnelPlan } from "./tunnels.ts";
 
 /** Two zones whose nodes reach each other, as planned or as the path check has found it. */
@@ -58,36 +58,39 @@ const patience = 4;
 /** Of the process group, seconds: that of the guide's scripts. */
 const leastTimeout = 60;
 
-/** The largest that ranks average at once. */
-export interface Message {
+/** What ranks average. */
+export interface Messages {
+  /** Of the largest at once. */
   readonly bytes: number;
   readonly what: string;
+  /** Whether they are gradients, in buckets beside each other. */
+  readonly areBuckets: boolean;
 }
 
-/** Of DistributedDataParallel. */
-const bucket: Message = { bytes: 25 * mebibyte, what: "a bucket of 25 MiB of gradients" };
-
 /** Ranks that train alone in between average a whole model at once. Of one whose size is not known, a bucket's. */
-export function largestMessage({
+export function messagesOf({
   sync,
   syncOptions,
   expected,
-}: Pick<TrainingSettings, "sync" | "syncOptions" | "expected">): Message {
+}: Pick<TrainingSettings, "sync" | "syncOptions" | "expected">): Messages {
+  const areBuckets = sync === "ddp" || sync === "fp16" || sync === "bf16";
   const payload = expected && payloadOf(sync, syncOptions, expected.parameters);
-  if (payload === undefined || payload.averagings === 1) return bucket;
+  if (payload === undefined || payload.averagings === 1) {
+    return { bytes: usualBucket, what: "a bucket of 25 MiB of gradients", areBuckets };
+  }
   const bytes = payload.bytes / payload.averagings;
-  return { bytes, what: `a whole model, ${describeBytes(bytes)} by ${sync},` };
+  return { bytes, what: `a whole model, ${describeBytes(bytes)} by ${sync},`, areBuckets };
 }
 
 /**
  * @param ranks how many average
- * @param message see `largestMessage`
+ * @param messages see `messagesOf`
  */
 export function tune(
   paths: readonly Path[],
   zones: readonly TunedZone[],
   ranks: number,
-  message: Message = bucket,
+  messages: Messages,
 ): Tuning {
   if (paths.length === 0) return { orders: new Map(), environment: {}, settings: [] };
   const product = Math.max(...paths.map(bytesUnderWay));
@@ -95,8 +98,9 @@ export function tune(
   const buffer = Math.min(largestBuffer, Math.ceil((2 * product) / mebibyte) * mebibyte);
   const isLarge = buffer > kernelsBuffer;
   const sockets = isFat ? manySockets : 1;
-  const timeout = timeoutOf(paths, ranks, message.bytes);
+  const timeout = timeoutOf(paths, ranks, messages.bytes);
   const byNccl = { NCCL_SOCKET_NTHREADS: "2", NCCL_NSOCKS_PERTHREAD: String(manySockets / 2) };
+  const bucket = messages.areBuckets ? bucketOf(paths, ranks) : undefined;
   const underWay = `${describeBytes(product)} are under way at most (bandwidth × RTT)`;
   return {
     orders: new Map(
@@ -107,6 +111,7 @@ export function tune(
     ),
     environment: {
       ...(isFat ? byNccl : {}),
+      ...(bucket === undefined ? {} : { BUCKET_MIB: String(bucket / mebibyte) }),
       ...(timeout > leastTimeout ? { GROUP_TIMEOUT: String(timeout) } : {}),
     },
     settings: [
@@ -132,13 +137,14 @@ export function tune(
           ? `${underWay}, and a buffer holds twice that`
           : `twice bandwidth × RTT fits in the ${describeBytes(kernelsBuffer)} that the kernel buffers by itself`,
       },
+      ...(messages.areBuckets ? [bucketSetting(bucket)] : []),
       {
         setting: "GROUP_TIMEOUT",
         value: `${timeout} s`,
         reason:
           timeout > leastTimeout
-            ? `${patience} times what ${message.what} takes between ${ranks} ranks on the slowest path`
-            : `${message.what} takes less than 1/${patience} of it between ${ranks} ranks`,
+            ? `${patience} times what ${messages.what} takes between ${ranks} ranks on the slowest path`
+            : `${messages.what} takes less than 1/${patience} of it between ${ranks} ranks`,
       },
     ],
   };
@@ -157,6 +163,27 @@ function mtuSetting({ zones, mtu, kind, rttMs }: Path): Setting {
     value: `mtu ${mtu}, advmss ${mtu - headers}`,
     reason: `${rttMs === null ? `not checked: what passes through ${kind} on a path of 1,500 bytes` : "the largest packet that passes, as the path check has found"}; routers need not clamp TCP's segments`,
   };
+}
+
+/** Undefined where a path was not measured, or nothing bounds it. */
+function bucketOf(paths: readonly Path[], ranks: number): number | undefined {
+  if (paths.some(({ rttMs, bandwidthMbps }) => rttMs === null || bandwidthMbps === null)) return undefined;
+  return bucketFor(ranks, Math.max(...paths.map(bytesUnderWay)));
+}
+
+function bucketSetting(bucket: number | undefined): Setting {
+  return bucket === undefined
+    ? {
+        setting: "BUCKET_MIB",
+        value: "PyTorch's 25",
+        reason: "the link was not measured, or nothing bounds it",
+      }
+    : {
+        setting: "BUCKET_MIB",
+        value: `${bucket / mebibyte}`,
+        reason:
+          "over gloo gradients go out in several buckets, which fill both directions; each takes five times as long as its round trips",
+      };
 }
 
 /** Bandwidth × RTT. The RTT is rounded up to a power of two of milliseconds: it is never measured the same twice. */

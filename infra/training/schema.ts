@@ -121,6 +121,11 @@ function guideScript(given: {
 export function readsText({ source, path }: GuideScript): boolean {
   return source === "upload" && posix.normalize(path) === charLm;
 }
+/** In mode multi-gpu the launcher python passes --gpus. */
+function takesGpus({ source, path }: GuideScript): boolean {
+  const normal = posix.normalize(path);
+  return source !== "upload" || !guideFiles.has(normal) || normal === inGuideFolder("pytorch_multi_gpu_test");
+}
 /** What suits an image model with SGD, and a transformer with AdamW, which has no momentum. */
 const suited = {
   images: { epochs: 10, batchSize: 64, lr: 0.01, momentum: 0.5 },
@@ -159,6 +164,8 @@ export const trainingSchema = z
         parameters: z.number().int().min(1),
         /** Without the other ranks. */
         computeSecondsPerStep: decimal.pipe(z.number().positive()),
+        /** What a rank hands over, of sync powersgd: of the other modes it follows from the parameters. */
+        payloadBytesPerStep: z.number().int().min(1).optional(),
       })
       .optional(),
     checkpointEverySteps: z.number().int().min(1).default(50),
@@ -177,6 +184,11 @@ export const trainingSchema = z
   .superRefine((given, context) => {
     for (const { option, message } of unusedOptions(given.sync, given.syncOptions)) {
       context.addIssue({ code: "custom", path: ["syncOptions", option], message });
+    }
+    const { every, overlapSteps } = given.syncOptions;
+    if (overlapSteps > 0 && overlapSteps >= every) {
+      const message = `must be less than every, which is ${every}`;
+      context.addIssue({ code: "custom", path: ["syncOptions", "overlapSteps"], message });
     }
   })
   .transform((given) => {
@@ -215,6 +227,19 @@ export const trainingSchema = z
   .refine(({ momentum, script: given }) => momentum === 0 || !readsText(given), {
     path: ["momentum"],
     error: "must be 0 for char_lm.py, or be left out: it trains with AdamW",
+  })
+  .refine(
+    ({ mode: wanted, launcher: by, script: given }) =>
+      wanted !== "multi-gpu" || by === "torchrun" || takesGpus(given),
+    {
+      path: ["script", "path"],
+      error:
+        "must be scripts/train/pytorch_multi_gpu_test.py in mode multi-gpu, or a script of your own that takes --gpus; with launcher torchrun any script has a rank on each GPU",
+    },
+  )
+  .refine(({ sync: by, expected }) => by === "powersgd" || expected?.payloadBytesPerStep === undefined, {
+    path: ["expected", "payloadBytesPerStep"],
+    error: "is of sync powersgd; of the other modes it follows from parameters: leave it out",
   })
   .refine(({ dataset: wanted, data: given }) => wanted === "digits" || given !== undefined, {
     path: ["data"],

@@ -10,6 +10,8 @@ export const syncOptions = z.strictObject({
   every: z.number().int().min(1).default(20),
   /** Of what diloco averages. */
   precision: z.enum(["fp32", "fp16", "int8"]).default("fp16"),
+  /** That diloco trains on while what it averages is under way. */
+  overlapSteps: z.number().int().min(0).default(0),
   rank: z.number().int().min(1).default(4),
   /** Steps of plain ddp at the start. */
   warmupSteps: z.number().int().min(0).default(0),
@@ -26,11 +28,12 @@ const usedBy: Record<Sync, readonly Option[]> = {
   bf16: [],
   powersgd: ["rank", "warmupSteps"],
   "local-sgd": ["every", "warmupSteps"],
-  diloco: ["every", "precision", "outerLr", "outerMomentum"],
+  diloco: ["every", "precision", "overlapSteps", "outerLr", "outerMomentum"],
 };
 const flags = {
   every: "--sync-every",
   precision: "--sync-precision",
+  overlapSteps: "--sync-overlap",
   rank: "--powersgd-rank",
   warmupSteps: "--sync-warmup",
   outerLr: "--outer-lr",

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import torch
 
@@ -43,10 +43,11 @@ class Checkpoints:
         names = (name[len("step-"):-len(".pt")] for name in os.listdir(self._folder) if name.endswith(".pt"))
         return sorted((int(name) for name in names), reverse=True)
 
-    def save(self, step: int, state: State) -> None:
+    def save(self, step: int, make_state: Callable[[], State]) -> None:
         """Whole or not at all, also when the machine fails in between; of every so many steps."""
         if self._folder is None or step % self._every:
             return
+        state = make_state()
         target = os.path.join(self._folder, f"step-{step}.pt")
         # Numbers as text: with weights_only, which runs no code of a file, PyTorch 1.13 loads none with a point.
         content = {"tensors": state.tensors, "numbers": json.dumps(state.numbers), "settings": json.dumps(self._settings)}

@@ -45,7 +45,7 @@ def add_group_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--world-size", "--world_size", type=int, default=os.environ.get("WORLD_SIZE", "2"), help="number of ranks")
     parser.add_argument("--rank", type=int, default=os.environ.get("RANK"), help="0 to world size - 1")
     parser.add_argument("--backend", choices=["auto", "gloo", "nccl"], default="auto",
-                        help="auto: nccl if every rank has CUDA, otherwise gloo")
+                        help="auto: nccl if every rank has a GPU of its own, otherwise gloo")
     parser.add_argument("--timeout", type=float, default=os.environ.get("GROUP_TIMEOUT", "60"), metavar="SECONDS",
                         help="how long to wait for the other ranks, at the start and in every step; "
                              "default: GROUP_TIMEOUT of the environment, else 60")
@@ -109,7 +109,7 @@ def choose_interface(args: GroupArguments) -> str:
 def join_group(args: GroupArguments) -> Group:
     """Meets the other ranks.
 
-    They always meet over gloo, which works everywhere; gradients go over nccl where every rank has CUDA.
+    They always meet over gloo, which works everywhere; gradients go over nccl where every rank has a GPU of its own.
     """
     os.environ["MASTER_ADDR"] = args.master_addr
     os.environ["MASTER_PORT"] = str(args.master_port)
@@ -132,6 +132,12 @@ def join_group(args: GroupArguments) -> Group:
                             "use --backend auto or gloo")
     if args.backend == "gloo" or not cuda_everywhere:
         return Group(device, "gloo", dist.group.WORLD)
+    sharing = ranks_that_share_a_gpu(device)
+    if sharing and args.backend == "nccl":
+        raise TrainingError(f"--backend nccl needs a GPU for each rank, and the ranks {sharing} share one; start fewer, or "
+                            "use --backend auto or gloo")
+    if sharing:
+        return Group(device, "gloo", dist.group.WORLD)
     return Group(device, "nccl", dist.new_group(backend="nccl", timeout=timeout))
 
 
@@ -145,6 +151,13 @@ def own_gpu(rank: int) -> torch.device:
     device = torch.device("cuda", local_rank)
     torch.cuda.set_device(device)
     return device
+
+
+def ranks_that_share_a_gpu(device: torch.device) -> list[int]:
+    """Those whose GPU is another rank's too: nccl refuses it. PyTorch before 2.4 tells no GPU's UUID: then none."""
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    gpus = digests_of_all(hashlib.sha256(os.urandom(32) if uuid is None else str(uuid).encode()).hexdigest())
+    return [rank for rank, gpu in enumerate(gpus) if gpus.count(gpu) > 1]
 
 
 def gather(tensor: Tensor) -> list[Tensor]:

@@ -117,13 +117,15 @@ class Metrics:
             raise TrainingError(f"cannot write the metrics to {self._file.name}: {error.strerror}") from error
 
     def start(self, model: nn.Module, *, world_size: int, backend: str, device: torch.device, samples: int,
-              epochs: int) -> None:
-        """Of this attempt; `samples` are those that this rank trains on in an epoch."""
+              epochs: int, sync: str | None = None, bucket_bytes: int | None = None, overlap_steps: int = 0) -> None:
+        """Of this attempt; `samples` are those that this rank trains on in an epoch, `bucket_bytes` of gradients those that
+        it sends together during the backward pass, `overlap_steps` those that it trains on while an average is under way.
+        """
         self._write({
             "event": "start", "time": time.time(), "rank": self._rank, "worldSize": world_size, "backend": backend,
             "device": str(device), "torch": str(torch.__version__), "interface": self._interface,
-            "parameters": count_parameters(model), "gradientBytes": gradient_bytes(model), "samples": samples,
-            "epochs": epochs,
+            "parameters": count_parameters(model), "gradientBytes": gradient_bytes(model), "sync": sync,
+            "bucketBytes": bucket_bytes, "overlapSteps": overlap_steps, "samples": samples, "epochs": epochs,
         })
         self._traffic = traffic_of(self._interface)
 

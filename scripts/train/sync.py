@@ -9,12 +9,13 @@
                follows (Nesterov's momentum); fp32, fp16 or int8
 
 See https://arxiv.org/abs/1905.13727 (PowerSGD), https://arxiv.org/abs/1808.07217 (post-local SGD) and
-https://arxiv.org/abs/2311.08105 (DiLoCo).
+https://arxiv.org/abs/2311.08105 (DiLoCo, and its overlap: https://arxiv.org/abs/2501.18512).
 """
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import os
+from typing import Any, Callable
 
 import torch
 import torch.distributed as dist
@@ -36,31 +37,50 @@ MOST_INT8_RANKS = 63  # then a number has 2 levels on each side of 0
 
 
 class SyncArguments(argparse.Namespace):
+    """What makes the same step the same state."""
+
     sync: str
     sync_every: int
     sync_precision: str
+    sync_overlap: int
     powersgd_rank: int
     sync_warmup: int
     outer_lr: float
     outer_momentum: float
 
 
+class LinkArguments(SyncArguments):
+    """What also follows the link, which may change between two attempts of a run."""
+
+    bucket_mib: float | None
+
+
 def add_sync_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sync", choices=MODES, default="ddp", help="how ranks bring together what they have learnt")
     parser.add_argument("--sync-every", type=int, default=20, metavar="STEPS", help="of local-sgd and diloco")
     parser.add_argument("--sync-precision", choices=["fp32", "fp16", "int8"], default="fp16", help="of what diloco averages")
+    parser.add_argument("--sync-overlap", type=int, default=0, metavar="STEPS",
+                        help="steps that diloco trains on while what it averages is under way; less than --sync-every")
     parser.add_argument("--powersgd-rank", type=int, default=4)
     parser.add_argument("--sync-warmup", type=int, default=0, metavar="STEPS",
                         help="steps of ddp before powersgd (which needs 2) and local-sgd begin")
     parser.add_argument("--outer-lr", type=float, default=0.7, help="of diloco")
     parser.add_argument("--outer-momentum", type=float, default=0.9, help="of diloco")
+    parser.add_argument("--bucket-mib", type=float, default=os.environ.get("BUCKET_MIB"), metavar="MIB",
+                        help="of ddp, fp16 and bf16 over gloo: gradients that go out together; default: BUCKET_MIB of the "
+                             "environment, else PyTorch's 25")
 
 
-def check_sync_arguments(parser: argparse.ArgumentParser, args: SyncArguments, world_size: int) -> None:
+def check_sync_arguments(parser: argparse.ArgumentParser, args: LinkArguments, world_size: int) -> None:
     """Ends the script with exit code 2 unless the flags make sense."""
     for name in ("sync_every", "powersgd_rank", "outer_lr"):
         if not getattr(args, name) > 0:
             parser.error(f"--{name.replace('_', '-')} is {getattr(args, name)}; it must be more than 0")
+    if args.bucket_mib is not None and not args.bucket_mib > 0:
+        parser.error(f"--bucket-mib is {args.bucket_mib:g}; it must be more than 0")
+    if args.sync == "diloco" and not 0 <= args.sync_overlap < args.sync_every:
+        parser.error(f"--sync-overlap is {args.sync_overlap}; it must be 0 or more, and less than --sync-every "
+                     f"{args.sync_every}")
     if args.sync_warmup < 0:
         parser.error(f"--sync-warmup is {args.sync_warmup}; it must be 0 or more")
     if not 0 <= args.outer_momentum < 1:
@@ -71,11 +91,21 @@ def check_sync_arguments(parser: argparse.ArgumentParser, args: SyncArguments, w
 
 
 class Sync:
-    """Mode ddp: the gradients are averaged in every backward pass of `module`. The other modes change that."""
+    """Mode ddp: the gradients are averaged in every backward pass of `module`. The other modes change that.
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group) -> None:
+    `bucket_bytes` of gradients go out together while the backward pass goes on; None where they all wait for its end.
+    `overlap_steps` are trained on while an average is under way.
+    """
+
+    bucket_bytes: int | None = None
+    overlap_steps = 0
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group,
+                 bucket_mib: float | None = None) -> None:
+        bucket: dict[str, Any] = {} if bucket_mib is None else {"bucket_cap_mb": bucket_mib}
         # Any: pyright takes its method for hooks for a tensor.
-        self._distributed: Any = DistributedDataParallel(model, process_group=group.gradients)
+        self._distributed: Any = DistributedDataParallel(model, process_group=group.gradients, **bucket)
+        self.bucket_bytes = self._distributed.bucket_bytes_cap
         self.module: nn.Module = self._distributed
         self._model, self._optimizer = model, optimizer
 
@@ -95,8 +125,9 @@ class Sync:
 
 
 class SixteenBits(Sync):
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group, mode: str) -> None:
-        super().__init__(model, optimizer, group)
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group, mode: str,
+                 bucket_mib: float | None) -> None:
+        super().__init__(model, optimizer, group, bucket_mib)
         if mode == "bf16":
             check_that_bf16_can_be_summed(group)
         hook = bf16_compress_hook if mode == "bf16" else fp16_compress_hook
@@ -123,6 +154,7 @@ class PowerSgd(Sync):
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group, clock: StepClock, rank: int,
                  warmup: int) -> None:
         super().__init__(model, optimizer, group)
+        self.bucket_bytes = None
         self._clock, self._device = clock, group.device
         # Without it a gradient of zeros, e.g. of units that are never active, would become NaN. PyTorch infers an int.
         epsilon: Any = 1e-8
@@ -164,6 +196,7 @@ class LocalSgd(Sync):
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group, clock: StepClock, every: int,
                  warmup: int) -> None:
         super().__init__(model, optimizer, group)
+        self.bucket_bytes = None
         self._group, self._clock, self._every, self._warmup = group, clock, every, warmup
         self._hook_state = PostLocalSGDState(group.gradients, subgroup=None, start_localSGD_iter=warmup,
                                              post_local_gradient_allreduce=False)
@@ -184,38 +217,69 @@ class LocalSgd(Sync):
 
 
 class DiLoCo(Sync):
-    """Every rank trains alone; every so many steps the mean of their ways is a gradient for the outer optimizer."""
+    """Every rank trains alone; every so many steps the mean of their ways is a gradient for the outer optimizer.
+
+    With an overlap the ranks train on while their ways are under way, and keep what they learn meanwhile: it is part of
+    their next ways. The outer optimizer leads beyond where the ranks are; after the last step nothing would correct that,
+    and they end at their mean.
+    """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group, clock: StepClock,
                  args: SyncArguments) -> None:
         self.module, self._model, self._optimizer = model, model, optimizer
-        self._clock, self._every = clock, args.sync_every
+        self._every, self.overlap_steps = args.sync_every, args.sync_overlap
         start = parameters_to_vector(model.parameters()).detach()
         dist.broadcast(start, 0, group=group.gradients)
         vector_to_parameters(start, model.parameters())
         self._shared = nn.Parameter(start.clone())  # where all ranks last were together
         self._outer = torch.optim.SGD([self._shared], lr=args.outer_lr, momentum=args.outer_momentum,
                                       nesterov=args.outer_momentum > 0)
-        self._averager = Averager(args.sync_precision, start, group)
+        self._averager = Averager(args.sync_precision, start, group, clock)
+        self._under_way: tuple[Tensor, Callable[[], Tensor]] | None = None  # from where it was sent, and its mean
 
+    @torch.no_grad()
     def end_step(self, step: int, is_last: bool) -> int:
         self._optimizer.step()
+        if is_last or step % self._every == self.overlap_steps:
+            self._receive()
         if step % self._every and not is_last:
             return 0
-        with torch.no_grad():
-            way = self._shared - parameters_to_vector(self._model.parameters())
-            self._shared.grad = self._averager.average(way, self._clock)
-            self._outer.step()
-            vector_to_parameters(self._shared.clone(), self._model.parameters())
+        here = parameters_to_vector(self._model.parameters())
+        self._under_way = here, self._averager.average(self._shared - here)
+        if is_last or self.overlap_steps == 0:
+            self._receive(is_last)
         return self._averager.payload
 
+    def _receive(self, is_last: bool = False) -> None:
+        if self._under_way is None:
+            return
+        sent_from, mean = self._under_way
+        self._under_way = None
+        since = parameters_to_vector(self._model.parameters()) - sent_from
+        if is_last:
+            self._shared -= mean()
+        else:
+            self._shared.grad = mean()
+            self._outer.step()
+        vector_to_parameters(self._shared + since, self._model.parameters())
+
     def state(self) -> dict[str, Any]:
-        return {"shared": self._shared.data, "outer": self._outer.state_dict()["state"], "error": self._averager.error}
+        under_way = []
+        if self._under_way is not None:
+            sent_from, wait = self._under_way
+            mean = wait()
+            self._under_way = sent_from, lambda: mean
+            under_way = [sent_from, mean]
+        return {"shared": self._shared.data, "outer": self._outer.state_dict()["state"], "error": self._averager.error,
+                "under_way": under_way}
 
     def load(self, state: dict[str, Any], steps: int) -> None:
         self._shared.data.copy_(state["shared"])
         self._outer.load_state_dict({**self._outer.state_dict(), "state": state["outer"]})
         self._averager.error.copy_(state["error"])
+        if state["under_way"]:
+            sent_from, mean = (tensor.to(self._shared.device) for tensor in state["under_way"])
+            self._under_way = sent_from, lambda: mean
 
 
 class Averager:
@@ -232,49 +296,58 @@ class Averager:
 
     BLOCK = 4096
 
-    def __init__(self, precision: str, like: Tensor, group: Group) -> None:
+    def __init__(self, precision: str, like: Tensor, group: Group, clock: StepClock) -> None:
         self.error = torch.zeros_like(like)
+        self._clock = clock
         self._precision, self._group, self._count = precision, group.gradients, group.gradients.size()
         blocks = -(-like.numel() // self.BLOCK)
         self.payload = like.numel() * {"fp32": 4, "fp16": 2, "int8": 1}[precision] + 4 * blocks * (precision == "int8")
 
-    def average(self, vector: Tensor, clock: StepClock) -> Tensor:
+    def average(self, vector: Tensor) -> Callable[[], Tensor]:
+        """Sends it off; what is returned waits for the mean."""
         if self._precision == "fp32":
-            mean = vector / self._count
-            with clock.communicating():
-                dist.all_reduce(mean, group=self._group)
-            return mean
+            return self._sum(vector / self._count, lambda mean: mean)
         vector = vector + self.error
         if self._precision == "fp16":
             part = (vector / self._count).half()
             self.error = vector - part.float() * self._count
-            with clock.communicating():
-                dist.all_reduce(part, group=self._group)
-            return part.float()
+            return self._sum(part, lambda mean: mean.float())
 
         size, levels = vector.numel(), 127 // self._count
         blocks = nn.functional.pad(vector, (0, -size % self.BLOCK)).view(-1, self.BLOCK)
         scales = blocks.abs().amax(dim=1, keepdim=True)
-        with clock.communicating():
+        with self._clock.communicating():
             dist.all_reduce(scales, op=dist.ReduceOp.MAX, group=self._group)
         unit = scales.clamp(min=torch.finfo(torch.float32).tiny) / levels
         numbers = (blocks / unit).round().to(torch.int8)
         self.error = (blocks - numbers * unit).view(-1)[:size].contiguous()
-        sums = numbers.view(-1)[:size].contiguous()
-        with clock.communicating():
-            dist.all_reduce(sums, group=self._group)
-        return (nn.functional.pad(sums, (0, -size % self.BLOCK)).view_as(blocks) * (unit / self._count)).view(-1)[:size]
+        return self._sum(
+            numbers.view(-1)[:size].contiguous(),
+            lambda sums: (nn.functional.pad(sums, (0, -size % self.BLOCK)).view_as(blocks) * (unit / self._count)).view(-1)[:size])
+
+    def _sum(self, parts: Tensor, decode: Callable[[Tensor], Tensor]) -> Callable[[], Tensor]:
+        work = dist.all_reduce(parts, group=self._group, async_op=True)
+        assert work is not None  # only of ranks outside the group
+
+        def wait() -> Tensor:
+            with self._clock.communicating():
+                work.wait()
+            return decode(parts)
+
+        return wait
 
 
-def make_sync(args: SyncArguments, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group,
+def make_sync(args: LinkArguments, model: nn.Module, optimizer: torch.optim.Optimizer, group: Group,
               clock: StepClock) -> Sync:
     """Of the mode that the flags name. Raises TrainingError if the group cannot do it."""
+    # nccl averages one bucket after the other, and each fills both directions: small ones would only cost round trips.
+    bucket_mib = args.bucket_mib if group.backend == "gloo" else None
     if args.sync in ("fp16", "bf16"):
-        return SixteenBits(model, optimizer, group, args.sync)
+        return SixteenBits(model, optimizer, group, args.sync, bucket_mib)
     if args.sync == "powersgd":
         return PowerSgd(model, optimizer, group, clock, args.powersgd_rank, args.sync_warmup)
     if args.sync == "local-sgd":
         return LocalSgd(model, optimizer, group, clock, args.sync_every, args.sync_warmup)
     if args.sync == "diloco":
         return DiLoCo(model, optimizer, group, clock, args)
-    return Sync(model, optimizer, group)
+    return Sync(model, optimizer, group, bucket_mib)

@@ -32,10 +32,10 @@ from group import (
 )
 from metrics import Metrics, StepClock
 from model import count_parameters, evaluate, mean_loss
-from sync import SyncArguments, add_sync_arguments, check_sync_arguments, make_sync
+from sync import LinkArguments, SyncArguments, add_sync_arguments, check_sync_arguments, make_sync
 
 
-class RankArguments(TrainingArguments, GroupArguments, SyncArguments):
+class RankArguments(TrainingArguments, GroupArguments, LinkArguments):
     threads: int
     max_steps: int | None
     checkpoint_dir: str | None
@@ -133,7 +133,8 @@ class Training:
         self.shard: list[Tensor] = []  # those of the first epoch
         self.resume()
         self.metrics.start(self.model, world_size=args.world_size, backend=self.group.backend, device=self.group.device,
-                           samples=shard_size, epochs=args.epochs)
+                           samples=shard_size, epochs=args.epochs, sync=args.sync, bucket_bytes=self.sync.bucket_bytes,
+                           overlap_steps=self.sync.overlap_steps)
 
     def state(self) -> State:
         """All that another attempt needs to go on; of the optimizer what is not a setting."""
@@ -249,7 +250,7 @@ class Training:
                                                  payload)
         if args.log_interval and step % args.log_interval == 0:
             say(f"epoch {progress.epoch}/{args.epochs} step {step}/{len(self.loader)} loss {loss_value:.4f}")
-        self.checkpoints.save(progress.steps, self.state())
+        self.checkpoints.save(progress.steps, self.state)
 
 
 def train(args: RankArguments, job: Job) -> None:

@@ -14,6 +14,11 @@ const start = z.object({
   torch: z.string().nullish(),
   parameters: measured,
   gradientBytes: measured,
+  sync: z.string().nullish(),
+  /** Of gradients, sent together during the backward pass; null where nothing is. */
+  bucketBytes: measured,
+  /** That training goes on while an average is under way. */
+  overlapSteps: measured,
   epochs: measured,
 });
 const step = z.object({

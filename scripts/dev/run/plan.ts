@@ -1,6 +1,7 @@
 /** `npm run train -- plan`: what a run's steps take at other bandwidths, beside what they have taken. */
 import { z } from "zod";
-import { hideablePart, kneeOf, mostMbps, secondsPerStep, type Work } from "../../../infra/plan/bandwidth.ts";
+import { hidingOf, kneeOf, mostMbps, secondsPerStep, type Work } from "../../../infra/plan/bandwidth.ts";
+import type { TrainingSettings } from "../../../infra/training/schema.ts";
 import { table } from "../../../local-cloud/table.ts";
 import { mean, meanStep, type RankMetrics, readMetrics } from "../report/metrics.ts";
 import { askMetrics } from "./agent.ts";
@@ -67,7 +68,7 @@ export interface BandwidthPlan {
   readonly knee: { readonly mbps: number; readonly isReached: boolean };
   readonly currency: string;
   /** For `training.expected`; undefined where the script does not tell its parameters. */
-  readonly expected: { readonly parameters: number; readonly computeSecondsPerStep: number } | undefined;
+  readonly expected: TrainingSettings["expected"];
   readonly rows: readonly Row[];
   readonly advice: string;
 }
@@ -121,8 +122,8 @@ function planFrom(
   const zoneOf = (node: string) =>
     stack.zones.find(({ nodes }) => nodes.some(({ name }) => name === node))?.name ?? node;
   const zones = ranks.flatMap(({ node, ranks: ofNode }) => ofNode.map(() => zoneOf(node)));
-  const { computeSeconds, payloadBytes, averagings, hideable } = measured;
-  const work: Work = { zones, links: stack.tunnels, computeSeconds, payloadBytes, averagings, hideable };
+  const { computeSeconds, payloadBytes, averagings, hiding } = measured;
+  const work: Work = { zones, links: stack.tunnels, computeSeconds, payloadBytes, averagings, ...hiding };
   const mbpsOf = new Map(stack.zones.map(({ name, bandwidthMbps }) => [name, bandwidthMbps]));
   const predictedSeconds = secondsPerStep(work, (zone) => mbpsOf.get(zone) ?? Infinity);
   const knee = kneeOf(work);
@@ -158,7 +159,12 @@ function planFrom(
   const expected =
     parameters == null
       ? undefined
-      : { parameters, computeSecondsPerStep: Number(computeSeconds.toPrecision(3)) };
+      : {
+          parameters,
+          computeSecondsPerStep: Number(computeSeconds.toPrecision(3)),
+          // Of the other modes it follows from the parameters.
+          ...(measured.sync === "powersgd" ? { payloadBytesPerStep: Math.round(payloadBytes) } : {}),
+        };
   return {
     runId,
     ranks: zones.length,
@@ -187,11 +193,17 @@ function measure(metrics: readonly RankMetrics[]) {
   return {
     seconds,
     parameters: start?.parameters,
+    sync: start?.sync,
     // The slowest rank's: the others wait for it.
     computeSeconds: Math.max(...compute),
     payloadBytes,
     averagings,
-    hideable: hideablePart(start?.gradientBytes ?? payloadBytes, averagings),
+    hiding: hidingOf({
+      averagings,
+      gradientBytes: start?.gradientBytes ?? payloadBytes,
+      bucketBytes: start?.bucketBytes,
+      overlapSteps: start?.overlapSteps ?? 0,
+    }),
     stepsPerEpoch,
     stepsPerRun: stepsPerEpoch && stepsPerEpoch * (start?.epochs ?? epochs.length),
   };
@@ -257,7 +269,9 @@ export function describe(plan: BandwidthPlan): string {
     ...(plan.expected === undefined
       ? []
       : [
-          `For bandwidthMbps: auto: crosszone:training.expected.parameters ${plan.expected.parameters}, crosszone:training.expected.computeSecondsPerStep ${plan.expected.computeSecondsPerStep}`,
+          `For bandwidthMbps: auto: ${Object.entries(plan.expected)
+            .map(([name, value]) => `crosszone:training.expected.${name} ${value}`)
+            .join(", ")}`,
         ]),
   ].join("\n");
 }

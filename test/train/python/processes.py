@@ -32,7 +32,7 @@ class Process:
     def __init__(self, argv: list[str], environment: Mapping[str, str], log: Path) -> None:
         self._stdout, self._stderr = log.with_suffix(".stdout"), log.with_suffix(".stderr")
         surroundings = {name: value for name, value in os.environ.items()
-                        if name not in ("METRICS_DIR", "CHECKPOINT_DIR", "CHECKPOINT_EVERY")}
+                        if name not in ("METRICS_DIR", "CHECKPOINT_DIR", "CHECKPOINT_EVERY", "BUCKET_MIB")}
         with open(self._stdout, "w") as out, open(self._stderr, "w") as err:
             self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                           # torchrun makes a folder for logs there, and leaves it.

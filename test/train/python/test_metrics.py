@@ -12,7 +12,7 @@ from model import build_model
 from processes import Processes, events, metrics_of, succeed_all
 
 START = ["event", "time", "rank", "worldSize", "backend", "device", "torch", "interface", "parameters", "gradientBytes",
-         "samples", "epochs"]
+         "sync", "bucketBytes", "overlapSteps", "samples", "epochs"]
 STEP = ["event", "time", "epoch", "step", "loss", "seconds", "computeSeconds", "communicationSeconds", "gradientBytes",
         "sentBytes", "receivedBytes"]
 EPOCH = ["event", "time", "epoch", "step", "loss", "accuracy", "seconds"]
@@ -46,8 +46,8 @@ def test_of_two_ranks_tell_each_its_own_steps(processes: Processes, digits: Path
         lines = metrics_of(path)
         assert {**lines[0], "time": 0} == {
             "event": "start", "time": 0, "rank": rank, "worldSize": 2, "backend": "gloo", "device": "cpu",
-            "torch": torch.__version__, "interface": "lo", "parameters": 38_282, "gradientBytes": 153_128, "samples": 719,
-            "epochs": 2,
+            "torch": torch.__version__, "interface": "lo", "parameters": 38_282, "gradientBytes": 153_128,
+            "sync": "ddp", "bucketBytes": 25 << 20, "overlapSteps": 0, "samples": 719, "epochs": 2,
         }
         steps = events(lines, "step")
         assert all(step["communicationSeconds"] > 0 for step in steps)

@@ -173,6 +173,8 @@ class TestMistakes:
         (pytorch_mnist_dist, ["--max-steps", 0], "--max-steps is 0; it must be more than 0"),
         (pytorch_mnist_dist, ["--sync", "fp8"], "invalid choice: 'fp8' (choose from 'ddp', 'fp16', 'bf16', 'powersgd',"),
         (pytorch_mnist_dist, ["--sync-every", 0], "--sync-every is 0; it must be more than 0"),
+        (pytorch_mnist_dist, ["--sync", "diloco", "--sync-overlap", 20],
+         "--sync-overlap is 20; it must be 0 or more, and less than --sync-every 20"),
         (pytorch_mnist_dist, ["--powersgd-rank", 0], "--powersgd-rank is 0; it must be more than 0"),
         (pytorch_mnist_dist, ["--sync-warmup", -1], "--sync-warmup is -1; it must be 0 or more"),
         (pytorch_mnist_dist, ["--outer-lr", "nan"], "--outer-lr is nan; it must be more than 0"),

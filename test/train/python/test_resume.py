@@ -21,6 +21,7 @@ MODES = {
     "local-sgd": ["--sync", "local-sgd", "--sync-every", 7, "--sync-warmup", 15],
     "diloco-fp32": ["--sync", "diloco", "--sync-every", 7, "--sync-precision", "fp32", "--lr", 0.003],
     "diloco-fp16": ["--sync", "diloco", "--sync-every", 7, "--lr", 0.003],
+    "diloco-overlap": ["--sync", "diloco", "--sync-every", 7, "--sync-overlap", 5, "--lr", 0.003],
     "diloco-int8": ["--sync", "diloco", "--sync-every", 7, "--sync-precision", "int8", "--lr", 0.003],
 }
 
@@ -67,7 +68,7 @@ def result_in(folder: Path) -> dict[str, object]:
 
 @pytest.mark.parametrize(["mode", "count", "victims"], [
     ("ddp", 2, (0,)), ("ddp", 2, (0, 1)), ("ddp", 3, (1,)), ("fp16", 2, (0,)), ("powersgd", 2, (1,)), ("local-sgd", 2, (0,)),
-    ("diloco-fp32", 2, (1,)), ("diloco-fp16", 2, (0,)), ("diloco-int8", 3, (1,)),
+    ("diloco-fp32", 2, (1,)), ("diloco-fp16", 2, (0,)), ("diloco-overlap", 2, (0,)), ("diloco-int8", 3, (1,)),
 ], ids=str)
 def test_a_run_killed_at_any_step_ends_with_the_parameters_of_one_that_never_was(
         processes: Processes, digits: Path, tmp_path: Path, wholes: Wholes, chance: Random, mode: str,
@@ -105,6 +106,16 @@ def test_ranks_go_on_from_the_newest_state_that_all_have(
     assert result_in(folder) == result_in(whole)
 
 
+def test_a_run_goes_on_with_buckets_for_another_link(
+        processes: Processes, digits: Path, tmp_path: Path, whole: Path) -> None:
+    folder = Path(shutil.copytree(whole, tmp_path / "copy"))
+    for rank in (0, 1):
+        (folder / f"rank-{rank}" / "step-180.pt").unlink()
+    for end in succeed_all(all_ranks(processes, 2, digits, folder, "--bucket-mib", 0.25)):
+        assert "goes on after step 170, in epoch 4" in end.stdout
+    assert result_in(folder) == result_in(whole)
+
+
 def test_a_run_with_other_settings_is_refused(processes: Processes, digits: Path, whole: Path) -> None:
     for end in wait_all(all_ranks(processes, 2, digits, whole, "--seed", 2)):
         assert end.code == 1
@@ -127,7 +138,7 @@ def test_states_hold_nothing_but_numbers_tensors_and_words(whole: Path) -> None:
     state = torch.load(whole / "rank-0" / "step-180.pt", weights_only=True)
     assert json.loads(state["settings"]) == {
         "dataset": "digits", "world_size": 2, "batch_size": 16, "lr": 0.05, "momentum": 0.9, "seed": 1, "sync": "ddp",
-        "sync_every": 20, "sync_precision": "fp16", "powersgd_rank": 4, "sync_warmup": 0, "outer_lr": 0.7,
+        "sync_every": 20, "sync_precision": "fp16", "sync_overlap": 0, "powersgd_rank": 4, "sync_warmup": 0, "outer_lr": 0.7,
         "outer_momentum": 0.9,
     }
     assert json.loads(state["numbers"])["steps"] == 180

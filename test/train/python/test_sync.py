@@ -3,6 +3,8 @@ bytes as it promises."""
 from __future__ import annotations
 
 import os
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +14,7 @@ import torch.distributed as dist
 from group import Group
 from metrics import StepClock
 from processes import Processes, events, free_port, metrics_of, succeed_all, wait_all
-from sync import Averager
+from sync import Averager, DiLoCo, LinkArguments, SyncArguments, make_sync
 from torch.multiprocessing.spawn import spawn
 
 PARAMETERS = 38_282
@@ -45,6 +47,8 @@ MODES = {
     "local-sgd": Mode.every(50, ["--sync", "local-sgd", "--sync-warmup", 12], 0.05, 4 * PARAMETERS, warmup=12),
     "diloco-fp32": Mode.every(20, ["--sync", "diloco", "--sync-precision", "fp32"], 0.003, 4 * PARAMETERS),
     "diloco-fp16": Mode.every(20, ["--sync", "diloco"], 0.003, 2 * PARAMETERS),
+    "diloco-fp16-overlap": Mode.every(20, ["--sync", "diloco", "--sync-overlap", 8, "--outer-momentum", 0.8], 0.003,
+                                      2 * PARAMETERS),
     # 10 blocks of 4,096 numbers, each with its scale.
     "diloco-int8": Mode.every(50, ["--sync", "diloco", "--sync-precision", "int8"], 0.003, PARAMETERS + 4 * 10),
 }
@@ -79,15 +83,26 @@ def test_learns_with_the_payload_that_it_promises_and_ranks_end_alike(
             assert result[ours] == pytest.approx(sum(step[theirs] for step in steps) / STEPS)
 
 
-def test_a_step_without_averaging_takes_no_communication(processes: Processes, digits: Path, tmp_path: Path) -> None:
-    succeed_all(processes.start_ranks(2, "--data", digits, "--epochs", 2, "--sync", "diloco", "--sync-every", 8,
-                                      environment={"METRICS_DIR": str(tmp_path)}))
-    steps = events(metrics_of(tmp_path / "rank-0.jsonl"), "step")
-    averaged = [step for step in steps if step["step"] % 8 == 0]
-    alone = [step for step in steps if step["step"] % 8]
-    assert len(averaged) == 3
-    assert min(step["communicationSeconds"] for step in averaged) > 10 * sorted(
-        step["communicationSeconds"] for step in alone)[len(alone) // 2]
+@pytest.mark.parametrize(["flags", "bucket"], [
+    ([], 1 << 16), (["--bucket-mib", 2], 2 << 20), (["--sync", "fp16"], 1 << 16), (["--sync", "powersgd"], None),
+    (["--sync", "local-sgd"], None), (["--sync", "diloco"], None)])
+def test_gradients_go_out_in_buckets_as_large_as_the_flag_or_the_environment_says(
+        processes: Processes, digits: Path, tmp_path: Path, flags: list[object], bucket: int | None) -> None:
+    succeed_all(processes.start_ranks(2, "--data", digits, "--max-steps", 3, *flags,
+                                      environment={"METRICS_DIR": str(tmp_path), "BUCKET_MIB": "0.0625"}))
+    assert [start["bucketBytes"] for start in events(metrics_of(tmp_path / "rank-0.jsonl"), "start")] == [bucket]
+
+
+def test_buckets_change_no_parameter(processes: Processes, digits: Path) -> None:
+    ends = [succeed_all(processes.start_ranks(2, "--data", digits, "--max-steps", 9, *flags))[0]
+            for flags in ([], ["--bucket-mib", 0.01])]
+    assert ends[0].result["parametersSha256"] == ends[1].result["parametersSha256"]
+
+
+def test_a_bucket_of_nothing_is_refused(processes: Processes, digits: Path) -> None:
+    end = processes.start_ranks(1, "--data", digits, "--bucket-mib", 0)[0].wait()
+    assert end.code == 2
+    assert "error: --bucket-mib is 0; it must be more than 0" in end.stderr
 
 
 def test_training_ends_after_so_many_steps_also_within_an_epoch_with_equal_parameters(
@@ -114,23 +129,78 @@ if not GLOO_SUMS_BF16:
             assert (tmp_path / f"rank-{rank}.jsonl").read_text() == ""
 
 
+def joined(rank: int, count: int, port: int) -> Group:
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=count)
+    return Group(torch.device("cpu"), "gloo", dist.group.WORLD)
+
+
+def leave() -> None:
+    dist.barrier()  # rank 0 holds the rendezvous
+    os._exit(0)  # as the scripts end: to end gloo's threads may hang in PyTorch 2.4
+
+
+def walk_on(rank: int, count: int, port: int, folder: str) -> None:
+    """Every step of rank r goes r + 1 forward; saves where each has led."""
+    group = joined(rank, count, port)
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(model.weight)
+    model.weight.grad = torch.full_like(model.weight, -1 - rank)
+    args = SyncArguments(sync_every=5, sync_overlap=2, sync_precision="fp32", outer_lr=0.5, outer_momentum=0.0)
+    diloco = DiLoCo(model, torch.optim.SGD(model.parameters(), lr=1), group, StepClock(model, group.device), args)
+    places = []
+    for step in range(1, 14):
+        diloco.end_step(step, is_last=step == 13)
+        places.append(model.weight.item())
+    torch.save(torch.tensor(places), f"{folder}/{rank}.pt")
+    leave()
+
+
+def test_ranks_train_on_while_their_mean_is_under_way_and_keep_what_they_learn(tmp_path: Path) -> None:
+    spawn(walk_on, (2, free_port(), str(tmp_path)), nprocs=2)
+    # Of the mean way of 7.5 after steps 5 and 10 half is gone, two steps later; the end is the mean of 10.5 and 13.5.
+    assert [torch.load(tmp_path / f"{rank}.pt", weights_only=True).tolist() for rank in (0, 1)] == [
+        [1, 2, 3, 4, 5, 6, 5.75, 6.75, 7.75, 8.75, 9.75, 9.5, 12],
+        [2, 4, 6, 8, 10, 12, 7.75, 9.75, 11.75, 13.75, 15.75, 11.5, 12],
+    ]
+
+
+def train_ahead(rank: int, count: int, port: int, mode: str, is_ahead: Event) -> None:
+    """Rank 1 begins its second round once rank 0 has all but ended it."""
+    group = joined(rank, count, port)
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    args = LinkArguments(sync=mode, sync_every=4, sync_warmup=0, sync_overlap=0, sync_precision="fp32", outer_lr=0.5,
+                         outer_momentum=0.0, bucket_mib=None)
+    sync = make_sync(args, model, optimizer, group, StepClock(model, group.device))
+    for step in range(1, 9):
+        if (rank, step) == (1, 5):
+            assert is_ahead.wait(60), "rank 0 waits for rank 1 in a step without averaging"
+        sync.module(torch.ones(1, 1)).sum().backward()
+        sync.end_step(step, is_last=step == 8)
+        if (rank, step) == (0, 7):
+            is_ahead.set()
+    leave()
+
+
+@pytest.mark.parametrize("mode", ["local-sgd", "diloco"])
+def test_a_step_without_averaging_waits_for_no_other_rank(mode: str) -> None:
+    spawn(train_ahead, (2, free_port(), mode, get_context("spawn").Event()), nprocs=2)
+
+
 def average_on(rank: int, count: int, port: int, seed: int, precision: str, folder: str) -> None:
     """Averages vectors of this rank's own again and again, and saves what came out."""
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=count)
-    device = torch.device("cpu")
-    group = Group(device, "gloo", dist.group.WORLD)
-    clock = StepClock(torch.nn.Linear(1, 1), device)
+    group = joined(rank, count, port)
+    clock = StepClock(torch.nn.Linear(1, 1), group.device)
     numbers = torch.Generator().manual_seed(seed + rank)
     # More than two blocks, of sizes that differ much; one block is zero everywhere.
     size = 2 * Averager.BLOCK + 5
     vectors = [torch.randn(size, generator=numbers) * torch.logspace(-4, 1, size) for _ in range(20)]
     for vector in vectors:
         vector[Averager.BLOCK:2 * Averager.BLOCK] = 0
-    averager = Averager(precision, vectors[0], group)
-    means = [averager.average(vector, clock) for vector in vectors]
+    averager = Averager(precision, vectors[0], group, clock)
+    means = [averager.average(vector)() for vector in vectors]
     torch.save({"vectors": vectors, "means": means}, f"{folder}/{rank}.pt")
-    dist.barrier()  # rank 0 holds the rendezvous
-    os._exit(0)  # as the scripts end: to end gloo's threads may hang in PyTorch 2.4
+    leave()
 
 
 @pytest.mark.parametrize(["precision", "count", "tolerance"], [

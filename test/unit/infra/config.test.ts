@@ -81,6 +81,7 @@ describe("defaults", () => {
         syncOptions: {
           every: 20,
           precision: "fp16",
+          overlapSteps: 0,
           rank: 4,
           warmupSteps: 0,
           outerLr: 0.7,
@@ -219,10 +220,34 @@ describe("bad input is told with key, what is allowed and what was given", () =>
       ],
     ],
     [
+      "a script that takes no --gpus, for one process on all GPUs",
+      {
+        ...plain,
+        zones: [zoneOf("beijing", 1)],
+        training: { mode: "multi-gpu", script: { path: "scripts/train/char_lm.py" } },
+      },
+      [
+        'crosszone:training.script.path: must be scripts/train/pytorch_multi_gpu_test.py in mode multi-gpu, or a script of your own that takes --gpus; with launcher torchrun any script has a rank on each GPU (given: "scripts/train/char_lm.py")',
+      ],
+    ],
+    [
       "a sync mode that there is not",
       { ...plain, training: { sync: "fp8" } },
       [
         'crosszone:training.sync: Invalid option: expected one of "ddp"|"fp16"|"bf16"|"powersgd"|"local-sgd"|"diloco" (given: "fp8")',
+      ],
+    ],
+    [
+      "the payload of a mode whose parameters tell it",
+      {
+        ...plain,
+        training: {
+          sync: "fp16",
+          expected: { parameters: 38_282, computeSecondsPerStep: 0.01, payloadBytesPerStep: 16_588 },
+        },
+      },
+      [
+        "crosszone:training.expected.payloadBytesPerStep: is of sync powersgd; of the other modes it follows from parameters: leave it out (given: 16588)",
       ],
     ],
     [
@@ -232,6 +257,11 @@ describe("bad input is told with key, what is allowed and what was given", () =>
         'crosszone:training.syncOptions.precision: is of sync diloco; sync local-sgd has every, warmupSteps. Leave it out, or change training.sync (given: "int8")',
         "crosszone:training.syncOptions.rank: is of sync powersgd; sync local-sgd has every, warmupSteps. Leave it out, or change training.sync (given: 2)",
       ],
+    ],
+    [
+      "an average that is under way for longer than until the next",
+      { ...plain, training: { sync: "diloco", syncOptions: { every: 5, overlapSteps: 5 } } },
+      ["crosszone:training.syncOptions.overlapSteps: must be less than every, which is 5 (given: 5)"],
     ],
     [
       "options of sync ddp, which has none",

@@ -45,6 +45,11 @@ describe("bandwidthMbps: auto", () => {
     expect(planned({ ...auto, training }).mbps).toEqual([4, 4]);
   });
 
+  test("is that of what powersgd has handed over", () => {
+    const training = { sync: "powersgd", expected: { ...expected, payloadBytesPerStep: 16_588 } };
+    expect(planned({ ...auto, training }).mbps).toEqual([39, 39]);
+  });
+
   test("leaves zones with a number alone", () => {
     const zones = [
       zoneOf("beijing", 1, { bandwidthMbps: "auto" }),
@@ -67,7 +72,7 @@ describe("bandwidthMbps: auto", () => {
     [
       "it depends on the layers",
       { sync: "powersgd", syncOptions: { warmupSteps: 2 }, expected },
-      "auto can not tell what sync powersgd sends, which depends on the model's layers: give the number that `npm run train -- plan` calls the knee",
+      "auto needs training.expected.payloadBytesPerStep with sync powersgd, which depends on the model's layers: train once with a number, 1 to 1000; then `npm run train -- plan` tells it",
     ],
   ])("is refused where %s", (_, training, message) => {
     expect(() => parseConfig({ ...auto, training })).toThrow(

@@ -41,8 +41,8 @@ describe("the command of a launch", () => {
       "--sync local-sgd --sync-every 20 --sync-warmup 7",
     ],
     [
-      { sync: "diloco", syncOptions: { every: 50, precision: "int8", outerLr: "0.5" } },
-      "--sync diloco --sync-every 50 --sync-precision int8 --outer-lr 0.5 --outer-momentum 0.9",
+      { sync: "diloco", syncOptions: { every: 50, precision: "int8", overlapSteps: 8, outerLr: "0.5" } },
+      "--sync diloco --sync-every 50 --sync-precision int8 --sync-overlap 8 --outer-lr 0.5 --outer-momentum 0.9",
     ],
   ])("tells a script how ranks come together: %j", (training, expected) => {
     const [command] = commandsOf({ ...training, script: { args: ["--log-interval", "5"] } });

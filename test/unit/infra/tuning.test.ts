@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { largestMessage, type Path, tune } from "../../../infra/plan/tuning.ts";
+import { messagesOf, type Path, tune } from "../../../infra/plan/tuning.ts";
 import { trainingSchema } from "../../../infra/training/schema.ts";
 
 const zones = [1, 2, 3].map((third) => ({
@@ -19,14 +19,23 @@ const path = (more: Partial<Path> = {}): Path => ({
   ...more,
 });
 
+const settings = (sync: "ddp" | "fp16" | "powersgd" | "diloco", parameters?: number) =>
+  trainingSchema.parse({
+    sync,
+    ...(sync === "diloco" ? { syncOptions: { precision: "int8" } } : {}),
+    ...(parameters === undefined ? {} : { expected: { parameters, computeSecondsPerStep: 1 } }),
+  });
+const gradients = messagesOf(settings("ddp"));
+const two = zones.slice(0, 2);
+
 test("a short path of 20 Mbit/s needs nothing but its MTU on the nodes' routes", () => {
-  const { orders, environment, settings } = tune([path()], zones.slice(0, 2), 2);
+  const { orders, environment, settings: shown } = tune([path()], two, 2, gradients);
   expect(Object.fromEntries(orders)).toEqual({
     z1: { routes: [{ network: "192.168.2.0/24", gateway: "192.168.1.1", mtu: 1400 }], sockets: 1 },
     z2: { routes: [{ network: "192.168.1.0/24", gateway: "192.168.2.1", mtu: 1400 }], sockets: 1 },
   });
-  expect(environment).toEqual({});
-  expect(settings).toEqual([
+  expect(environment).toEqual({ BUCKET_MIB: "0.25" });
+  expect(shown).toEqual([
     {
       setting: "route between z1 and z2",
       value: "mtu 1400, advmss 1360",
@@ -44,6 +53,12 @@ test("a short path of 20 Mbit/s needs nothing but its MTU on the nodes' routes",
       reason: "twice bandwidth × RTT fits in the 4 MiB that the kernel buffers by itself",
     },
     {
+      setting: "BUCKET_MIB",
+      value: "0.25",
+      reason:
+        "over gloo gradients go out in several buckets, which fill both directions; each takes five times as long as its round trips",
+    },
+    {
       setting: "GROUP_TIMEOUT",
       value: "60 s",
       reason: "a bucket of 25 MiB of gradients takes less than 1/4 of it between 2 ranks",
@@ -53,7 +68,7 @@ test("a short path of 20 Mbit/s needs nothing but its MTU on the nodes' routes",
 
 test("each zone has a route to each other zone, with the MTU of the path between them", () => {
   const paths = [path(), path({ zones: ["z1", "z3"], mtu: 1300 }), path({ zones: ["z2", "z3"], mtu: 1350 })];
-  const { orders } = tune(paths, zones, 3);
+  const { orders } = tune(paths, zones, 3, gradients);
   expect(orders.get("z3")?.routes).toEqual([
     { network: "192.168.1.0/24", gateway: "192.168.3.1", mtu: 1300 },
     { network: "192.168.2.0/24", gateway: "192.168.3.1", mtu: 1350 },
@@ -62,21 +77,25 @@ test("each zone has a route to each other zone, with the MTU of the path between
 
 test("on a long fat path buffers hold twice what is under way, and ranks have several connections", () => {
   // 1000 Mbit/s × 64 ms = 8,000,000 bytes.
-  const { orders, environment } = tune([path({ rttMs: 50, bandwidthMbps: 1000 })], zones.slice(0, 2), 2);
+  const { orders, environment } = tune([path({ rttMs: 50, bandwidthMbps: 1000 })], two, 2, gradients);
   expect(orders.get("z1")).toMatchObject({ bufferBytes: 16 * 2 ** 20, sockets: 4 });
-  expect(environment).toEqual({ NCCL_SOCKET_NTHREADS: "2", NCCL_NSOCKS_PERTHREAD: "2" });
+  expect(environment).toEqual({
+    NCCL_SOCKET_NTHREADS: "2",
+    NCCL_NSOCKS_PERTHREAD: "2",
+    BUCKET_MIB: "25",
+  });
 });
 
 test("larger buffers come before several connections", () => {
   // 300 Mbit/s × 64 ms = 2,400,000 bytes: more than half of the kernel's buffer, less than all of it.
-  const { orders, environment } = tune([path({ rttMs: 50, bandwidthMbps: 300 })], zones.slice(0, 2), 2);
+  const { orders, environment } = tune([path({ rttMs: 50, bandwidthMbps: 300 })], two, 2, gradients);
   expect(orders.get("z1")).toMatchObject({ bufferBytes: 5 * 2 ** 20, sockets: 1 });
-  expect(environment).toEqual({});
+  expect(environment).toEqual({ BUCKET_MIB: "11.5" });
 });
 
 describe("the timeout of the process group", () => {
   const timeoutAt = (bandwidthMbps: number | null, ranks = 2) =>
-    tune([path({ bandwidthMbps }), path({ bandwidthMbps: 1000 })], zones.slice(0, 2), ranks).environment
+    tune([path({ bandwidthMbps }), path({ bandwidthMbps: 1000 })], two, ranks, gradients).environment
       .GROUP_TIMEOUT;
   test("is four buckets' time on the slowest path, 60 s at least", () => {
     // 25 MiB × 8 / (2 Mbit/s × 0.9) = 116.5 s.
@@ -89,19 +108,13 @@ describe("the timeout of the process group", () => {
     expect(timeoutAt(5, 4)).toBe("280");
   });
   test("is that of a whole model where ranks average one at once, if its size is known", () => {
-    const settings = (sync: "ddp" | "diloco", parameters?: number) =>
-      trainingSchema.parse({
-        sync,
-        ...(sync === "diloco" ? { syncOptions: { precision: "int8" } } : {}),
-        ...(parameters === undefined ? {} : { expected: { parameters, computeSecondsPerStep: 1 } }),
-      });
     const bucket = { bytes: 25 * 2 ** 20, what: "a bucket of 25 MiB of gradients" };
-    expect(largestMessage(settings("ddp", 1e8))).toEqual(bucket);
-    expect(largestMessage(settings("diloco"))).toEqual(bucket);
-    const model = largestMessage(settings("diloco", 1e8));
-    expect(model).toEqual({ bytes: 1e8, what: "a whole model, 95.4 MiB by diloco," });
+    expect(messagesOf(settings("ddp", 1e8))).toMatchObject(bucket);
+    expect(messagesOf(settings("diloco"))).toMatchObject(bucket);
+    const model = messagesOf(settings("diloco", 1e8));
+    expect(model).toMatchObject({ bytes: 1e8, what: "a whole model, 95.4 MiB by diloco," });
     // 100 MB × 8 / (5 Mbit/s × 0.9) = 177.8 s.
-    const { environment, settings: shown } = tune([path({ bandwidthMbps: 5 })], zones.slice(0, 2), 2, model);
+    const { environment, settings: shown } = tune([path({ bandwidthMbps: 5 })], two, 2, model);
     expect(environment.GROUP_TIMEOUT).toBe("720");
     expect(shown.at(-1)?.reason).toBe(
       "4 times what a whole model, 95.4 MiB by diloco, takes between 2 ranks on the slowest path",
@@ -109,8 +122,43 @@ describe("the timeout of the process group", () => {
   });
 });
 
+describe("buckets of gradients", () => {
+  const bucketOf = (
+    paths: readonly Path[],
+    ranks: number,
+    sync: "ddp" | "fp16" | "powersgd" | "diloco" = "ddp",
+  ) => tune(paths, zones, ranks, messagesOf(settings(sync))).environment.BUCKET_MIB;
+  test("take five times as long as their round trips, from 1/4 MiB to PyTorch's 25", () => {
+    // Two ranks: 100 Mbit/s × 32 ms = 400,000 bytes under way; five times that is 1.9 MiB.
+    expect(bucketOf([path({ bandwidthMbps: 100, rttMs: 30 })], 2)).toBe("2");
+    expect(bucketOf([path({ bandwidthMbps: 100 }), path({ bandwidthMbps: 100, rttMs: 30 })], 2)).toBe("2");
+    // Of four ranks each takes three round trips and sends 3/2 of it.
+    expect(bucketOf([path({ bandwidthMbps: 100, rttMs: 30 })], 4)).toBe("4");
+    expect(bucketOf([path({ bandwidthMbps: 100 })], 2, "fp16")).toBe("0.25");
+    expect(bucketOf([path({ bandwidthMbps: 1000, rttMs: 100 })], 2)).toBe("25");
+  });
+  test("are PyTorch's where the path is not known, and none where gradients are not averaged beside each other", () => {
+    expect(bucketOf([path(), path({ rttMs: null })], 2)).toBeUndefined();
+    expect(bucketOf([path({ bandwidthMbps: null })], 2)).toBeUndefined();
+    expect(bucketOf([path()], 2, "powersgd")).toBeUndefined();
+    expect(bucketOf([path()], 2, "diloco")).toBeUndefined();
+    const shownOf = (sync: "ddp" | "diloco") =>
+      tune([path({ rttMs: null })], two, 2, messagesOf(settings(sync))).settings.filter(
+        ({ setting }) => setting === "BUCKET_MIB",
+      );
+    expect(shownOf("diloco")).toEqual([]);
+    expect(shownOf("ddp")).toEqual([
+      {
+        setting: "BUCKET_MIB",
+        value: "PyTorch's 25",
+        reason: "the link was not measured, or nothing bounds it",
+      },
+    ]);
+  });
+});
+
 test("what was not measured is planned, and what nothing bounds needs no buffers", () => {
-  const { orders, settings } = tune([path({ rttMs: null, bandwidthMbps: null })], zones.slice(0, 2), 2);
+  const { orders, settings } = tune([path({ rttMs: null, bandwidthMbps: null })], two, 2, gradients);
   expect(orders.get("z1")?.bufferBytes).toBeUndefined();
   expect(settings[0]?.reason).toBe(
     "not checked: what passes through ipsec on a path of 1,500 bytes; routers need not clamp TCP's segments",
@@ -122,9 +170,7 @@ test("a round trip that is measured a little different changes nothing", () => {
   const bandwidth = fc.integer({ min: 1, max: 1000 });
   fc.assert(
     fc.property(rtt, rtt, bandwidth, (one, other, bandwidthMbps) => {
-      const [a, b] = [one, other].map((rttMs) =>
-        tune([path({ rttMs, bandwidthMbps })], zones.slice(0, 2), 2),
-      );
+      const [a, b] = [one, other].map((rttMs) => tune([path({ rttMs, bandwidthMbps })], two, 2, gradients));
       expect(a).toEqual(b);
     }),
   );
@@ -132,10 +178,10 @@ test("a round trip that is measured a little different changes nothing", () => {
 
 test("of a link that the kernel's buffers fill, neither the round trip nor another bandwidth changes anything", () => {
   const at = (bandwidthMbps: number, rttMs: number) =>
-    tune([path({ bandwidthMbps, rttMs })], zones.slice(0, 2), 2);
+    tune([path({ bandwidthMbps, rttMs })], two, 2, gradients);
   expect(at(50, 0.4)).toEqual(at(20, 1.7));
 });
 
 test("without a path there is nothing to set", () => {
-  expect(tune([], zones, 2)).toEqual({ orders: new Map(), environment: {}, settings: [] });
+  expect(tune([], zones, 2, gradients)).toEqual({ orders: new Map(), environment: {}, settings: [] });
 });

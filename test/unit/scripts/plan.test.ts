@@ -36,13 +36,13 @@ const rank = (number: number, node: string): RankOnNode => ({
 const ranks = [rank(0, "beijing-1"), rank(1, "shanghai-1")];
 
 /** Of a rank: the first 5 steps are slow, as those of a new process; then each takes 0.1 s, 0.04 of it to compute. */
-function metricsOf(steps: number, compute = 0.04) {
+function metricsOf(steps: number, compute = 0.04, ofStart: object = {}) {
   const step = (number: number) => ({
     ...{ event: "step", time: number, step: number, seconds: number <= 5 ? 9 : 0.1 },
     ...{ computeSeconds: number <= 5 ? 9 : compute, gradientBytes: 134_800 },
   });
   return readMetrics([
-    { event: "start", time: 0, parameters: 33_700, gradientBytes: 134_800, epochs: 3 },
+    { event: "start", time: 0, parameters: 33_700, gradientBytes: 134_800, epochs: 3, ...ofStart },
     ...Array.from({ length: steps }, (_, index) => step(index + 1)),
     { event: "epoch", time: 1, epoch: 1, step: 10 },
     { event: "epoch", time: 2, epoch: 2, step: 20 },
@@ -97,6 +97,34 @@ group("the plan of a run", () => {
       /^The prediction is 32 % off: .*\. Lower, it costs little time: at 37 Mbit\/s a step takes 85 ms instead of 68 ms/,
     );
     expect(at(37).advice).toMatch(/ Leave it: 37 Mbit\/s is about the knee$/);
+  });
+
+  test("tells what auto needs: of powersgd also what a rank hands over", () => {
+    const ofPowersgd = planOf(
+      outputsOf(),
+      ranks,
+      [metricsOf(20, 0.05, { sync: "powersgd", bucketBytes: null })],
+      [],
+    );
+    expect(ofPowersgd.expected).toEqual({
+      parameters: 33_700,
+      computeSecondsPerStep: 0.05,
+      payloadBytesPerStep: 134_800,
+    });
+    expect(describe(ofPowersgd)).toMatch(
+      /\nFor bandwidthMbps: auto: crosszone:training\.expected\.parameters 33700, crosszone:training\.expected\.computeSecondsPerStep 0\.05, crosszone:training\.expected\.payloadBytesPerStep 134800$/,
+    );
+  });
+
+  test("lets what goes out during the backward pass hide, by the buckets that the run had", () => {
+    // 4 MiB: in buckets of 1 MiB all but the last, 3/4, in 2/3 of the computation; none where they wait for its end.
+    const gradientBytes = 4 * 2 ** 20;
+    const secondsWith = (bucketBytes: number | null) =>
+      planOf(outputsOf(), ranks, [metricsOf(20, 0.05, { gradientBytes, bucketBytes })], []).now
+        .predictedSeconds;
+    expect(secondsWith(null)).toBeCloseTo(stepAt20, 12);
+    expect(secondsWith(2 ** 20)).toBeCloseTo(stepAt20 - (0.05 * (2 / 3) * 3) / 4, 12);
+    expect(secondsWith(25 * 2 ** 20)).toBeCloseTo(stepAt20 - (0.05 * (2 / 3)) / 4, 12);
   });
 
   test("has no costs where the API tells no prices", () => {
