@@ -15,12 +15,14 @@ export const syncRates = [10, 100] as const;
 export const syncModes = ["ddp", "fp16", "powersgd", "local-sgd", "diloco"] as const;
 export type SyncMode = (typeof syncModes)[number];
 
-type SyncValue = "secondsPerStep" | "bytesPerStep" | "slowdown" | "loss";
+/** Of a mode at a rate. */
+export const syncFigures = ["secondsPerStep", "bytesPerStep", "slowdown", "loss"] as const;
+export type SyncFigure = (typeof syncFigures)[number];
 
 export type LinkMetric =
   | `link.${Kind}.${(typeof goodputRates)[number]}.goodput`
   | `link.ddp.${(typeof ddpRates)[number]}.use`
-  | `link.${SyncMode}.${(typeof syncRates)[number]}.${SyncValue}`;
+  | `link.${SyncMode}.${(typeof syncRates)[number]}.${SyncFigure}`;
 
 export const linkMetrics: Readonly<Record<LinkMetric, Metric>> = entries([
   ...kinds.flatMap((kind) =>

@@ -2,7 +2,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { goodputShare } from "../../infra/plan/goodput.ts";
+import { messagesOf, tune } from "../../infra/plan/tuning.ts";
 import { mtus } from "../../infra/plan/tunnels.ts";
+import { syncOptions } from "../../infra/training/sync.ts";
 import { probe } from "../../provider/link/path-probe.ts";
 import { connectionInput, openSession, type Session } from "../../provider/link/ssh.ts";
 import { resourcesIn, revealed } from "../../scripts/dev/run/state.ts";
@@ -24,6 +27,7 @@ const outputs = z.object({
       nodes: z.array(z.object({ privateIp: z.string() })),
     }),
   ),
+  tunnels: z.tuple([z.object({ rttMs: z.number() })]),
 });
 const eips = z.object({ eip_set: z.array(z.object({ eip_id: z.string(), eip_addr: z.string() })) });
 const reachable = z.object({ connection: connectionInput });
@@ -39,6 +43,7 @@ const result = z.looseObject({ heldOutLoss: z.number() });
 
 export interface TrainingRun {
   readonly script: string;
+  readonly steps: number;
   readonly args: readonly string[];
 }
 
@@ -58,17 +63,21 @@ export class LinkedNodes {
   readonly #stack: Stack;
   readonly #nodes: readonly [BenchNode, BenchNode];
   readonly #eips: readonly { zone: string; address: string }[];
+  readonly #rttMs: number;
+  #mbps = 0;
 
   private constructor(
     kind: Kind,
     stack: Stack,
     nodes: readonly [BenchNode, BenchNode],
     eips: readonly { zone: string; address: string }[],
+    rttMs: number,
   ) {
     this.#kind = kind;
     this.#stack = stack;
     this.#nodes = nodes;
     this.#eips = eips;
+    this.#rttMs = rttMs;
   }
 
   static async start(kind: Kind, signal: AbortSignal): Promise<LinkedNodes> {
@@ -78,7 +87,7 @@ export class LinkedNodes {
       await stack.ok("config", "set", "--path", "crosszone:tunnel.allowUnencrypted", String(kind === "gre"));
       await stack.ok("config", "set", "--path", "crosszone:tunnel.check", "quick");
       await stack.ok(...up);
-      const { zones } = outputs.parse(JSON.parse(await stack.ok("stack", "output", "--json")));
+      const { zones, tunnels } = outputs.parse(JSON.parse(await stack.ok("stack", "output", "--json")));
       const connections = await connectionsOf(stack);
       const [one, other] = await Promise.all(
         zones.map(async ({ publicIp, nodes }): Promise<BenchNode> => {
@@ -92,7 +101,7 @@ export class LinkedNodes {
       );
       if (one === undefined || other === undefined) throw new Error("the stack has no two zones");
       const eips = zones.map(({ zoneId, publicIp }) => ({ zone: zoneId, address: publicIp }));
-      return new LinkedNodes(kind, stack, [one, other], eips);
+      return new LinkedNodes(kind, stack, [one, other], eips, tunnels[0].rttMs);
     } catch (error) {
       await stack.remove();
       throw error;
@@ -102,6 +111,7 @@ export class LinkedNodes {
   /** Gives both EIPs a bandwidth, Mbit/s; absent: all that there is. */
   async setRate(mbps: number = unlimitedMbps): Promise<void> {
     const { client } = this.#stack.cloud;
+    this.#mbps = mbps;
     for (const { zone, address } of this.#eips) {
       const { eip_set } = eips.parse(await client.ok("DescribeEips", { zone }));
       const id = eip_set.find(({ eip_addr }) => eip_addr === address)?.eip_id ?? "";
@@ -120,14 +130,50 @@ export class LinkedNodes {
   }
 
   /** Runs a script of scripts/train on both nodes, one rank each. @throws Error with the end of the log of a rank that fails */
-  async train({ script, args }: TrainingRun): Promise<Trained> {
+  async train(run: TrainingRun): Promise<Trained> {
     const [master] = this.#nodes;
-    const given = [...args, "--output", "metrics.jsonl"];
+    return await this.#run(run, this.#nodes, {
+      ...this.#tuned(),
+      GLOO_SOCKET_IFNAME: "eth0",
+      MASTER_ADDR: master.address,
+    });
+  }
+
+  /** Runs both ranks on one node. @throws as `train` */
+  async trainOnOneNode(run: TrainingRun): Promise<Trained> {
+    const [node] = this.#nodes;
+    return await this.#run(run, [node, node], { GLOO_SOCKET_IFNAME: "lo", MASTER_ADDR: "127.0.0.1" });
+  }
+
+  /** What a launch would set for ranks that average in every step. */
+  #tuned(): Readonly<Record<string, string>> {
+    const path = {
+      zones: ["one", "other"],
+      kind: this.#kind,
+      mtu: mtus[this.#kind],
+      rttMs: this.#rttMs,
+      bandwidthMbps: this.#mbps,
+      goodputShare: goodputShare(this.#kind, mtus[this.#kind]),
+    } as const;
+    const messages = messagesOf({ sync: "ddp", syncOptions: syncOptions.parse({}), expected: undefined });
+    return tune([path], [], 2, messages).environment;
+  }
+
+  async #run(
+    { script, steps: wanted, args }: TrainingRun,
+    nodes: readonly [BenchNode, BenchNode],
+    environment: Readonly<Record<string, string>>,
+  ): Promise<Trained> {
+    const [{ session: ofRank0 }] = nodes;
     const ends = await Promise.all(
-      this.#nodes.map(({ session }, rank) => {
-        const environment = `GLOO_SOCKET_IFNAME=eth0 MASTER_ADDR=${master.address} WORLD_SIZE=2 RANK=${rank}`;
-        const command = `cd ${folder} && rm -f metrics.jsonl && ${environment} python3 ${script} ${given.join(" ")}`;
-        return session.run(command);
+      nodes.map(({ session }, rank) => {
+        const metrics = `metrics-${rank}.jsonl`;
+        const variables = Object.entries({ ...environment, WORLD_SIZE: "2", RANK: String(rank) });
+        const words = [
+          ...variables.map(([name, value]) => `${name}=${value}`),
+          ...["python3", script, "--epochs", wanted, "--max-steps", wanted, ...args, "--output", metrics],
+        ];
+        return session.run(`cd ${folder} && rm -f ${metrics} && ${words.join(" ")}`);
       }),
     );
     for (const [rank, { code, stdout, stderr }] of ends.entries()) {
@@ -136,11 +182,12 @@ export class LinkedNodes {
     }
     const lines = ends[0]?.stdout.split("\n") ?? [];
     const last = lines.find((line) => line.startsWith("RESULT "))?.slice("RESULT ".length) ?? "null";
-    const { stdout } = await master.session.run(`cat ${folder}/metrics.jsonl`);
+    const { stdout } = await ofRank0.run(`cat ${folder}/metrics-0.jsonl`);
     const steps = stdout
       .trimEnd()
       .split("\n")
       .flatMap((line) => step.safeParse(JSON.parse(line)).data ?? []);
+    if (steps.length !== wanted) throw new Error(`${script} wrote ${steps.length} of ${wanted} steps`);
     return { steps, heldOutLoss: result.parse(JSON.parse(last)).heldOutLoss };
   }
 

@@ -50,6 +50,6 @@ export function modesSection(results: readonly Result[]): string {
   return [
     "`char_lm.py`, two ranks over IPSec, by the way they average (`training.sync`):",
     markdownTable([["sync", "Mbit/s", "s a step", "kB a step", "slowdown", "loss"], ...rows]),
-    `Slowdown is against an unlimited link; target of diloco at 10 Mbit/s: ${targetOf(metricOf("link.diloco.10.slowdown"))}, its loss within 2 % of ddp's. The loss is that of held-out text after the same number of steps, in nats a byte, the mean of three seeds.`,
+    `Slowdown is against the same steps on an unlimited link, trained right before or after; target of diloco at 10 Mbit/s: ${targetOf(metricOf("link.diloco.10.slowdown"))}, its loss within 2 % of ddp's. The loss is that of held-out text after the same number of steps, in nats a byte, the mean of three seeds.`,
   ].join("\n\n");
 }

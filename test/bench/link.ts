@@ -4,11 +4,13 @@ import {
   goodputRates,
   type Kind,
   kinds,
+  type SyncFigure,
   type SyncMode,
+  syncFigures,
   syncModes,
   syncRates,
 } from "./link-metrics.ts";
-import { LinkedNodes, type Trained } from "./link-nodes.ts";
+import { LinkedNodes, type Trained, type TrainingRun } from "./link-nodes.ts";
 import { mean, median, type Order, type Samples } from "./measuring.ts";
 
 const goodputRuns = 5;
@@ -18,25 +20,37 @@ const useSteps = { measured: 30, before: 5 };
 const tinyBatch = ["--batch-size", "1", "--context", "16"];
 
 const seeds = [1, 2, 3];
-/** Steps between two averagings of local-sgd and diloco, and rounds of so many that are trained. */
-const every = 50;
-const rounds = 5;
-/** Modes that average in every step have the same pace in all of them. */
+/** Steps between two averagings of local-sgd and diloco. */
+const every = 20;
+/**
+ * What is compared at each rate. Modes that average in every step have the same pace in all of them. The last average of
+ * diloco has no step to hide behind: of few steps it would be a large part.
+ */
 const stepsAtRate: Readonly<Record<SyncMode, number>> = {
-  ddp: 30,
-  fp16: 30,
-  powersgd: 60,
-  "local-sgd": every * rounds,
-  diloco: every * rounds,
+  ddp: 15,
+  fp16: 15,
+  powersgd: 30,
+  "local-sgd": 5 * every,
+  diloco: 25 * every,
 };
 const options: Readonly<Record<SyncMode, readonly string[]>> = {
   ddp: [],
   fp16: [],
   powersgd: [],
   "local-sgd": ["--sync-every", String(every)],
-  // 0.9 is for long runs.
-  diloco: ["--sync-every", String(every), "--sync-precision", "int8", "--outer-momentum", "0.5"],
+  // An average takes some 5 steps at 10 Mbit/s. Outer momentum 0.9 is for long runs.
+  diloco: [
+    ...["--sync-every", String(every), "--sync-precision", "int8", "--sync-overlap", "6"],
+    ...["--outer-lr", "0.9", "--outer-momentum", "0.5"],
+  ],
 };
+
+/** After so many the loss is taken. */
+const stepsOfLoss = 500;
+/** The best of those tried with ddp. */
+const lr = "0.0015";
+
+type Rate = (typeof syncRates)[number];
 
 interface Link {
   readonly nodes: LinkedNodes;
@@ -96,54 +110,69 @@ async function measureUse({ nodes, order }: Link): Promise<Samples> {
     await nodes.setRate(rate);
     const goodput = await nodes.goodput(4);
     const steps = useSteps.before + useSteps.measured;
-    const { steps: all } = await nodes.train(charLm(["--max-steps", String(steps), ...tinyBatch]));
-    const measured = all.slice(useSteps.before);
+    const trained = await nodes.train(charLm(steps, tinyBatch));
+    const measured = trained.steps.slice(useSteps.before);
+    const gradientBytes = mean(measured.map((step) => step.gradientBytes));
     const seconds = median(measured.map((step) => step.seconds));
-    const [first] = measured;
-    if (first === undefined) throw new Error(`char_lm.py wrote ${all.length} of ${steps} steps`);
-    samples[`link.ddp.${rate}.use`] = [(first.gradientBytes * 8) / 1e6 / goodput / seconds];
+    samples[`link.ddp.${rate}.use`] = [(gradientBytes * 8) / 1e6 / goodput / seconds];
   }
   return samples;
 }
 
 /**
- * The loss after the same steps is the same at every rate, so that all seeds are trained on an unlimited link, and one
- * at each rate.
+ * The machine's pace changes with the minutes: the same steps at each rate and on an unlimited link are trained right after
+ * each other, and with every seed another of them comes first. The loss after the same steps is the same over any link, and
+ * ranks on one node are there soonest.
  */
 async function measureModes({ nodes, order }: Link): Promise<Samples> {
-  const train = async (mode: SyncMode, seed: number, steps: number, where: string): Promise<Trained> => {
-    order.signal.throwIfAborted();
-    order.say(`link: ${mode}, seed ${seed}, ${steps} steps ${where}`);
-    const args = ["--sync", mode, ...options[mode], "--seed", String(seed), "--max-steps", String(steps)];
-    return await nodes.train(charLm(args));
-  };
-  await nodes.setRate();
-  const unlimited = new Map<SyncMode, Trained[]>();
-  for (const mode of syncModes) {
-    const trained: Trained[] = [];
-    for (const seed of seeds) trained.push(await train(mode, seed, every * rounds, "without a limit"));
-    unlimited.set(mode, trained);
-  }
   const samples: Samples = {};
-  for (const rate of syncRates) {
-    await nodes.setRate(rate);
-    for (const mode of syncModes) {
-      const [seed = 1] = seeds;
-      const steps = stepsAtRate[mode];
-      const limited = await train(mode, seed, steps, `at ${rate} Mbit/s`);
-      const free = unlimited.get(mode) ?? [];
-      const secondsOf = (run: Trained | undefined) =>
-        mean((run?.steps ?? []).slice(0, steps).map(({ seconds }) => seconds));
-      const name = `link.${mode}.${rate}` as const;
-      samples[`${name}.secondsPerStep`] = [secondsOf(limited)];
-      samples[`${name}.bytesPerStep`] = [mean(limited.steps.map(({ sentBytes }) => sentBytes))];
-      samples[`${name}.slowdown`] = [secondsOf(limited) / secondsOf(free[0])];
-      samples[`${name}.loss`] = [mean(free.map(({ heldOutLoss }) => heldOutLoss))];
+  for (const mode of syncModes.filter((each) => isWantedOf(each, order))) {
+    const trained: { readonly rate: Rate | undefined; readonly run: Trained }[] = [];
+    const losses: number[] = [];
+    for (const [turn, seed] of seeds.entries()) {
+      const train = async (steps: number, where: string, on: (run: TrainingRun) => Promise<Trained>) => {
+        order.signal.throwIfAborted();
+        order.say(`link: ${mode}, seed ${seed} of ${seeds.length}, ${steps} steps ${where}`);
+        return await on(
+          charLm(steps, ["--sync", mode, ...options[mode], "--lr", lr, "--seed", String(seed)]),
+        );
+      };
+      const links = [undefined, ...syncRates];
+      for (const rate of [...links.slice(turn), ...links.slice(0, turn)]) {
+        await nodes.setRate(rate);
+        const where = rate === undefined ? "without a limit" : `at ${rate} Mbit/s`;
+        trained.push({ rate, run: await train(stepsAtRate[mode], where, (run) => nodes.train(run)) });
+      }
+      if (!isWantedOf(mode, order, ".loss")) continue;
+      const whole = await train(stepsOfLoss, "on one node", (run) => nodes.trainOnOneNode(run));
+      losses.push(whole.heldOutLoss);
+    }
+    const stepsAt = (wanted: Rate | undefined) =>
+      trained.filter(({ rate }) => rate === wanted).flatMap(({ run }) => run.steps);
+    for (const rate of syncRates) {
+      const steps = stepsAt(rate);
+      const figures: Record<SyncFigure, number[]> = {
+        secondsPerStep: [secondsOf(steps)],
+        bytesPerStep: [mean(steps.map(({ sentBytes }) => sentBytes))],
+        slowdown: [secondsOf(steps) / secondsOf(stepsAt(undefined))],
+        loss: losses.length === 0 ? [] : [mean(losses)],
+      };
+      for (const figure of syncFigures) samples[`link.${mode}.${rate}.${figure}`] = figures[figure];
     }
   }
   return samples;
 }
 
-function charLm(args: readonly string[]) {
-  return { script: "char_lm.py", args };
+function isWantedOf(mode: SyncMode, { wanted }: Order, end = ""): boolean {
+  return [...wanted].some(
+    (name) => name.startsWith(`link.${mode}.`) && name.endsWith(end) && !name.endsWith(".use"),
+  );
+}
+
+function secondsOf(steps: Trained["steps"]): number {
+  return mean(steps.map(({ seconds }) => seconds));
+}
+
+function charLm(steps: number, args: readonly string[]): TrainingRun {
+  return { script: "char_lm.py", steps, args };
 }
