@@ -1,5 +1,6 @@
 /** What is on this machine beside the project: to prove that nothing was left, and nothing else touched. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { z } from "zod";
 import { interfaceName } from "../../local-cloud/network/addressing.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { command } from "./support.ts";
@@ -85,16 +86,30 @@ export function unplug(status: CloudStatus, router: string): () => void {
 
 /**
  * Makes packets of more than 1,300 bytes vanish on their way into a router's tunnel, and says nothing of it: what a
- * path with a smaller MTU does where ICMP is filtered.
+ * path with a smaller MTU does where ICMP is filtered. By the device's MTU: a rule of nftables would take what the kernel
+ * has put together, several segments of TCP, for one packet.
  * @returns undoes it
  */
 export function shrinkTunnel(namespace: string): () => void {
-  const inside = (...args: string[]) => command("ip", "netns", "exec", namespace, "nft", ...args);
-  inside("add", "table", "ip", "carrier");
-  inside("add", "chain", "ip", "carrier", "through", "{ type filter hook forward priority -300; }");
-  inside("add", "rule", "ip", "carrier", "through", "oifname", "ipsec0", "ip length > 1300 drop");
+  const device = ["-n", namespace, "link", "set", "dev", "ipsec0", "mtu"];
+  const [link] = z
+    .tuple([z.object({ mtu: z.number() })])
+    .parse(JSON.parse(command("ip", "-n", namespace, "-json", "link", "show", "dev", "ipsec0")));
+  const rules = (...args: string[]) => command("ip", "netns", "exec", namespace, "nft", ...args);
+  rules("add", "table", "ip", "carrier");
+  rules("add", "chain", "ip", "carrier", "said", "{ type filter hook output priority -300; }");
+  rules(
+    "add",
+    "rule",
+    "ip",
+    "carrier",
+    "said",
+    "icmp type destination-unreachable icmp code frag-needed drop",
+  );
+  command("ip", ...device, "1300");
   return () => {
-    inside("delete", "table", "ip", "carrier");
+    command("ip", ...device, String(link.mtu));
+    rules("delete", "table", "ip", "carrier");
   };
 }
 
