@@ -33,7 +33,7 @@ export const sshKey = defineResource({
 });
 
 /** Of 140 ed25519 keys that ssh2 makes one lacks a byte of its public half, and no SSH server or client can load it. */
-async function generatePair(comment: string): Promise<{ private: string; public: string }> {
+export async function generatePair(comment: string): Promise<{ private: string; public: string }> {
   const { utils } = (await import("ssh2")).default;
   for (;;) {
     const pair = utils.generateKeyPairSync("ed25519", { comment });

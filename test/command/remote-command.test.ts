@@ -1,10 +1,10 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Properties } from "../../provider/rpc/values.ts";
 import { unknownValue } from "../../provider/rpc/values.ts";
+import { keyPair } from "../ssh-keys.ts";
 import { Plugin, secret, urn } from "./plugin.ts";
 import { freePort, Sshd } from "./sshd.ts";
 
@@ -133,7 +133,7 @@ describe("a failure", () => {
   });
 
   test("to log in leaks no private key, and neither does a broken key", async () => {
-    const stranger = ssh2.utils.generateKeyPairSync("ed25519").private;
+    const stranger = keyPair().private;
     const broken = stranger.slice(0, 120);
     for (const privateKey of [stranger, broken]) {
       const connection = secret({ ...sshd.connection, ...once, privateKey });
@@ -144,7 +144,7 @@ describe("a failure", () => {
   });
 
   test("of the host key shows both fingerprints", async () => {
-    const other = ssh2.utils.generateKeyPairSync("ed25519").public;
+    const other = keyPair().public;
     const connection = secret({ ...sshd.connection, ...once, hostKey: other });
     const message = await failure(plugin.create(resource("impostor"), { connection, create: "true" }));
     expect(message).toMatch(/the host key of 127\.0\.0\.1:\d+ is SHA256:\S{43}, expected is SHA256:\S{43}$/);
@@ -289,7 +289,8 @@ test("cancel ends a running command at once", async () => {
   const started = performance.now();
   await plugin.cancel();
   expect(await failure(running)).toBe("cancelled by the engine");
-  expect(performance.now() - started).toBeLessThan(1_000);
+  // It would run for a minute; the engine waits 5 s.
+  expect(performance.now() - started).toBeLessThan(4_000);
   await plugin.stop();
   plugin = await Plugin.start();
 });
@@ -299,6 +300,6 @@ test("SIGINT ends the plugin at once, also with open connections", async () => {
   const started = performance.now();
   await plugin.stop();
   expect(plugin.process.exitCode).toBe(0);
-  expect(performance.now() - started).toBeLessThan(1_000);
+  expect(performance.now() - started).toBeLessThan(4_000);
   plugin = await Plugin.start();
 });

@@ -6,13 +6,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import ssh2 from "ssh2";
 import type { Properties } from "../../provider/rpc/values.ts";
-
-interface KeyPair {
-  readonly private: string;
-  readonly public: string;
-}
+import { type KeyPair, keyPair } from "../ssh-keys.ts";
 
 interface Keys {
   readonly host: KeyPair;
@@ -44,8 +39,7 @@ export class Sshd {
   /** A server with keys of its own on a free port, or one that takes the place of another that has stopped. */
   static async start(before?: Sshd, special: Readonly<Record<string, string>> = {}): Promise<Sshd> {
     const folder = await mkdtemp(join(tmpdir(), "sshd-"));
-    const generate = () => ssh2.utils.generateKeyPairSync("ed25519");
-    const keys = before ? before.#keys : { host: generate(), user: generate() };
+    const keys = before ? before.#keys : { host: keyPair(), user: keyPair() };
     const port = before?.connection.port ?? (await freePort());
     await writeFile(join(folder, "host_key"), keys.host.private, { mode: 0o600 });
     await writeFile(join(folder, "authorized_keys"), `${keys.user.public}\n`, { mode: 0o600 });

@@ -12,7 +12,8 @@ import { uplinkDevice } from "../../local-cloud/network/routers/firewall.ts";
 import { Sampler } from "../../local-cloud/services/monitoring/sampler.ts";
 import { Measurements } from "../../local-cloud/store/measurements.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
-import { keyPair, node, output, ownPrefix, router, sshRun, temporaryFolder } from "./support.ts";
+import { keyPair } from "../ssh-keys.ts";
+import { node, output, ownPrefix, router, sshRun, temporaryFolder } from "./support.ts";
 
 type Bytes = readonly [received: number, sent: number];
 

@@ -12,7 +12,8 @@ import {
   type TestCloud,
 } from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
-import { inView, keyPair, sshRun, temporaryFolder } from "./support.ts";
+import { keyPair } from "../ssh-keys.ts";
+import { inView, sshRun, temporaryFolder } from "./support.ts";
 
 const home = temporaryFolder();
 const password = "Zhu88!jie-Pass";

@@ -9,9 +9,9 @@ import { createLinuxDataPlane } from "../../local-cloud/network/linux.ts";
 import { processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type { Picture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
+import { keyPair } from "../ssh-keys.ts";
 import {
   greTunnel,
-  keyPair,
   link,
   node,
   output,

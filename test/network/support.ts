@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Client, type ConnectConfig, utils } from "ssh2";
+import { Client, type ConnectConfig } from "ssh2";
 import type { DataPlane, Observation } from "../../local-cloud/network/data-plane.ts";
 import { environment, processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type {
@@ -123,11 +123,6 @@ export function node(
   };
 }
 
-/** A new key pair: private in PEM, public as one line. */
-export function keyPair(): { readonly private: string; readonly public: string } {
-  return utils.generateKeyPairSync("ed25519");
-}
-
 export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), "data-plane-"));
 }
@@ -139,13 +134,15 @@ export function ownPrefix(letter: string): string {
 
 const execute = promisify(execFile);
 
-/** Runs a program and returns what it printed; its failure is an answer too. */
+/** Runs a program and returns what it printed; its failure is an answer too, but none within 50 s is an error. */
 export async function output(program: string, ...args: string[]): Promise<string> {
   try {
-    const { stdout } = await execute(program, args, { timeout: 20_000 });
+    const { stdout } = await execute(program, args, { timeout: 50_000 });
     return stdout;
   } catch (error) {
-    const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
+    const failure = error as { stdout?: string; stderr?: string; killed?: boolean };
+    if (failure.killed) throw error;
+    const { stdout = "", stderr = "" } = failure;
     return stdout + stderr;
   }
 }

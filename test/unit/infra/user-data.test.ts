@@ -11,13 +11,11 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { userDataScript } from "../../../infra/plan/user-data.ts";
+import { generatePair } from "../../../provider/state/ssh-key.ts";
 
-const { private: hostPrivateKey, public: hostPublicKey } = ssh2.utils.generateKeyPairSync("ed25519", {
-  comment: "beijing-1-host",
-});
+const { private: hostPrivateKey, public: hostPublicKey } = await generatePair("beijing-1-host");
 const routes = Array.from({ length: 10 }, (_, index) => `192.168.${100 + index}.0/24`);
 const script = userDataScript({ hostPrivateKey, gateway: "192.168.255.1", routes });
 
