@@ -41,9 +41,9 @@ function roundTrips(text: string): number[] {
 async function expectedAnswers(seed: number, loss: number, pings: number): Promise<number[]> {
   const program = `
 import json, random
-draw = random.Random(${seed})
+requests, replies = random.Random("${seed} False"), random.Random("${seed} True")
 # A reply is drawn only when its request has passed.
-print(json.dumps([n for n in range(1, ${pings + 1}) if draw.random() >= ${loss} and draw.random() >= ${loss}]))`;
+print(json.dumps([n for n in range(1, ${pings + 1}) if requests.random() >= ${loss} and replies.random() >= ${loss}]))`;
   return JSON.parse(await output("python3", "-c", program)) as number[];
 }
 

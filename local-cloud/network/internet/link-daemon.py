@@ -24,12 +24,17 @@ BATCH = 64
 CAPACITY = 64 << 20
 
 
+def draws_of(seed):
+    """Of the packets from the smaller address to the larger (True) and back: how they meet changes no draw."""
+    return {up: random.Random(None if seed is None else f"{seed} {up}") for up in (True, False)}
+
+
 class Link:
     def __init__(self, settings):
         self.text = json.dumps(settings)
         self.delay = settings["delay"]
         self.loss = settings["loss"]
-        self.random = random.Random(settings["seed"])
+        self.draws = draws_of(settings["seed"])
         self.passed = self.lost = 0
         self.under_way = collections.deque()
         self.bytes_under_way = 0
@@ -44,7 +49,7 @@ class Link:
         self.text = text
         self.delay = settings["delay"]
         self.loss = settings["loss"]
-        self.random = random.Random(settings["seed"])
+        self.draws = draws_of(settings["seed"])
 
     def take(self):
         now = time.monotonic()
@@ -53,8 +58,9 @@ class Link:
                 packet = os.read(self.file, SIZE)
                 if packet[0] >> 4 != 4:
                     continue
-                # Drawn for every packet, so that a seed decides about the n-th.
-                if self.loss and self.random.random() < self.loss or self.bytes_under_way > CAPACITY:
+                # Drawn for every packet, so that a seed decides about the n-th of each direction.
+                draw = self.draws[packet[12:16] < packet[16:20]]
+                if self.loss and draw.random() < self.loss or self.bytes_under_way > CAPACITY:
                     self.lost += 1
                     continue
                 self.passed += 1
