@@ -51,7 +51,9 @@ def serve(bindAddress, maxSeconds, peer=None):
                 if not block:
                     break
                 last = time.monotonic()
-                first = first or last
+                if not first:  # what came before it took time that was not measured
+                    first = last
+                    continue
                 received += len(block)
             measured = {"bytes": received, "seconds": last - first}
             connection.sendall(json.dumps(measured).encode())
