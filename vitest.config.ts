@@ -1,7 +1,15 @@
 import { defineConfig } from "vitest/config";
 
-/** Rooms of tests that share the machine's two cores with real network stacks run one file at a time. */
-const oneByOne = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 120_000 };
+/**
+ * Rooms of tests that share the machine's two cores with real network stacks and processes run one file at a time, and
+ * what they wait for may take its time there.
+ */
+const oneByOne = {
+  fileParallelism: false,
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 20_000 } },
+};
 
 export default defineConfig({
   test: {

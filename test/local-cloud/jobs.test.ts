@@ -20,7 +20,7 @@ import { firstId, publicKey, startTestCloud } from "./support.ts";
 test("while a job is at work its resource says so and refuses other changes", async () => {
   const folder = mkdtempSync(join(tmpdir(), "durations-"));
   const jobs = join(folder, "jobs.json");
-  writeFileSync(jobs, JSON.stringify({ CreateRouters: 0.3 }));
+  writeFileSync(jobs, JSON.stringify({ CreateRouters: 2 }));
   const { client, stop } = await startTestCloud({ jobs });
   const { routers, job_id } = await client.ok("CreateRouters", { vpc_network: "192.168.0.0/16" });
   const router = firstId(routers);

@@ -77,7 +77,7 @@ describe("volumes", { timeout: 60_000 }, () => {
     await show(learning([first, second], { boot: 2, disk: 2, userdata }), bare([]));
     expect(
       await onLearning(
-        "cat /data/weights; for i in 1 2 3 4 5 6 7 8 9; do [ -s /run/seen ] || sleep 0.2; done; cat /run/seen",
+        "cat /data/weights; for i in $(seq 50); do [ -s /run/seen ] || sleep 0.2; done; cat /run/seen",
       ),
     ).toBe("model\nmodel\n");
     expect(await onLearning("mount /dev/sdd /mnt; cat /mnt/note; umount /mnt")).toBe("more\n");

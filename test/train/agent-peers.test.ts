@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { ask as askIn, begin as beginIn } from "./agent.ts";
-import { freePort } from "./python.ts";
+import { freePorts } from "./python.ts";
 
 const stateSchema = z.object({
   state: z.string(),
@@ -39,9 +39,9 @@ const listener = (port: number) =>
 
 /** What launches the ranks of a run as shell scripts. @returns a launch of each rank */
 async function group(runId: string, scripts: (port: number) => readonly string[], more: object = {}) {
-  const rendezvousPort = await freePort();
+  const [rendezvousPort, port] = await freePorts();
   const commands = scripts(rendezvousPort);
-  const together = { address: "127.0.0.1", port: await freePort(), rendezvousPort, size: commands.length };
+  const together = { address: "127.0.0.1", port, rendezvousPort, size: commands.length };
   return commands.map((script, rank) => {
     started.push({ runId, rank });
     return { runId, rank, argv: ["/bin/sh", "-c", script], directory: home, group: together, ...more };
@@ -153,8 +153,8 @@ test("a rank that waits for rank 0 can be stopped", async () => {
 
 test("of ranks that fail one after the other, the first is the cause, and all others say so", async () => {
   const trigger = join(home, "cause");
-  // As PyTorch does when a peer is lost: the others fail by themselves a moment after it.
-  const later = `until [ -e ${trigger} ]; do sleep 0.01; done; sleep 0.1; echo 'connection closed by peer'; exit 1`;
+  // As PyTorch does when a peer is lost: the others fail by themselves a moment after it, though they are told to end.
+  const later = `trap '' TERM; until [ -e ${trigger} ]; do sleep 0.01; done; sleep 1; echo 'connection closed by peer'; exit 1`;
   const launches = await group("cause", (port) => [
     `${listener(port).replace("exec ", "")} & ${later}`,
     later,

@@ -5,7 +5,7 @@ import { Account, changesOf } from "./account.ts";
 import { kindOf } from "./kinds.ts";
 import { Grounds } from "./surroundings.ts";
 
-const leaseSeconds = 2;
+const leaseSeconds = 5;
 let account: Account;
 let grounds: Grounds;
 let plugin: Plugin;

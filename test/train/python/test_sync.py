@@ -214,8 +214,8 @@ def test_averages_are_the_same_bits_on_all_ranks_and_what_rounding_takes_comes_l
     saved = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(count)]
     for other in saved[1:]:
         assert all(torch.equal(one, two) for one, two in zip(saved[0]["means"], other["means"]))
-    exact = torch.stack([torch.stack(each["vectors"]) for each in saved]).mean(dim=0)
-    means = torch.stack(saved[0]["means"])
+    exact = torch.stack([torch.stack(each["vectors"]) for each in saved]).double().mean(dim=0)
+    means = torch.stack(saved[0]["means"]).double()
     largest = max(vector.abs().max().item() for each in saved for vector in each["vectors"])
     # Of one average as of the sum of all: an error that is carried on does not grow.
     assert (means[0] - exact[0]).abs().max().item() <= tolerance * largest
