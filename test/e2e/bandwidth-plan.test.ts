@@ -10,7 +10,8 @@ let place: Place;
 
 beforeAll(async () => {
   place = new Place();
-  await place.configure("training.epochs", "4");
+  // Some hundred steps: a stall or two of the machine are no part of their mean.
+  await place.configure("training.epochs", "12");
 });
 
 afterAll(() => place.remove());
@@ -85,21 +86,22 @@ test("three zones at 20 Mbit/s: a step takes what the plan says, within 15 %, an
   const planned = await planAt(20, 3, 5);
   expectCloseTo(planned, 20, 3);
   const { expected, knee } = planned.plan;
+  const limit = 30;
   expect(expected.parameters).toBe(38_282);
-  expect(knee.mbps).toBeGreaterThan(50);
+  expect(knee.mbps).toBeGreaterThan(limit);
   for (const [key, value] of Object.entries(expected)) {
     await place.configure(`training.expected.${key}`, String(value));
   }
-  await place.configure("limits.bandwidthMbps", "50");
+  await place.configure("limits.bandwidthMbps", String(limit));
   for (const index of [0, 1, 2]) await place.configure(`zones[${index}].bandwidthMbps`, "auto");
   const changes = await place.changesBy(async () => expect(await place.start()).toMatchObject({ code: 0 }));
   expect(changes).toEqual(Array.from({ length: 3 }, () => "ChangeEipsBandwidth"));
   const { zones, training } = await outputsOf(place);
-  expect(zones.map(({ bandwidthMbps }) => bandwidthMbps)).toEqual([50, 50, 50]);
+  expect(zones.map(({ bandwidthMbps }) => bandwidthMbps)).toEqual([limit, limit, limit]);
   expect(training.runId).toBe(planned.plan.runId);
   expect(training.tuning[0]).toMatchObject({
     setting: "zones[].bandwidthMbps",
-    value: "50",
+    value: String(limit),
     reason: expect.stringMatching(
       /^auto: the most that there may be \(limits\.bandwidthMbps\); a step takes /,
     ),
