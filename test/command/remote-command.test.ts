@@ -289,8 +289,7 @@ test("cancel ends a running command at once", async () => {
   const started = performance.now();
   await plugin.cancel();
   expect(await failure(running)).toBe("cancelled by the engine");
-  // It would run for a minute; the engine waits 5 s.
-  expect(performance.now() - started).toBeLessThan(4_000);
+  expect(performance.now() - started).toBeLessThan(1_000);
   await plugin.stop();
   plugin = await Plugin.start();
 });
@@ -300,6 +299,6 @@ test("SIGINT ends the plugin at once, also with open connections", async () => {
   const started = performance.now();
   await plugin.stop();
   expect(plugin.process.exitCode).toBe(0);
-  expect(performance.now() - started).toBeLessThan(4_000);
+  expect(performance.now() - started).toBeLessThan(1_000);
   plugin = await Plugin.start();
 });

@@ -22,32 +22,23 @@ async function rawOutputs() {
   };
 }
 
-/** As a rank notes it. */
-interface Step {
-  readonly event: string;
-  readonly seconds: number;
-  /** That the rank handed to the group. */
-  readonly gradientBytes: number;
-}
-
-/** Of the next 20 of rank 0, by their seconds. */
-async function medianOfNextSteps(): Promise<Step> {
+/** Seconds of the next 20 steps of rank 0, as it notes them. */
+async function medianOfNextSteps(): Promise<number> {
   const nodes = join(place.cloudHome, "nodes");
   const [file = ""] = readdirSync(nodes, { recursive: true, encoding: "utf8" }).filter((path) =>
     path.endsWith("/metrics/rank-0.jsonl"),
   );
   const steps = () =>
     readLines(join(nodes, file))
-      .map((line) => JSON.parse(line) as Step)
+      .map((line) => JSON.parse(line) as { event: string; seconds: number })
       .filter(({ event }) => event === "step");
   const from = steps().length;
   await waitFor("20 steps more", () => steps().length >= from + 21);
-  const [median] = steps()
+  const seconds = steps()
     .slice(from + 1, from + 21)
-    .sort((one, other) => one.seconds - other.seconds)
-    .slice(10);
-  if (median === undefined) throw new Error(`${file} has less than 11 steps after the first ${from}`);
-  return median;
+    .map((step) => step.seconds)
+    .sort((one, other) => one - other);
+  return seconds[10] ?? 0;
 }
 
 const statusSchema = z.object({
@@ -157,14 +148,10 @@ test("another bandwidth is put in place while training goes on, and its steps fo
   // The path was checked beside the training, whose traffic it leaves alone.
   expect((await rawOutputs()).tunnels).toMatchObject([{ up: true, goodputMbps: null, mtu: 1400 }]);
   const fast = await change(20);
-  const [before20, at5, again20] = [usual, slow, fast].map(({ seconds }) => seconds);
-  console.log(`seconds a step: ${before20} at 20 Mbit/s, ${at5} at 5, ${again20} at 20 again`);
-  // What the gradients take at 5 Mbit/s without any header; at 20 a whole step takes less, on a busy machine too.
-  const least = (usual.gradientBytes * 8) / 5e6;
-  expect(at5).toBeGreaterThan(least);
-  expect(at5).toBeLessThan(2 * least);
-  expect(before20).toBeLessThan(least);
-  expect(again20).toBeLessThan(least);
+  console.log(`seconds a step: ${usual} at 20 Mbit/s, ${slow} at 5, ${fast} at 20 again`);
+  expect(slow).toBeGreaterThan(3 * usual);
+  expect(slow).toBeLessThan(5 * usual);
+  expect(fast).toBeLessThan(1.3 * usual);
   expect(await pids()).toEqual(before);
 });
 
