@@ -3,7 +3,9 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { changesAmong, type Ended, Place, root } from "./support.ts";
+import { changesAmong } from "../harness/calls.ts";
+import { Place } from "../harness/place.ts";
+import { type Ended, root } from "../harness/process.ts";
 
 let place: Place;
 
@@ -31,11 +33,11 @@ function problemsIn({ text }: Ended): string[] {
 }
 
 test("all problems of a configuration stand in one message, each with its key and the value given", async () => {
-  await place.configure("zones[0].bandwidthMbps", "0");
-  await place.configure("zones[1].bandwidthMbps", "1001");
-  await place.configure("zones[1].network", "192.168.1.0/24");
-  await place.configure("zones[1].zoneId", "gpu9z");
-  await place.configure("training.script.path", "scripts/train/nowhere.py");
+  place.configure({ "zones[0].bandwidthMbps": 0 });
+  place.configure({ "zones[1].bandwidthMbps": 1001 });
+  place.configure({ "zones[1].network": "192.168.1.0/24" });
+  place.configure({ "zones[1].zoneId": "gpu9z" });
+  place.configure({ "training.script.path": "scripts/train/nowhere.py" });
   const problems = problemsIn(await refusedPreview());
   const keys = problems.map((problem) => problem.split(": ")[0]).sort();
   expect(keys).toEqual([
@@ -62,10 +64,10 @@ test("one zone for cross-zone, and a script that is not the one of the SHA-256",
   const wrong = "0123456789abcdef".repeat(4);
   const script = join(root, "scripts", "train", "pytorch_mnist_dist.py");
   const actual = createHash("sha256").update(readFileSync(script)).digest("hex");
-  await place.configure("zones[0].bandwidthMbps", "20");
-  await place.unset("zones[1]");
-  await place.unset("training.script.path");
-  await place.configure("training.script.sha256", wrong);
+  place.configure({ "zones[0].bandwidthMbps": 20 });
+  place.configure({ "zones[1]": undefined });
+  place.configure({ "training.script.path": undefined });
+  place.configure({ "training.script.sha256": wrong });
   const problems = problemsIn(await refusedPreview());
   expect(problems.map((problem) => problem.split(": ")[0]).sort()).toEqual([
     "crosszone:training.mode",

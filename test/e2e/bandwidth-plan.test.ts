@@ -3,15 +3,15 @@
  * zones; each test goes on where the one before ended.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { outputsOf, ranksStarted } from "./outputs.ts";
-import { Place } from "./support.ts";
+import { outputsOf, ranksStarted } from "../harness/outputs.ts";
+import { Place } from "../harness/place.ts";
 
 let place: Place;
 
 beforeAll(async () => {
   place = new Place();
   // Some hundred steps: a stall or two of the machine are no part of their mean.
-  await place.configure("training.epochs", "12");
+  place.configure({ "training.epochs": 12 });
 });
 
 afterAll(() => place.remove());
@@ -19,13 +19,12 @@ afterAll(() => place.remove());
 /** Trains anew and asks for the plan. */
 async function planAt(mbps: number, zones: number, seed: number): Promise<{ plan: Plan; shown: string }> {
   for (let index = 0; index < zones; index += 1) {
-    await place.configure(`zones[${index}].bandwidthMbps`, String(mbps));
+    place.configure({ [`zones[${index}].bandwidthMbps`]: mbps });
   }
-  await place.configure("training.seed", String(seed));
+  place.configure({ "training.seed": seed });
   const started = await place.start();
   expect(started.code, started.text).toBe(0);
-  const train = ["run", "--silent", "train", "--", "plan"];
-  const [asJson, asText] = [await place.run([...train, "--json"]).ended, await place.run(train).ended];
+  const [asJson, asText] = [await place.train("plan", "--json").ended, await place.train("plan").ended];
   expect([asJson.code, asText.code], asJson.text).toEqual([0, 0]);
   return { plan: JSON.parse(asJson.stdout) as Plan, shown: asText.stdout };
 }
@@ -50,7 +49,7 @@ function expectCloseTo({ plan, shown }: { plan: Plan; shown: string }, mbps: num
 }
 
 test("what costs more than limits.costPerHour fails with every price, before a rank is started", async () => {
-  await place.configure("limits.costPerHour", "0.05");
+  place.configure({ "limits.costPerHour": 0.05 });
   const { code, text } = await place.start();
   expect(code, text).not.toBe(0);
   expect(text).toMatch(
@@ -61,7 +60,7 @@ test("what costs more than limits.costPerHour fails with every price, before a r
     /limits\.costPerHour leaves out what the API tells no price of: eip-\w+, i-\w+, eip-\w+, i-\w+/,
   );
   expect(ranksStarted(place)).toEqual([]);
-  await place.configure("limits.costPerHour", "0.15");
+  place.configure({ "limits.costPerHour": 0.15 });
 });
 
 test("two zones at 20 Mbit/s: a step takes what the plan says, within 15 %", async () => {
@@ -74,11 +73,11 @@ test("two zones at 5 Mbit/s: a step takes what the plan says, within 15 %", asyn
 
 test("three zones at 5 Mbit/s: a step takes what the plan says, within 15 %", async () => {
   const third = { name: "tianjin", zoneId: "gpu1a", network: "192.168.3.0/24", imageId: "img-deeplearning" };
-  for (const [key, value] of Object.entries(third)) await place.configure(`zones[2].${key}`, value);
+  for (const [key, value] of Object.entries(third)) place.configure({ [`zones[2].${key}`]: value });
   // Else the two in one zone would be joined over its intranet.
-  await place.configure("tunnel.intranet", "off");
+  place.configure({ "tunnel.intranet": "off" });
   expectCloseTo(await planAt(5, 3, 4), 5, 3);
-  const { tunnels } = await outputsOf(place);
+  const { tunnels } = outputsOf(place);
   expect(tunnels).toHaveLength(3);
 });
 
@@ -89,13 +88,13 @@ test("three zones at 20 Mbit/s: a step takes what the plan says, within 15 %, an
   expect(expected.parameters).toBe(38_282);
   expect(knee.mbps).toBeGreaterThan(50);
   for (const [key, value] of Object.entries(expected)) {
-    await place.configure(`training.expected.${key}`, String(value));
+    place.configure({ [`training.expected.${key}`]: value });
   }
-  await place.configure("limits.bandwidthMbps", "50");
-  for (const index of [0, 1, 2]) await place.configure(`zones[${index}].bandwidthMbps`, "auto");
+  place.configure({ "limits.bandwidthMbps": 50 });
+  for (const index of [0, 1, 2]) place.configure({ [`zones[${index}].bandwidthMbps`]: "auto" });
   const changes = await place.changesBy(async () => expect(await place.start()).toMatchObject({ code: 0 }));
   expect(changes).toEqual(Array.from({ length: 3 }, () => "ChangeEipsBandwidth"));
-  const { zones, training } = await outputsOf(place);
+  const { zones, training } = outputsOf(place);
   expect(zones.map(({ bandwidthMbps }) => bandwidthMbps)).toEqual([50, 50, 50]);
   expect(training.runId).toBe(planned.plan.runId);
   expect(training.tuning[0]).toMatchObject({

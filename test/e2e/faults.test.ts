@@ -1,15 +1,16 @@
 /** The network breaks under a stack that stands: each fault is told with its reason, and mended by the next start. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { blockTunnel, namespaceOf, shrinkTunnel, unplug } from "../harness/machine.ts";
+import { followedOf, outputsOf, ranksStarted } from "../harness/outputs.ts";
+import { Place } from "../harness/place.ts";
+import { type Ended, waitForText, within } from "../harness/process.ts";
 import { TestClient } from "../local-cloud/support.ts";
-import { blockTunnel, namespaceOf, shrinkTunnel, unplug } from "./machine.ts";
-import { exportOf, followedOf, outputsOf, ranksStarted } from "./outputs.ts";
-import { type Ended, Place, waitForText, within } from "./support.ts";
 
 let place: Place;
 
 beforeAll(async () => {
   place = new Place();
-  const first = await place.run(["start"]).ended;
+  const first = await place.run("start").ended;
   expect(first.code, first.text).toBe(0);
 });
 
@@ -20,20 +21,20 @@ afterAll(() => place.remove());
  * has told of itself: a follower that dials later would dial a dead zone again and again for minutes.
  */
 async function startAndDisturb(disturb: () => void): Promise<Ended> {
-  const running = place.run(["start"]);
+  const running = place.run("start");
   for (const rank of [0, 1]) await waitForText(running, new RegExp(`^rank ${rank} \\| epoch 2/16 loss`, "m"));
   disturb();
   return await within("the end of a training whose network was cut", running.ended, 90);
 }
 
 async function routerOf(zone: string): Promise<string> {
-  const { zones } = await outputsOf(place);
+  const { zones } = outputsOf(place);
   return zones.find(({ name }) => name === zone)?.vpcId ?? "";
 }
 
 test("a tunnel that is cut stops the training: every rank is named with its last lines", async () => {
-  await place.configure("training.script.args[0]", "--timeout=5");
-  await place.configure("training.epochs", "16");
+  place.configure({ "training.script.args[0]": "--timeout=5" });
+  place.configure({ "training.epochs": 16 });
   const namespace = namespaceOf(await place.status(), await routerOf("shanghai"));
   let mend = () => {};
   try {
@@ -58,16 +59,16 @@ test("with the tunnel back, the next start makes another attempt of the same run
   expect(await place.changesBy(async () => expect(await place.start()).toMatchObject({ code: 0 }))).toEqual(
     [],
   );
-  const { training } = await outputsOf(place);
+  const { training } = outputsOf(place);
   expect(training.ranks.map(({ exitCode, epochs }) => [exitCode, epochs])).toEqual([
     [0, 16],
     [0, 16],
   ]);
-  expect((await followedOf(place)).map(({ attempt }) => attempt)).toEqual([2, 2]);
+  expect(followedOf(place).map(({ attempt }) => attempt)).toEqual([2, 2]);
 });
 
 test("a zone that loses its uplink stops the training, and the next start with it back succeeds", async () => {
-  await place.configure("training.seed", "4");
+  place.configure({ "training.seed": 4 });
   const [status, router] = [await place.status(), await routerOf("shanghai")];
   let mend = () => {};
   try {
@@ -89,8 +90,8 @@ test("a path that loses full-size packets, on which training would hang, fails t
   const mend = shrinkTunnel(namespace);
   try {
     // The check is made again because the bandwidth has changed; another seed is waiting for it.
-    await place.configure("zones[0].bandwidthMbps", "30");
-    await place.configure("training.seed", "5");
+    place.configure({ "zones[0].bandwidthMbps": 30 });
+    place.configure({ "training.seed": 5 });
     const ended = await place.start();
     expect(ended.code, ended.text).not.toBe(0);
     expect(ended.text).toMatch(/The path from 192\.168\.\d\.2 to 192\.168\.\d\.2 does not carry training: /);
@@ -103,7 +104,7 @@ test("a path that loses full-size packets, on which training would hang, fails t
 
 test("a pre-shared key that someone changed at one side fails the path check; the next start mends it", async () => {
   const client = TestClient.ofHome(place.cloudHome);
-  const { resources } = await exportOf(place);
+  const { resources } = place.checkpoint();
   const [tunnel = ""] = resources
     .filter(({ urn }) => urn.endsWith("::beijing-shanghai-at-shanghai"))
     .map(({ id }) => id ?? "");
@@ -129,5 +130,5 @@ test("a pre-shared key that someone changed at one side fails the path check; th
     expect(mended.code, mended.text).toBe(0);
   });
   expect(changes).toEqual(["ModifyRouterStaticAttributes", "UpdateRouters"]);
-  expect((await outputsOf(place)).tunnels).toMatchObject([{ up: true }]);
+  expect(outputsOf(place).tunnels).toMatchObject([{ up: true }]);
 });

@@ -2,9 +2,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { hostNetwork, namespacesOf, processesOf } from "./machine.ts";
-import { exportOf, outputsOf } from "./outputs.ts";
-import { Place, waitFor, waitForText, within } from "./support.ts";
+import { hostNetwork, namespacesOf, processesOf } from "../harness/machine.ts";
+import { outputsOf } from "../harness/outputs.ts";
+import { Place } from "../harness/place.ts";
+import { waitFor, waitForText, within } from "../harness/process.ts";
 
 /** Runs a program on a terminal of its own, so that Ctrl-C is what it is for a user: SIGINT to the whole group, once. */
 const onTerminal = [
@@ -23,7 +24,7 @@ beforeAll(() => {
 afterAll(() => place.remove());
 
 test("Ctrl-C ends it soon, with exit code 130 and what to do next", async () => {
-  const running = place.run(["start"], { wrapper: onTerminal });
+  const running = place.run("start", [], { wrapper: onTerminal });
   await waitForText(running, /qingcloud:cloud:Vpc \S+ creating/);
   running.child.stdin?.write("\x03");
   const { code, text } = await within("the end after Ctrl-C", running.ended, 60);
@@ -36,7 +37,7 @@ test("Ctrl-C ends it soon, with exit code 130 and what to do next", async () => 
 });
 
 test("a kill -9 of everything leaves a lock and operations that were not finished", async () => {
-  const running = place.run(["start"]);
+  const running = place.run("start");
   await waitForText(running, /qingcloud:cloud:Instance \S+ creating/);
   process.kill(-(running.child.pid ?? 0), "SIGKILL");
   await within("the end after SIGKILL", running.ended, 30);
@@ -74,8 +75,8 @@ test("the next start finishes, and no resource is there twice", async () => {
     [true],
   ]);
   expect(nodes.length).toBe(2);
-  expect((await exportOf(place)).pending).toEqual([]);
-  expect((await outputsOf(place)).training).toMatchObject({ state: "succeeded" });
+  expect(place.checkpoint().pending).toEqual([]);
+  expect(outputsOf(place).training).toMatchObject({ state: "succeeded" });
 });
 
 test("destroy and stop leave nothing, of any of the three runs", async () => {

@@ -2,17 +2,18 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { namespaceNumbers, processesOf } from "./machine.ts";
-import { outputsOf } from "./outputs.ts";
-import { type Ended, Place, waitForText } from "./support.ts";
+import { namespaceNumbers, processesOf } from "../harness/machine.ts";
+import { outputsOf } from "../harness/outputs.ts";
+import { Place } from "../harness/place.ts";
+import { type Ended, waitForText } from "../harness/process.ts";
 
 let place: Place;
 
 beforeAll(async () => {
   place = new Place();
   for (const zone of [0, 1]) {
-    await place.configure(`zones[${zone}].shape.instanceType`, "g2ntp100.8xlarge.r4");
-    await place.configure(`zones[${zone}].bandwidthMbps`, "100");
+    place.configure({ [`zones[${zone}].shape.instanceType`]: "g2ntp100.8xlarge.r4" });
+    place.configure({ [`zones[${zone}].bandwidthMbps`]: 100 });
   }
 });
 
@@ -21,7 +22,7 @@ afterAll(() => place.remove());
 async function trained() {
   const { code, text } = await place.start();
   expect(code, text).toBe(0);
-  return { text, training: (await outputsOf(place)).training };
+  return { text, training: outputsOf(place).training };
 }
 
 const fourRanks = [
@@ -33,7 +34,7 @@ const fourRanks = [
 
 /** Starts a run, kills a rank of the second zone once the first epochs are done, and waits for the end. */
 async function startAndKill(rank: RegExp): Promise<Ended> {
-  const running = place.run(["start"]);
+  const running = place.run("start");
   await waitForText(running, /^rank \d \| epoch 2\/\d+ loss/m, 200);
   const { nodes } = await place.status();
   const shanghai = nodes.filter(({ zone }) => zone === "gpu2a").map(({ namespace }) => namespace);
@@ -46,8 +47,8 @@ async function startAndKill(rank: RegExp): Promise<Ended> {
 }
 
 test("torchrun starts a rank for each GPU of both nodes, which end with the same parameters", async () => {
-  await place.configure("training.launcher", "torchrun");
-  await place.configure("training.epochs", "3");
+  place.configure({ "training.launcher": "torchrun" });
+  place.configure({ "training.epochs": 3 });
   const { training } = await trained();
   expect(training).toMatchObject({
     state: "succeeded",
@@ -61,15 +62,15 @@ test("torchrun starts a rank for each GPU of both nodes, which end with the same
 });
 
 test("a killed rank is started again by torchrun, on all nodes, and the run ends as an undisturbed one does", async () => {
-  await place.configure("training.epochs", "40");
-  await place.configure("training.maxRestarts", "2");
-  await place.configure("training.checkpointEverySteps", "4");
+  place.configure({ "training.epochs": 40 });
+  place.configure({ "training.maxRestarts": 2 });
+  place.configure({ "training.checkpointEverySteps": 4 });
   const { code, text } = await startAndKill(/^\S+python\S* -u pytorch_mnist_dist\.py /);
   expect(code, text).toBe(0);
   expect(text).toMatch(/^rank 0 \| rank 0: goes on after step \d+, in epoch \d+$/m);
-  const disturbed = (await outputsOf(place)).training;
+  const disturbed = outputsOf(place).training;
   expect(disturbed.ranks).toMatchObject(fourRanks);
-  await place.configure("training.script.env.RUN", "undisturbed");
+  place.configure({ "training.script.env.RUN": "undisturbed" });
   const { text: quiet, training } = await trained();
   expect(quiet).not.toContain("goes on after");
   expect(training.runId).not.toBe(disturbed.runId);
@@ -79,18 +80,18 @@ test("a killed rank is started again by torchrun, on all nodes, and the run ends
 });
 
 test("python starts the same ranks one by one, to the same parameters", async () => {
-  const before = (await outputsOf(place)).training;
-  await place.unset("training.maxRestarts");
-  await place.configure("training.launcher", "python");
-  await place.configure("training.gpusPerNode", "2");
+  const before = outputsOf(place).training;
+  place.configure({ "training.maxRestarts": undefined });
+  place.configure({ "training.launcher": "python" });
+  place.configure({ "training.gpusPerNode": 2 });
   const { training } = await trained();
   expect(training.ranks).toMatchObject(fourRanks);
   expect(training.ranks[3]?.parametersSha256).toBe(before.ranks[0]?.parametersSha256);
 });
 
 test("a killed rank ends all others, the error has its place and last lines, and the next start goes on", async () => {
-  const before = (await outputsOf(place)).training;
-  await place.configure("training.script.env.RUN", "killed");
+  const before = outputsOf(place).training;
+  place.configure({ "training.script.env.RUN": "killed" });
   const { code, text } = await startAndKill(/pytorch_mnist_dist\.py .*--rank 3 /);
   expect(code).not.toBe(0);
   expect(text).toMatch(/^ +rank 3 failed with exit code 137;/m);
@@ -125,13 +126,13 @@ print("told", *said, int(total), *sys.argv[-2:], flush=True)
 dist.barrier()
 `,
   );
-  await place.configure("training.script.path", script);
-  await place.configure("training.script.args[0]", "--colour");
-  await place.configure("training.script.args[1]", "blue");
-  await place.configure("training.gpusPerNode", "1");
-  await place.configure("training.worldSize", "2");
-  await place.configure("training.masterAddr", "192.168.2.2");
-  await place.configure("training.masterPort", "23456");
+  place.configure({ "training.script.path": script });
+  place.configure({ "training.script.args[0]": "--colour" });
+  place.configure({ "training.script.args[1]": "blue" });
+  place.configure({ "training.gpusPerNode": 1 });
+  place.configure({ "training.worldSize": 2 });
+  place.configure({ "training.masterAddr": "192.168.2.2" });
+  place.configure({ "training.masterPort": 23456 });
   const { text } = await place.start();
   for (const [rank, node] of ["shanghai", "beijing"].entries()) {
     expect(text, node).toMatch(

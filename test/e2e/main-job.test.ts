@@ -3,18 +3,12 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startCapture } from "./capture.ts";
-import { hostNetwork, namespaceNumbers, namespaceOf, namespacesOf, processesOf } from "./machine.ts";
-import {
-  exportOf,
-  filesHolding,
-  followedOf,
-  networkOf,
-  outputsOf,
-  ranksStarted,
-  secretsOf,
-} from "./outputs.ts";
-import { changesAmong, command, type Ended, Place, root } from "./support.ts";
+import { changesAmong } from "../harness/calls.ts";
+import { startCapture } from "../harness/capture.ts";
+import { hostNetwork, namespaceNumbers, namespaceOf, namespacesOf, processesOf } from "../harness/machine.ts";
+import { filesHolding, followedOf, outputsOf, ranksStarted, secretsOf } from "../harness/outputs.ts";
+import { Place } from "../harness/place.ts";
+import { command, type Ended, root } from "../harness/process.ts";
 
 const script = join(root, "scripts", "train", "pytorch_mnist_dist.py");
 const modules = [
@@ -52,14 +46,14 @@ function ownFilesInGit(): string {
 beforeAll(async () => {
   place = new Place();
   gitBefore = ownFilesInGit();
-  first = await place.start();
+  first = await place.npm(["start"]).ended;
 });
 
 afterAll(() => place.remove());
 
 test("npm start ends with a model that two ranks in two zones trained", async () => {
   expect(first.code, first.text).toBe(0);
-  const { zones, tunnels, training } = await outputsOf(place);
+  const { zones, tunnels, training } = outputsOf(place);
 
   expect(zones).toMatchObject([
     { name: "beijing", zoneId: "gpu1a", bandwidthMbps: 20, network: "192.168.1.0/24" },
@@ -98,7 +92,7 @@ test("each rank trained on its own shard, and together on every sample", async (
     command("/usr/bin/python3", join(import.meta.dirname, "shards.py"), "1797", "2", "1"),
   ) as { sha256: string[]; sizes: number[]; disjoint: boolean; complete: boolean };
   expect(shards).toMatchObject({ disjoint: true, complete: true, sizes: [719, 719] });
-  const results = (await followedOf(place)).flatMap((followed) => followed.results);
+  const results = followedOf(place).flatMap((followed) => followed.results);
   expect(results.map(({ shardIndices }) => shardIndices)).toEqual(shards.sizes);
   expect(results.map((result) => result.shardSha256)).toEqual(shards.sha256);
 });
@@ -122,7 +116,7 @@ test("no secret is seen in the output, the log of calls, the cloud's logs or the
     "private key shanghai-1-host",
     "secret access key",
   ]);
-  const { text } = await exportOf(place);
+  const { text } = place.checkpoint();
   for (const [what, secret] of Object.entries(secrets)) {
     expect(secret.length, what).toBeGreaterThanOrEqual(20);
     expect(first.text.includes(secret), `${what} in the output`).toBe(false);
@@ -145,7 +139,7 @@ test("no secret is seen in the output, the log of calls, the cloud's logs or the
 
 test("a second preview, a second start and a refresh change nothing and call nothing that could", async () => {
   const changes = await place.changesBy(async () => {
-    await place.pulumiOk("preview", "--expect-no-changes", "--non-interactive");
+    await place.npmOk("pulumi", "preview", "--expect-no-changes", "--non-interactive");
     const again = await place.start();
     expect(again.code, again.text).toBe(0);
     expect(again.stdout).toContain("Nothing has changed since the last run: no resource was touched.");
@@ -155,10 +149,10 @@ test("a second preview, a second start and a refresh change nothing and call not
 });
 
 test("a changed training setting trains again and touches no resource of the network", async () => {
-  const before = await outputsOf(place);
-  await place.configure("training.epochs", "2");
+  const before = outputsOf(place);
+  place.configure({ "training.epochs": 2 });
   expect(await place.changesBy(async () => expect((await place.start()).code).toBe(0))).toEqual([]);
-  const after = await outputsOf(place);
+  const after = outputsOf(place);
   expect(after.training.runId).not.toBe(before.training.runId);
   expect(after.training.ranks.map(({ epochs, exitCode }) => [epochs, exitCode])).toEqual([
     [2, 0],
@@ -169,7 +163,7 @@ test("a changed training setting trains again and touches no resource of the net
 });
 
 test("training crosses the tunnel, and nothing of it passes an EIP in clear", async () => {
-  await place.configure("training.seed", "2");
+  place.configure({ "training.seed": 2 });
   const before = await place.status();
   const captures = await Promise.all(
     before.routers.map(({ id }) => startCapture(namespaceOf(before, id), "eip")),
@@ -179,7 +173,7 @@ test("training crosses the tunnel, and nothing of it passes an EIP in clear", as
   const after = await place.status();
   expect(ended.code, ended.text).toBe(0);
 
-  const [result] = (await followedOf(place)).flatMap(({ results }) => results);
+  const [result] = followedOf(place).flatMap(({ results }) => results);
   const gradientBytes = (result?.steps ?? 0) * (result?.gradientBytesPerStep ?? 0);
   expect(result?.steps).toBe(24);
   expect(result?.gradientBytesPerStep).toBe(38_282 * 4);
@@ -197,12 +191,12 @@ test("training crosses the tunnel, and nothing of it passes an EIP in clear", as
 test("the bytes on the EIPs fall as the sync mode promises", async () => {
   const parameters = 38_282;
   const steps = 120;
-  await place.configure("training.epochs", "10");
+  place.configure({ "training.epochs": 10 });
   // By rank 4: conv 32 x 144, linear 64 x 512 and linear 10 x 64; as they are: conv 16 x 9, and all biases.
   const approximated = 4 * (32 + 144 + 64 + 512 + 10 + 64) + 16 * 9 + 16 + 32 + 64 + 10;
   // Of ddp it is 4 bytes a parameter and step, as above. powersgd begins with two such steps. local-sgd and diloco hand over
   // something every 20 steps, diloco one byte a parameter and the scales of 10 blocks.
-  const modes: { settings: Record<string, string>; payload: number; small?: number }[] = [
+  const modes: { settings: Record<string, string | number>; payload: number; small?: number }[] = [
     { settings: { sync: "fp16" }, payload: steps * 2 * parameters },
     {
       settings: { sync: "powersgd" },
@@ -211,16 +205,16 @@ test("the bytes on the EIPs fall as the sync mode promises", async () => {
     },
     { settings: { sync: "local-sgd" }, payload: 6 * 4 * parameters },
     {
-      settings: { sync: "diloco", "syncOptions.precision": "int8", lr: "0.003" },
+      settings: { sync: "diloco", "syncOptions.precision": "int8", lr: 0.003 },
       payload: 6 * (parameters + 4 * 10),
     },
   ];
   for (const { settings, payload, small = 0 } of modes) {
-    for (const [key, value] of Object.entries(settings)) await place.configure(`training.${key}`, value);
+    for (const [key, value] of Object.entries(settings)) place.configure({ [`training.${key}`]: value });
     const before = await place.status();
     const ended = await place.start();
     expect(ended.code, ended.text).toBe(0);
-    const results = (await followedOf(place)).flatMap((each) => each.results);
+    const results = followedOf(place).flatMap((each) => each.results);
     expect(results.map((each) => Math.round((each.gradientBytesPerStep ?? 0) * steps))).toEqual([
       payload,
       payload,
@@ -237,22 +231,22 @@ test("the bytes on the EIPs fall as the sync mode promises", async () => {
 });
 
 test("bandwidth changes in place, and the tunnel gets faster", async () => {
-  const before = await outputsOf(place);
+  const before = outputsOf(place);
   expect(before.tunnels[0]?.goodputMbps).toBeLessThan(20);
-  await place.configure("zones[0].bandwidthMbps", "50");
-  await place.configure("zones[1].bandwidthMbps", "50");
+  place.configure({ "zones[0].bandwidthMbps": 50 });
+  place.configure({ "zones[1].bandwidthMbps": 50 });
   const changes = await place.changesBy(async () => expect((await place.start()).code).toBe(0));
   expect(changes).toEqual(["ChangeEipsBandwidth", "ChangeEipsBandwidth"]);
-  const after = await outputsOf(place);
+  const after = outputsOf(place);
   expect(after.zones).toEqual(before.zones.map((zone) => ({ ...zone, bandwidthMbps: 50 })));
   expect(after.training).toEqual(before.training);
   expect(after.tunnels[0]?.goodputMbps).toBeGreaterThan(35);
 });
 
 test("another SSH key comes to running instances, another shape to stopped ones; both are the same instances", async () => {
-  const before = await outputsOf(place);
+  const before = outputsOf(place);
   const instances = before.zones.map(({ nodes }) => nodes.map(({ instanceId }) => instanceId));
-  const { resources } = await exportOf(place);
+  const { resources } = place.checkpoint();
   const operator = resources.find(({ urn }) => urn.endsWith("qingcloud:state:SshKey::operator"))?.urn ?? "";
   const rotated = await place.changesBy(() =>
     place.pulumiOk("up", "--yes", "--skip-preview", "--non-interactive", "--replace", operator),
@@ -260,31 +254,31 @@ test("another SSH key comes to running instances, another shape to stopped ones;
   const ofBoth = (...actions: string[]) => actions.flatMap((action) => [action, action]);
   expect(rotated).toEqual(ofBoth("AttachKeyPairs", "CreateKeyPair", "DeleteKeyPairs", "DetachKeyPairs"));
 
-  await place.configure("zones[0].shape.instanceType", "c4m8");
+  place.configure({ "zones[0].shape.instanceType": "c4m8" });
   const resized = await place.changesBy(async () => expect((await place.start()).code).toBe(0));
   expect(resized).toEqual(["ResizeInstances", "StartInstances", "StopInstances"]);
 
   // It is reached with the new key, by the routes that its user data sets at every boot.
-  await place.configure("training.seed", "4");
+  place.configure({ "training.seed": 4 });
   const trained = await place.start();
   expect(trained.code, trained.text).toBe(0);
-  const after = await outputsOf(place);
+  const after = outputsOf(place);
   expect(after.zones.map(({ nodes }) => nodes.map(({ instanceId }) => instanceId))).toEqual(instances);
   expect(after.training.runId).not.toBe(before.training.runId);
 });
 
 test("a script by URL is fetched by the nodes, and trains with the modules that are brought beside it", async () => {
   for (const [index, name] of modules.entries())
-    await place.configure(`training.script.files[${index}]`, `scripts/train/${name}.py`);
-  await place.configure("training.script.source", "url");
-  await place.configure("training.script.url", "http://198.18.0.1/mnist_dist.py");
-  await place.configure("training.script.sha256", otherSha256);
-  await place.configure("training.seed", "3");
+    place.configure({ [`training.script.files[${index}]`]: `scripts/train/${name}.py` });
+  place.configure({ "training.script.source": "url" });
+  place.configure({ "training.script.url": "http://198.18.0.1/mnist_dist.py" });
+  place.configure({ "training.script.sha256": otherSha256 });
+  place.configure({ "training.seed": 3 });
   const ended = await place.start();
   expect(ended.code, ended.text).toBe(0);
-  const { training } = await outputsOf(place);
+  const { training } = outputsOf(place);
   expect(training).toMatchObject({ state: "succeeded", script: "mnist_dist.py", scriptSha256: otherSha256 });
-  const { resources } = await exportOf(place);
+  const { resources } = place.checkpoint();
   const names = resources.map(({ urn }) => urn.split("::").at(-1));
   expect(names.filter((name) => name?.endsWith("-mnist_dist.py"))).toEqual([]);
   const fetched = resources.filter(({ urn }) => urn.endsWith("-fetch")).map(({ outputs }) => outputs?.stdout);
@@ -296,7 +290,7 @@ test("a script by URL is fetched by the nodes, and trains with the modules that 
 test("a script with another SHA-256 than expected runs nowhere", async () => {
   const wrong = "0123456789abcdef".repeat(4);
   const startedBefore = ranksStarted(place);
-  await place.configure("training.script.sha256", wrong);
+  place.configure({ "training.script.sha256": wrong });
   const changes = await place.changesBy(async () => {
     const ended = await place.start();
     expect(ended.code).not.toBe(0);
@@ -306,7 +300,7 @@ test("a script with another SHA-256 than expected runs nowhere", async () => {
   expect(changes).toEqual([]);
   expect(ranksStarted(place)).toEqual(startedBefore);
 
-  await place.unset("training.script");
+  place.configure({ "training.script": undefined });
   const again = await place.start();
   expect(again.code, again.text).toBe(0);
 });
@@ -330,11 +324,11 @@ test("destroy and stop leave nothing on this machine", async () => {
   expect(status).toMatchObject({ routers: [], nodes: [] });
   expect(namespacesOf(prefix)).toEqual([]);
   expect(processesOf(numbers, place.directory).map((found) => found.pid)).toEqual([status.pid]);
-  expect((await exportOf(place)).resources).toEqual([]);
+  expect(place.checkpoint().resources).toEqual([]);
   expect(hostNetwork()).toEqual(hostBefore);
 
   await place.cloudOk("stop");
   expect(processesOf(numbers, place.directory)).toEqual([]);
   expect(changesAmong(place.calls()).length).toBeGreaterThan(0);
-  expect(await networkOf(place).catch(() => "no outputs")).toBe("no outputs");
+  expect(place.outputs()).toEqual({});
 });

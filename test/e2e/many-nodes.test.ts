@@ -1,9 +1,10 @@
 /** 24 nodes in four VPCs, two in each zone: a mesh of tunnels, then a star on the same nodes, then training on eight. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { namespacesOf } from "./machine.ts";
-import { exportOf, outputsOf } from "./outputs.ts";
-import { type Ended, Place } from "./support.ts";
+import { namespacesOf } from "../harness/machine.ts";
+import { outputsOf } from "../harness/outputs.ts";
+import { Place } from "../harness/place.ts";
+import type { Ended } from "../harness/process.ts";
 
 const zones = [
   { name: "beijing", zoneId: "gpu1a" },
@@ -28,7 +29,7 @@ beforeAll(async () => {
     }).map(([key, value]) => ["--plaintext", `crosszone:zones[${index}].${key}=${value}`]),
   );
   await place.pulumiOk("config", "set-all", "--path", ...settings.flat());
-  await place.configure("training.mode", "none");
+  place.configure({ "training.mode": "none" });
   first = await place.start();
 }, 600_000);
 
@@ -45,11 +46,11 @@ const tunnelsOf = async () =>
         }),
       ),
     })
-    .parse(JSON.parse(await place.pulumiOk("stack", "output", "--json"))).tunnels;
+    .parse(place.outputs()).tunnels;
 
 /** What was checked, by type: pairs of zones by both ends, nodes by the addresses that they reached. */
 async function checksOf() {
-  const { resources } = await exportOf(place, "--show-secrets");
+  const { resources } = place.checkpoint();
   const of = (type: string) => resources.filter(({ urn }) => urn.includes(`qingcloud:link:${type}::`));
   const named = (urn: string) => urn.split("::").at(-1) ?? "";
   return {
@@ -94,7 +95,7 @@ test("a mesh of six tunnels joins them, over the intranet inside a zone; every n
 
 test("a star of three tunnels on the same routers and nodes does too", async () => {
   const before = await place.status();
-  await place.configure("tunnel.topology", "star");
+  place.configure({ "tunnel.topology": "star" });
   const changes = await place.changesBy(async () => {
     const { code, text } = await place.start();
     expect(code, text).toBe(0);
@@ -113,14 +114,14 @@ test("a star of three tunnels on the same routers and nodes does too", async () 
 });
 
 test("eight of them train, two of each zone, through the star's hub", async () => {
-  const settings = { mode: "cross-zone", worldSize: "8", epochs: "2" };
-  for (const [key, value] of Object.entries(settings)) await place.configure(`training.${key}`, value);
+  const settings = { mode: "cross-zone", worldSize: 8, epochs: 2 };
+  for (const [key, value] of Object.entries(settings)) place.configure({ [`training.${key}`]: value });
   const changes = await place.changesBy(async () => {
     const { code, text } = await place.start();
     expect(code, text).toBe(0);
   });
   expect(changes).toEqual([]);
-  const { training } = await outputsOf(place);
+  const { training } = outputsOf(place);
   expect(training).toMatchObject({ state: "succeeded", worldSize: 8, masterAddr: "192.168.1.2" });
   expect(training.ranks.map(({ node, exitCode }) => [node, exitCode])).toEqual(
     zones.flatMap(({ name }) => [
@@ -137,5 +138,5 @@ test("destroy leaves none of them", async () => {
   await place.pulumiOk("destroy", "--yes", "--non-interactive");
   expect(await place.status()).toMatchObject({ routers: [], nodes: [] });
   expect(namespacesOf(prefix)).toEqual([]);
-  expect((await exportOf(place)).resources).toEqual([]);
+  expect(place.checkpoint().resources).toEqual([]);
 });

@@ -4,14 +4,15 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { exportOf, type Outputs, outputsOf } from "./outputs.ts";
-import { Place, root } from "./support.ts";
+import { type Outputs, outputsOf } from "../harness/outputs.ts";
+import { Place } from "../harness/place.ts";
+import { root } from "../harness/process.ts";
 
 let place: Place;
 
 beforeAll(async () => {
   place = new Place();
-  await place.unset("zones[1]");
+  place.configure({ "zones[1]": undefined });
 });
 
 afterAll(() => place.remove());
@@ -24,7 +25,7 @@ const sha256Of = (name: string) =>
 async function trained(): Promise<{ text: string; outputs: Outputs }> {
   const { code, text } = await place.start();
   expect(code, text).toBe(0);
-  return { text, outputs: await outputsOf(place) };
+  return { text, outputs: outputsOf(place) };
 }
 
 /** 28 × 28 pixels each, of which one row is bright: the label's. */
@@ -44,8 +45,8 @@ function idxLabels(count: number): Buffer {
 }
 
 test("single: python mnist.py in the guide's folder, on the one node of one zone", async () => {
-  await place.configure("training.mode", "single");
-  await place.configure("training.epochs", "5");
+  place.configure({ "training.mode": "single" });
+  place.configure({ "training.epochs": 5 });
   const { zones, tunnels, training } = (await trained()).outputs;
   expect(zones.map(({ nodes }) => nodes.map(({ name }) => name))).toEqual([["beijing-1"]]);
   expect(tunnels).toEqual([]);
@@ -72,8 +73,8 @@ test("single on MNIST: its four files are brought from a folder of this machine,
     writeFileSync(join(folder, `${part}-images-idx3-ubyte`), idxImages(count));
     writeFileSync(join(folder, `${part}-labels-idx1-ubyte.gz`), gzipSync(idxLabels(count)));
   }
-  await place.configure("training.dataset", "mnist");
-  await place.configure("training.data", folder);
+  place.configure({ "training.dataset": "mnist" });
+  place.configure({ "training.data": folder });
   const { text, outputs } = await trained();
   expect(outputs.training).toMatchObject({
     state: "succeeded",
@@ -81,14 +82,14 @@ test("single on MNIST: its four files are brought from a folder of this machine,
     ranks: [{ rank: 0, exitCode: 0, epochs: 5, samplesSeen: 5 * training }],
   });
   expect(text).toMatch(/beijing-1-train-images-idx3-ubyte created/);
-  await place.unset("training.dataset");
-  await place.unset("training.data");
+  place.configure({ "training.dataset": undefined });
+  place.configure({ "training.data": undefined });
 });
 
 test("distributed: mnist_dist.py on two nodes of the zone, without a tunnel; the first node stays", async () => {
-  const before = await outputsOf(place);
-  await place.configure("training.mode", "distributed");
-  await place.configure("zones[0].nodes", "2");
+  const before = outputsOf(place);
+  place.configure({ "training.mode": "distributed" });
+  place.configure({ "zones[0].nodes": 2 });
   const { zones, tunnels, training } = (await trained()).outputs;
   expect(zones[0]?.nodes[0]).toEqual(before.zones[0]?.nodes[0]);
   expect(tunnels).toEqual([]);
@@ -106,14 +107,14 @@ test("distributed: mnist_dist.py on two nodes of the zone, without a tunnel; the
   });
   const [one, other] = training.ranks;
   expect(other?.parametersSha256).toBe(one?.parametersSha256);
-  const { resources } = await exportOf(place);
+  const { resources } = place.checkpoint();
   expect(resources.filter(({ type }) => type.includes("Tunnel"))).toEqual([]);
 });
 
 test("multi-gpu: pytorch_multi_gpu_test.py on one node, a CPU worker for each GPU that the shape has", async () => {
-  await place.configure("training.mode", "multi-gpu");
-  await place.configure("zones[0].nodes", "1");
-  await place.configure("zones[0].shape.instanceType", "g2ntp100.8xlarge.r4");
+  place.configure({ "training.mode": "multi-gpu" });
+  place.configure({ "zones[0].nodes": 1 });
+  place.configure({ "zones[0].shape.instanceType": "g2ntp100.8xlarge.r4" });
   const { text, outputs } = await trained();
   expect(text).toMatch(/^rank 0 \| PyTorch .*, no CUDA: 2 workers on the CPU in place of 2 GPUs$/m);
   expect(outputs.training).toMatchObject({
@@ -127,8 +128,8 @@ test("multi-gpu: pytorch_multi_gpu_test.py on one node, a CPU worker for each GP
 });
 
 test("multi-gpu in a container: the same script of the container's image, with the same result", async () => {
-  const before = await outputsOf(place);
-  await place.configure("training.runtime", "container");
+  const before = outputsOf(place);
+  place.configure({ "training.runtime": "container" });
   const { text, outputs } = await trained();
   expect(text).toMatch(/^rank 0 \| PyTorch .*, no CUDA: 2 workers on the CPU in place of 2 GPUs$/m);
   const [one, other] = [before, outputs].map(({ training }) => training.ranks[0]);

@@ -1,9 +1,9 @@
 /** Everything that a path can break by, done to a stack that stands: `up` fails with that cause, and works when it is mended. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { namespaceOf, shrinkTunnel } from "../harness/machine.ts";
+import { Place } from "../harness/place.ts";
+import { command, type Ended } from "../harness/process.ts";
 import { TestClient } from "../local-cloud/support.ts";
-import { namespaceOf, shrinkTunnel } from "./machine.ts";
-import { exportOf } from "./outputs.ts";
-import { command, type Ended, Place } from "./support.ts";
 
 let place: Place;
 let client: TestClient;
@@ -20,11 +20,11 @@ let shanghai: End;
 beforeAll(async () => {
   place = new Place();
   await place.cloudOk("start");
-  await place.configure("training.mode", "none");
+  place.configure({ "training.mode": "none" });
   const first = await place.start();
   expect(first.code, first.text).toBe(0);
   client = TestClient.ofHome(place.cloudHome);
-  const { resources } = await exportOf(place);
+  const { resources } = place.checkpoint();
   const end = (name: string, zone: string): End => {
     const of = (type: string, urn: string) =>
       resources.find((each) => each.type.endsWith(type) && each.urn.endsWith(urn));
@@ -43,7 +43,7 @@ afterAll(() => place.remove());
 
 /** `up` that checks the path anew and nothing else, without a refresh. */
 async function checkAgain(): Promise<Ended> {
-  const { resources } = await exportOf(place);
+  const { resources } = place.checkpoint();
   const check = resources.find(({ type }) => type === "qingcloud:link:PathCheck")?.urn ?? "";
   return await place.pulumi(["up", "--yes", "--skip-preview", "--non-interactive", "--replace", check]);
 }
@@ -153,14 +153,14 @@ describe("of an IPSec tunnel", () => {
         "192.168.2.2 answers small packets but none of 1400 bytes: the largest that passes is 1300 bytes",
         "Set crosszone:tunnel.mtu to 1300",
       );
-      await place.configure("tunnel.mtu", "1300");
+      place.configure({ "tunnel.mtu": 1300 });
       const { code, text } = await place.pulumi(["up", "--yes", "--skip-preview", "--non-interactive"]);
       expect(code, text).toBe(0);
       // Nothing is lost any more: it would be told that TCP carries less than half of what was bought.
       expect(text).not.toContain("far below");
     } finally {
       mend();
-      await place.unset("tunnel.mtu");
+      place.configure({ "tunnel.mtu": undefined });
     }
   });
 
@@ -184,8 +184,8 @@ describe("of an IPSec tunnel", () => {
 
 describe("of a GRE tunnel", () => {
   test("which takes the place of the other on the same nodes", async () => {
-    await place.configure("tunnel.kind", "gre");
-    await place.configure("tunnel.allowUnencrypted", "true");
+    place.configure({ "tunnel.kind": "gre" });
+    place.configure({ "tunnel.allowUnencrypted": true });
     const changes = await place.changesBy(async () => {
       const { code, text } = await place.start();
       expect(code, text).toBe(0);

@@ -7,7 +7,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { command, Place, root } from "./support.ts";
+import { Place } from "../harness/place.ts";
+import { command, root } from "../harness/process.ts";
 
 const source = readFileSync(join(root, "scripts", "node", "prepare-gpu.sh"));
 const wheel = "torch-1.13.1-py3-none-any.whl";
@@ -28,10 +29,10 @@ beforeAll(async () => {
   place = new Place();
   const script = join(place.directory, "own.py");
   writeFileSync(script, "import torch\nprint('own script with PyTorch', torch.__version__)\n");
-  await place.unset("zones[1]");
-  await place.configure("zones[0].imageId", "img-bare");
-  await place.configure("training.mode", "single");
-  await place.configure("training.script.path", script);
+  place.configure({ "zones[1]": undefined });
+  place.configure({ "zones[0].imageId": "img-bare" });
+  place.configure({ "training.mode": "single" });
+  place.configure({ "training.script.path": script });
 });
 
 afterAll(() => place.remove());
@@ -52,7 +53,7 @@ async function onNode(script: string, input: Buffer | string = "") {
 const prepare = (args: string) => onNode(`sh -s -- ${args}`, source);
 
 test("what the image lacks is told at once, with what to do, before anything runs on the node", async () => {
-  await place.configure("training.requireGpu", "true");
+  place.configure({ "training.requireGpu": true });
   const { code, text } = await place.start();
   expect(code).not.toBe(0);
   for (const line of [
@@ -62,7 +63,7 @@ test("what the image lacks is told at once, with what to do, before anything run
   ]) {
     expect(text).toContain(line);
   }
-  await place.unset("training.requireGpu");
+  place.configure({ "training.requireGpu": undefined });
 });
 
 test("a node without a GPU, and one without a way to the internet, is told as what it is", async () => {
@@ -100,8 +101,6 @@ test("then NodeReady passes, and the run is started and succeeds", async () => {
   const { code, text } = await place.start();
   expect(code, text).toBe(0);
   expect(text).toContain("own script with PyTorch 1.13.1");
-  const outputs = z
-    .object({ training: z.object({ state: z.string() }) })
-    .parse(JSON.parse(await place.pulumiOk("stack", "output", "--json")));
+  const outputs = z.object({ training: z.object({ state: z.string() }) }).parse(place.outputs());
   expect(outputs.training.state).toBe("succeeded");
 });

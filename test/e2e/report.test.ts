@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { openPage } from "../browser.ts";
-import { outputsOf, secretsOf } from "./outputs.ts";
-import { type Ended, Place, waitFor } from "./support.ts";
+import { outputsOf, secretsOf } from "../harness/outputs.ts";
+import { Place } from "../harness/place.ts";
+import { type Ended, waitFor } from "../harness/process.ts";
 
 const reportedSchema = z.object({
   runId: z.string(),
@@ -21,14 +22,14 @@ let first: Ended;
 beforeAll(async () => {
   place = new Place();
   await place.cloudOk("start");
-  await place.configure("training.epochs", "3");
-  await place.configure("training.script.env.TOKEN", "hush-hush");
+  place.configure({ "training.epochs": 3 });
+  place.configure({ "training.script.env.TOKEN": "hush-hush" });
   first = await place.start();
 });
 
 afterAll(() => place.remove());
 
-const train = (...args: string[]) => place.run(["run", "--silent", "train", "--", ...args]).ended;
+const train = (...args: string[]) => place.train(...args).ended;
 
 async function report(...args: string[]): Promise<z.output<typeof reportedSchema>> {
   const { code, stdout, text } = await train("report", "--json", ...args);
@@ -44,14 +45,14 @@ function sizeOf(path: string): number[] {
 
 test("a run that was waited for ends with its report", async () => {
   expect(first.code, first.text).toBe(0);
-  const { training } = await outputsOf(place);
+  const { training } = outputsOf(place);
   const html = join(place.pulumiHome, "reports", training.runId, "report.html");
   expect(first.stdout).toContain(`report  ${html}\n`);
   expect(existsSync(html)).toBe(true);
 });
 
 test("a second npm start names the report that is there", async () => {
-  const { training } = await outputsOf(place);
+  const { training } = outputsOf(place);
   const html = join(place.pulumiHome, "reports", training.runId, "report.html");
   const before = readFileSync(html, "utf8");
   expect((await place.start()).stdout).toContain(`report  ${html}\n`);
@@ -65,7 +66,7 @@ test("the page has the run's own numbers, every chart, and no secret", async () 
     async () => !(await report()).missing.some((line) => /EIP/.test(line)),
   );
   const { runId, html, png, missing, link } = await report();
-  const { zones, training } = await outputsOf(place);
+  const { zones, training } = outputsOf(place);
   expect(missing).toEqual([]);
   expect(link).toMatch(
     /^at beijing 20, shanghai 20 Mbit\/s a step should take \d+ ms, and took \d+ ms \(.* %\); /,
@@ -121,15 +122,15 @@ test("the traffic at each EIP is more than the gradients that its rank has sent"
   const rows = [
     ...page.matchAll(/<td>(eip-\w+)<\/td><td>([\d.]+)<\/td><td>20 Mbit\/s<\/td><td>([\d.]+) MB<\/td>/g),
   ];
-  const { zones } = await outputsOf(place);
+  const { zones } = outputsOf(place);
   expect(rows.map(([, , address]) => address)).toEqual(zones.map(({ publicIp }) => publicIp));
   // 36 steps of 153,128 bytes of gradients.
   for (const [, , , megabytes] of rows) expect(Number(megabytes)).toBeGreaterThan(5.5);
 });
 
 test("a run that goes on is shown as far as it is, in the folder that was asked for", async () => {
-  await place.configure("training.wait", "false");
-  await place.configure("training.epochs", "100000");
+  place.configure({ "training.wait": false });
+  place.configure({ "training.epochs": 100000 });
   const started = await place.start();
   expect(started.code, started.text).toBe(0);
   expect(started.stdout).not.toMatch(/^report/m);

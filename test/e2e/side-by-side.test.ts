@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Settings } from "../../local-cloud/home.ts";
+import { namespacesOf } from "../harness/machine.ts";
+import { Place } from "../harness/place.ts";
 import { makeNetwork, TestClient } from "../local-cloud/support.ts";
-import { namespacesOf } from "./machine.ts";
-import { Place } from "./support.ts";
 
 let places: Place[];
 

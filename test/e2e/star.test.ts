@@ -1,10 +1,11 @@
 /** Three VPCs in two zones as a star, two of them joined over the zone's intranet: GRE first, IPSec after it; each test goes on where the one before ended. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { intranetName } from "../../local-cloud/network/addressing.ts";
-import { startCapture } from "./capture.ts";
-import { namespaceOf } from "./machine.ts";
-import { followedOf, type Outputs, outputsOf } from "./outputs.ts";
-import { type Ended, Place } from "./support.ts";
+import { startCapture } from "../harness/capture.ts";
+import { namespaceOf } from "../harness/machine.ts";
+import { followedOf, type Outputs, outputsOf } from "../harness/outputs.ts";
+import { Place } from "../harness/place.ts";
+import type { Ended } from "../harness/process.ts";
 
 let place: Place;
 let first: Ended;
@@ -16,12 +17,12 @@ beforeAll(async () => {
     zoneId: "gpu1a",
     network: "192.168.3.0/24",
     imageId: "img-deeplearning",
-    bandwidthMbps: "20",
+    bandwidthMbps: 20,
   };
-  for (const [key, value] of Object.entries(third)) await place.configure(`zones[2].${key}`, value);
-  const tunnel = { kind: "gre", topology: "star", allowUnencrypted: "true" };
-  for (const [key, value] of Object.entries(tunnel)) await place.configure(`tunnel.${key}`, value);
-  await place.configure("training.epochs", "2");
+  for (const [key, value] of Object.entries(third)) place.configure({ [`zones[2].${key}`]: value });
+  const tunnel = { kind: "gre", topology: "star", allowUnencrypted: true };
+  for (const [key, value] of Object.entries(tunnel)) place.configure({ [`tunnel.${key}`]: value });
+  place.configure({ "training.epochs": 2 });
   first = await place.start();
 });
 
@@ -52,7 +53,7 @@ async function tunnelStatics(): Promise<number[]> {
 
 test("a star of GRE tunnels trains on all three, spokes through the hub, and says that it does not encrypt", async () => {
   expect(first.code, first.text).toBe(0);
-  const outputs = await outputsOf(place);
+  const outputs = outputsOf(place);
   expectTrained(outputs);
   expect(outputs.tunnels).toMatchObject([
     { kind: "gre", zones: ["beijing", "shanghai"], over: "internet", encrypted: false, up: true, mtu: 1472 },
@@ -64,12 +65,12 @@ test("a star of GRE tunnels trains on all three, spokes through the hub, and say
 });
 
 test("the same star by IPSec keeps routers, addresses and nodes", async () => {
-  const before = await outputsOf(place);
-  await place.configure("tunnel.kind", "ipsec");
-  await place.configure("training.seed", "2");
+  const before = outputsOf(place);
+  place.configure({ "tunnel.kind": "ipsec" });
+  place.configure({ "training.seed": 2 });
   const { code, text } = await place.start();
   expect(code, text).toBe(0);
-  const after = await outputsOf(place);
+  const after = outputsOf(place);
   expect(after.zones).toEqual(before.zones);
   expectTrained(after);
   expect(after.tunnels).toMatchObject([
@@ -82,15 +83,15 @@ test("the same star by IPSec keeps routers, addresses and nodes", async () => {
 
 test("what crosses the intranet is encrypted there, and no packet of it is seen at the EIP", async () => {
   const status = await place.status();
-  const tianjin = (await outputsOf(place)).zones.find(({ name }) => name === "tianjin");
+  const tianjin = outputsOf(place).zones.find(({ name }) => name === "tianjin");
   const namespace = namespaceOf(status, tianjin?.vpcId ?? "");
   const devices = ["eip", intranetName("gpu1a")];
   const captures = await Promise.all(devices.map((device) => startCapture(namespace, device)));
-  await place.configure("training.seed", "3");
+  place.configure({ "training.seed": 3 });
   const { code, text } = await place.start();
   const [atEip, inIntranet] = await Promise.all(captures.map((capture) => capture.stop()));
   expect(code, text).toBe(0);
-  const [result] = (await followedOf(place)).flatMap(({ results }) => results);
+  const [result] = followedOf(place).flatMap(({ results }) => results);
   const gradientBytes = (result?.steps ?? 0) * (result?.gradientBytesPerStep ?? 0);
   expect(gradientBytes).toBeGreaterThan(1_000_000);
   expect(inIntranet).toMatchObject({ clear: 0, examples: [], dropped: 0 });

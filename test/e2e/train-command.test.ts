@@ -3,7 +3,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { command, type Ended, Place, readLines, waitFor, waitForText } from "./support.ts";
+import { Place } from "../harness/place.ts";
+import { command, type Ended, readLines, waitFor, waitForText } from "../harness/process.ts";
 
 let place: Place;
 
@@ -13,10 +14,10 @@ beforeAll(async () => {
 
 afterAll(() => place.remove());
 
-const train = (...args: string[]) => place.run(["run", "--silent", "train", "--", ...args]);
+const train = (...args: string[]) => place.train(...args);
 
 async function rawOutputs() {
-  return JSON.parse(await place.pulumiOk("stack", "output", "--json")) as {
+  return place.outputs() as {
     tunnels: unknown[];
     training: { tuning: unknown[] };
   };
@@ -76,8 +77,8 @@ test("without a run it says how to start one", async () => {
 });
 
 test("a run that nobody waits for is seen: its state, and every rank's lines as they come", async () => {
-  await place.configure("training.wait", "false");
-  await place.configure("training.epochs", "100000");
+  place.configure({ "training.wait": false });
+  place.configure({ "training.epochs": 100000 });
   const started = await place.start();
   expect(started.code, started.text).toBe(0);
   await waitFor("both ranks' first epoch", async () =>
@@ -138,7 +139,7 @@ test("another bandwidth is put in place while training goes on, and its steps fo
   const before = await pids();
   const usual = await medianOfNextSteps();
   const change = async (mbps: number) => {
-    await place.configure("zones[0].bandwidthMbps", String(mbps));
+    place.configure({ "zones[0].bandwidthMbps": mbps });
     expect(await place.changesBy(async () => expect((await place.start()).code).toBe(0))).toEqual([
       "ChangeEipsBandwidth",
     ]);
@@ -161,7 +162,7 @@ test("a start without a change leaves the running ranks alone; another learning 
   expect((await place.start()).code).toBe(0);
   expect(await pids()).toEqual(before);
   const { runId } = statusSchema.parse(JSON.parse((await train("status", "--json").ended).stdout));
-  await place.configure("training.lr", "0.02");
+  place.configure({ "training.lr": 0.02 });
   const changes = await place.changesBy(async () => expect((await place.start()).code).toBe(0));
   expect(changes).toEqual([]);
   const after = statusSchema.parse(JSON.parse((await train("status", "--json").ended).stdout));

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Place } from "./support.ts";
+import type { Place } from "./place.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -69,34 +69,9 @@ const outputsSchema = z.object({
 
 export type Outputs = z.output<typeof outputsSchema>;
 
-export async function outputsOf(place: Place): Promise<Outputs> {
-  return outputsSchema.parse(JSON.parse(await place.pulumiOk("stack", "output", "--json")));
-}
-
-/** What does not change as long as the network is not touched. */
-export async function networkOf(place: Place): Promise<Outputs["zones"]> {
-  return (await outputsOf(place)).zones;
-}
-
-interface Resource {
-  readonly urn: string;
-  readonly id?: string;
-  readonly type: string;
-  readonly outputs?: Readonly<Record<string, unknown>>;
-}
-
-export interface Exported {
-  readonly text: string;
-  readonly resources: readonly Resource[];
-  readonly pending: readonly unknown[];
-}
-
-export async function exportOf(place: Place, ...flags: string[]): Promise<Exported> {
-  const text = await place.pulumiOk("stack", "export", ...flags);
-  const { deployment } = JSON.parse(text) as {
-    deployment: { resources?: Resource[]; pending_operations?: unknown[] };
-  };
-  return { text, resources: deployment.resources ?? [], pending: deployment.pending_operations ?? [] };
+/** @throws Error where an output is missing or has another form */
+export function outputsOf(place: Place): Outputs {
+  return outputsSchema.parse(place.outputs());
 }
 
 const followedSchema = z.looseObject({
@@ -113,18 +88,32 @@ const followedSchema = z.looseObject({
 });
 
 /** The summary that each rank's follower ended with, by rank. */
-export async function followedOf(place: Place): Promise<z.output<typeof followedSchema>[]> {
-  const { resources } = await exportOf(place);
-  return resources
-    .filter(({ urn }) => /-follow(-\d+)?$/.test(urn))
+export function followedOf(place: Place): z.output<typeof followedSchema>[] {
+  return place
+    .checkpoint()
+    .resources.filter(({ urn }) => /-follow(-\d+)?$/.test(urn))
     .map(({ outputs }) => String(outputs?.stdout).trimEnd().split("\n").at(-1) ?? "")
     .map((line) => followedSchema.parse(JSON.parse(line)))
     .sort((one, other) => one.rank - other.rank);
 }
 
+/** The resources with their secrets, as `stack export --show-secrets` prints them. */
+const exported = z.object({
+  deployment: z.object({
+    resources: z.array(
+      z.object({
+        urn: z.string(),
+        type: z.string(),
+        outputs: z.record(z.string(), z.unknown()).optional(),
+      }),
+    ),
+  }),
+});
+
 /** Every secret of a place by what it is, in the form in which it would be seen: of a key in PEM, a line of its body. */
 export async function secretsOf(place: Place): Promise<Record<string, string>> {
-  const { resources } = await exportOf(place, "--show-secrets");
+  const text = await place.pulumiOk("stack", "export", "--show-secrets");
+  const { resources } = exported.parse(JSON.parse(text)).deployment;
   const found: Record<string, string> = {
     passphrase: readFileSync(join(place.pulumiHome, "passphrase"), "utf8").trim(),
     "secret access key":

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { z } from "zod";
 import { interfaceName } from "../../local-cloud/network/addressing.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
-import { command } from "./support.ts";
+import { command } from "./process.ts";
 
 export interface Process {
   readonly pid: number;

@@ -1,0 +1,145 @@
+/** The project's commands as a user runs them, with state, cloud, ports and namespaces that belong to one test file. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runningStatus } from "../../local-cloud/commands.ts";
+import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
+import type { CloudStatus } from "../../local-cloud/status.ts";
+import { findWorkspace, type Workspace } from "../../scripts/dev/workspace.ts";
+import { type Call, callsOf, changesAmong } from "./calls.ts";
+import { type Checkpoint, outputsIn, readCheckpoint } from "./checkpoint.ts";
+import { configure, type Value } from "./configuration.ts";
+import { type Ended, type Running, root, startProcess, succeeded, userEnvironment } from "./process.ts";
+
+interface RunOptions {
+  readonly stdin?: string;
+  /** A program that runs the command; standard input stays open then. */
+  readonly wrapper?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The scripts behind the npm commands. */
+const scripts = {
+  start: "scripts/dev/start.ts",
+  pulumi: "scripts/dev/pulumi.ts",
+  train: "scripts/dev/train.ts",
+  cloud: "local-cloud/main.ts",
+} as const;
+
+export class Place {
+  readonly directory = mkdtempSync(join(tmpdir(), "crosszone-e2e-"));
+  readonly workspace: Workspace = findWorkspace({ CROSSZONE_DIRECTORY: this.directory });
+  readonly pulumiHome = this.workspace.pulumi;
+  readonly cloudHome = this.workspace.cloud;
+  readonly #running = new Set<Running>();
+
+  /** @throws Error with what the machine lacks */
+  constructor() {
+    const missing = checkPrerequisites();
+    if (missing.length === 0) return;
+    rmSync(this.directory, { recursive: true });
+    throw new Error(`This machine cannot run the end-to-end tests:\n${missing.join("\n")}`);
+  }
+
+  /** A command as the user types it: `npm ARGS`. */
+  npm(args: readonly string[], options: RunOptions = {}): Running {
+    return this.#run(["npm", ...args], options);
+  }
+
+  /** `npm run NAME -- ARGS`, which must succeed; what it printed on standard output. */
+  async npmOk(name: string, ...args: string[]): Promise<string> {
+    return succeeded(await this.npm(["run", "--silent", name, "--", ...args]).ended, [name, ...args]);
+  }
+
+  /** What `npm start` runs, without npm. */
+  start(): Promise<Ended> {
+    return this.run("start").ended;
+  }
+
+  /** What `npm run pulumi -- ARGS` runs. */
+  pulumi(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+    return this.run("pulumi", args, options).ended;
+  }
+
+  /** As `pulumi`, and must succeed; what it printed on standard output. */
+  async pulumiOk(...args: string[]): Promise<string> {
+    return succeeded(await this.pulumi(args), args);
+  }
+
+  /** `up` without a preview; more flags may follow. */
+  up(...flags: string[]): Promise<Ended> {
+    return this.pulumi(["up", "--yes", "--skip-preview", "--non-interactive", ...flags]);
+  }
+
+  /** What `npm run cloud -- ARGS` runs; must succeed. */
+  async cloudOk(...args: string[]): Promise<string> {
+    return succeeded(await this.run("cloud", [...args, "--home", this.cloudHome]).ended, args);
+  }
+
+  /** What `npm run train -- ARGS` runs. */
+  train(...args: string[]): Running {
+    return this.run("train", args);
+  }
+
+  /** The running cloud's status. @throws Error where none runs */
+  async status(): Promise<CloudStatus> {
+    const status = await runningStatus(this.cloudHome);
+    if (status === undefined) throw new Error(`no local cloud of ${this.cloudHome} is running`);
+    return status;
+  }
+
+  checkpoint(): Checkpoint {
+    return readCheckpoint(this.workspace);
+  }
+
+  /** The stack's outputs, secrets hidden. */
+  outputs(): unknown {
+    return outputsIn(this.checkpoint());
+  }
+
+  /** Sets values of the stack's configuration, by path; undefined removes one. */
+  configure(settings: Readonly<Record<string, Value>>): void {
+    configure(this.workspace, settings);
+  }
+
+  /** The API calls so far. */
+  calls(): Call[] {
+    return callsOf(this.cloudHome);
+  }
+
+  /** Actions that `work` had called which change something, sorted. */
+  async changesBy(work: () => Promise<unknown>): Promise<string[]> {
+    const before = this.calls().length;
+    await work();
+    return changesAmong(this.calls().slice(before));
+  }
+
+  /** A command of the project in its own process group, without npm around it. */
+  run(name: keyof typeof scripts, args: readonly string[] = [], options: RunOptions = {}): Running {
+    return this.#run([process.execPath, join(root, scripts[name]), ...args], options);
+  }
+
+  #run(line: readonly string[], { stdin = "", wrapper = [], env = {} }: RunOptions): Running {
+    const [program = "", ...args] = [...wrapper, ...line];
+    const running = startProcess(program, args, {
+      env: { ...userEnvironment(), CROSSZONE_DIRECTORY: this.directory, ...env },
+      stdin: wrapper.length === 0 ? stdin : null,
+    });
+    this.#running.add(running);
+    void running.ended.finally(() => this.#running.delete(running)).catch(() => {});
+    return running;
+  }
+
+  /** Ends what still runs, destroys, stops the cloud, removes the folders: also after a failure, and twice. */
+  async remove(): Promise<void> {
+    for (const { child, ended } of [...this.#running]) {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      await ended;
+    }
+    // The cloud's own reset: quick, and it works whatever the stack's state is.
+    const home = ["--home", this.cloudHome];
+    await this.run("cloud", ["reset", ...home]).ended;
+    await this.run("cloud", ["stop", ...home]).ended;
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
