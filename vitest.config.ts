@@ -23,6 +23,7 @@ export default defineConfig({
           ...oneByOne,
         },
       },
+      { test: { name: "setup", include: ["test/setup/**/*.test.ts"], ...oneByOne } },
       { test: { name: "train", include: ["test/train/**/*.test.ts"], ...oneByOne } },
       { test: { name: "network", include: ["test/network/**/*.test.ts"], ...oneByOne } },
       {

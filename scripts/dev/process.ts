@@ -11,16 +11,23 @@ interface Options {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly stdin?: string;
+  /** It is ended when it takes longer. */
+  readonly timeoutMs?: number;
   /** Sees every line of standard output as it comes. */
   onLine?(line: string): void;
 }
 
 const running = new Set<ReturnType<typeof spawn>>();
 
-/** Runs a program to its end and keeps what it says. */
+/** Runs a program to its end and keeps what it prints. */
 export function capture(command: string, args: readonly string[], options: Options = {}): Promise<Finished> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: "pipe" });
+    const child = spawn(command, args, {
+      cwd: options.cwd,
+      env: options.env ?? process.env,
+      stdio: "pipe",
+      ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
+    });
     running.add(child);
     let stdout = "";
     let stderr = "";

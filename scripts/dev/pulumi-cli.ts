@@ -1,25 +1,29 @@
-/** The Pulumi CLI and its plugins, for this checkout's own PULUMI_HOME. */
+/** The Pulumi CLI for this checkout: the user's own where it fits, else the official release, else one built here. */
 import {
   constants,
   copyFileSync,
   existsSync,
   linkSync,
   mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { findGo } from "./go.ts";
 import { capture, succeed } from "./process.ts";
+import { pluginsStep } from "./pulumi-plugins.ts";
+import { downloadCli, NotDownloaded } from "./releases.ts";
 import { runSteps, type Step } from "./steps.ts";
 import { cacheDirectory, type Workspace } from "./workspace.ts";
 
 const version = packageJson.dependencies["@pulumi/pulumi"];
-const commandVersion = packageJson.dependencies["@pulumi/command"];
+const languageHost = "pulumi-language-nodejs";
 
 /** The folder that holds `pulumi`: first on PATH of everything that we run. */
 export function binDirectory(workspace: Workspace): string {
@@ -27,62 +31,115 @@ export function binDirectory(workspace: Workspace): string {
 }
 
 /**
- * The CLI of PATH where it has the version of the SDK and its language host beside it; else one that is built from its
- * Go module, whose checksum the Go tool verifies, and kept by version in the user's cache.
+ * The CLI of PATH where it is a 3.x that is not older than the SDK; else the official release, downloaded; where that is
+ * refused, one built from its Go module, whose checksum the Go tool verifies. The last two are kept by version in the
+ * user's cache.
  */
 export function cliStep(workspace: Workspace): Step {
-  const bin = binDirectory(workspace);
-  const cached = join(cacheDirectory(), `pulumi-${version}`, "pulumi");
+  const official = join(cacheDirectory(), `pulumi-${version}-official`);
+  const built = join(cacheDirectory(), `pulumi-${version}`, "pulumi");
   return {
     name: "Pulumi CLI",
     async present() {
-      const official = await officialCli();
-      if (official !== undefined) {
-        rmSync(bin, { recursive: true, force: true });
-        mkdirSync(bin, { recursive: true });
-        symlinkSync(official, join(bin, "pulumi"));
-        return `${version} of PATH, ${official}`;
+      const found = await cliOfPath();
+      if (found.fits !== undefined) {
+        use(workspace, found.fits.path);
+        return `${found.fits.version} of PATH, ${found.fits.path}`;
       }
-      if (!existsSync(cached)) return undefined;
-      putBeside(workspace, cached);
-      return `${version} of the cache, ${cached}`;
+      const also = found.older
+        .map((each) => `; ${each.path} is ${each.version}, older than the SDK`)
+        .join("");
+      if (existsSync(official)) {
+        use(workspace, join(official, "pulumi"));
+        return `${version}, the official release in the cache, ${official}${also}`;
+      }
+      if (!existsSync(built)) return undefined;
+      use(workspace, built);
+      return `${version} built from Go modules, of the cache, ${built}${also}`;
     },
-    async make() {
-      await build(workspace, cached);
-      putBeside(workspace, cached);
-      return `${version} built from Go modules, kept as ${cached}`;
+    async make(say) {
+      try {
+        await downloadCli(version, official, (percent) => say(`downloading, ${percent} %`));
+        use(workspace, join(official, "pulumi"));
+        return `${version}, the official release, kept in ${official}`;
+      } catch (error) {
+        if (!(error instanceof NotDownloaded)) throw error;
+        say(`${error.message}. Building it from its Go module instead (once, about 5 min) …`);
+      }
+      await build(workspace, built);
+      use(workspace, built);
+      return `${version} built from Go modules, kept as ${built}`;
     },
   };
 }
 
-async function officialCli(): Promise<string | undefined> {
-  for (const directory of (process.env.PATH ?? "").split(":")) {
-    const candidate = join(directory, "pulumi");
-    if (!existsSync(candidate) || !existsSync(join(directory, "pulumi-language-nodejs"))) continue;
-    const found = await capture(candidate, ["version"], {
-      env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
-    });
-    if (found.stdout.trim() === `v${version}`) return candidate;
-  }
-  return undefined;
+interface Cli {
+  readonly path: string;
+  readonly version: string;
 }
 
-/** The CLI finds its language host beside its own binary, so each checkout has a hard link of it. */
-function putBeside(workspace: Workspace, binary: string): void {
+/** The first CLI of PATH that fits, and those before it that are too old. */
+async function cliOfPath(): Promise<{ fits?: Cli; older: Cli[] }> {
+  const older: Cli[] = [];
+  for (const directory of (process.env.PATH ?? "").split(":")) {
+    const path = join(directory, "pulumi");
+    if (directory === "" || !existsSync(path)) continue;
+    const found = await capture(path, ["version"], {
+      env: { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" },
+    }).catch(() => undefined);
+    const [, own] = /^v?(\d+\.\d+\.\d+\S*)$/m.exec(found?.stdout.trim() ?? "") ?? [];
+    if (own === undefined) continue;
+    if (isNewEnough(own)) return { fits: { path, version: own }, older };
+    older.push({ path, version: own });
+  }
+  return { older };
+}
+
+/** Whether a CLI's version is a 3.x that is not older than the SDK. */
+export function isNewEnough(given: string, sdk = version): boolean {
+  const numbers = (text: string) => text.split(/[.+-]/).slice(0, 3).map(Number);
+  const [[major, ...one], [ownMajor, ...other]] = [numbers(given), numbers(sdk)];
+  if (major !== ownMajor) return false;
+  const [minor = 0, patch = 0] = one;
+  const [ownMinor = 0, ownPatch = 0] = other;
+  return minor > ownMinor || (minor === ownMinor && patch >= ownPatch);
+}
+
+/**
+ * The CLI looks for its language host next to its own binary. One that has it there is used by a symbolic link; one that
+ * has none gets a hard link of its own, next to the host of toolchain/language-host.
+ */
+function use(workspace: Workspace, binary: string): void {
   const bin = binDirectory(workspace);
   mkdirSync(bin, { recursive: true });
   const link = join(bin, "pulumi");
+  const host = join(bin, languageHost);
+  const hasHost = existsSync(join(dirname(binary), languageHost));
+  for (const name of readdirSync(bin)) {
+    if (join(bin, name) !== link) rmSync(join(bin, name), { recursive: true, force: true });
+  }
+  if (hasHost) {
+    if (linkOf(link) === binary) return;
+    rmSync(link, { force: true });
+    symlinkSync(binary, link);
+    return;
+  }
   rmSync(link, { force: true });
   try {
     linkSync(binary, link);
   } catch {
     copyFileSync(binary, link, constants.COPYFILE_FICLONE);
   }
-  const host = join(workspace.root, "toolchain", "language-host", "main.ts");
-  const node = join(workspace.root, "node_modules", ".bin", "node");
-  writeFileSync(join(bin, "pulumi-language-nodejs"), `#!/bin/sh\nexec "${node}" "${host}" "$@"\n`, {
-    mode: 0o755,
-  });
+  const program = join(workspace.root, "toolchain", "language-host", "main.ts");
+  writeFileSync(host, `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`, { mode: 0o755 });
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 async function build(workspace: Workspace, target: string): Promise<void> {
@@ -90,44 +147,33 @@ async function build(workspace: Workspace, target: string): Promise<void> {
   mkdirSync(dirname(target), { recursive: true });
   const partial = `${target}.${process.pid}`;
   const stamp = `-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${version}`;
-  await succeed(
-    go,
-    ["build", "-trimpath", "-ldflags", stamp, "-o", partial, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"],
-    {
-      cwd: join(workspace.root, "toolchain", "pulumi-cli"),
-      env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false -mod=readonly" },
-    },
-  );
-  renameSync(partial, target);
+  try {
+    await succeed(
+      go,
+      ["build", "-trimpath", "-ldflags", stamp, "-o", partial, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"],
+      {
+        cwd: join(workspace.root, "toolchain", "pulumi-cli"),
+        env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false -mod=readonly" },
+      },
+    );
+    renameSync(partial, target);
+  } finally {
+    rmSync(partial, { force: true });
+  }
 }
 
-/** The official plugin of the user's own Pulumi where there is one, else the stand-in of toolchain/command. */
-export function commandPluginStep(workspace: Workspace): Step {
-  const name = `resource-command-v${commandVersion}`;
-  const official = join(process.env.PULUMI_HOME ?? join(homedir(), ".pulumi"), "plugins", name);
-  const place = join(workspace.pulumi, "home", "plugins", name);
-  const standIn = join(workspace.root, "toolchain", "command", "pulumi-resource-command");
-  return {
-    name: "command plugin",
-    async present() {
-      rmSync(place, { recursive: true, force: true });
-      if (existsSync(join(official, "pulumi-resource-command"))) {
-        mkdirSync(dirname(place), { recursive: true });
-        symlinkSync(official, place);
-        return `${commandVersion}, the official one in ${official}`;
-      }
-      mkdirSync(place, { recursive: true });
-      symlinkSync(standIn, join(place, "pulumi-resource-command"));
-      return `${commandVersion}, the stand-in of toolchain/command (there is no official one in ${official})`;
-    },
-    make: () => Promise.reject(new Error("unreachable: one of the two is always there")),
-  };
+/** Whether the workspace's CLI has Pulumi's own language host: it came from a machine that reaches Pulumi's servers. */
+export function isOfficial(workspace: Workspace): boolean {
+  const link = linkOf(join(binDirectory(workspace), "pulumi"));
+  if (link === undefined) return false;
+  const host = join(dirname(link), languageHost);
+  return existsSync(host) && !readFileSync(host).subarray(0, 2).equals(Buffer.from("#!"));
 }
 
-/** Sets up the CLI with its plugin where a command other than set-up is the first. */
+/** Sets up the CLI with its plugins where a command other than set-up is the first. */
 export async function ensureCli(workspace: Workspace): Promise<void> {
   if (existsSync(join(binDirectory(workspace), "pulumi"))) return;
-  await runSteps([cliStep(workspace), commandPluginStep(workspace)], (line) =>
-    process.stderr.write(`${line}\n`),
-  );
+  const print = (line: string) => process.stderr.write(`${line}\n`);
+  await runSteps([cliStep(workspace)], print);
+  await runSteps([pluginsStep(workspace, isOfficial(workspace))], print);
 }

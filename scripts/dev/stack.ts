@@ -32,7 +32,8 @@ export function pulumiEnvironment(workspace: Workspace): NodeJS.ProcessEnv {
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     // The program says in the outputs where the report of a run will be.
     CROSSZONE_REPORTS: reportsFolder(workspace),
-    // Of the program, its language host and the plugins.
+    CROSSZONE_NODE: process.execPath,
+    // For the program, its language host and the plugins.
     NODE_COMPILE_CACHE: compileCache,
   };
   const path = [binDirectory(workspace), join(workspace.root, "node_modules", ".bin"), process.env.PATH].join(

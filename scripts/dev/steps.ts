@@ -4,8 +4,11 @@ export interface Step {
   readonly name: string;
   /** Says what was found; undefined where the work has to be done. */
   present(): Promise<string | undefined>;
-  /** Does it and says what is there now. */
-  make(): Promise<string>;
+  /**
+   * Does it and says what exists now.
+   * @param say prints what is going on in the meantime
+   */
+  make(say: (text: string) => void): Promise<string>;
 }
 
 /** Runs the steps at the same time and prints each with its time; the first failure is thrown when all have ended. */
@@ -15,7 +18,7 @@ export async function runSteps(steps: readonly Step[], print: (line: string) => 
       const started = performance.now();
       const found = await step.present();
       if (found === undefined) print(`${step.name}: working …`);
-      const result = found ?? (await step.make());
+      const result = found ?? (await step.make((text) => print(`${step.name}: ${text}`)));
       print(`${step.name}: ${result} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
     }),
   );

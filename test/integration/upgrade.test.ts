@@ -52,6 +52,9 @@ test.each(versions)("a stack that version %s has made previews without a change"
   }
 });
 
-test("there is a state of an earlier version", () => {
-  expect(versions).toContain("0.1.0");
+test("earlier versions have left two zones, and a mesh over an intranet with a resource a firewall rule", () => {
+  expect(versions).toEqual(["0.1.0", "0.2.0-intranet-mesh", "0.2.0-two-zones"]);
+  const mesh = JSON.parse(readFileSync(join(states, "0.2.0-intranet-mesh", "state.json"), "utf8"));
+  const types = (mesh.deployment.resources as { type: string }[]).map(({ type }) => type);
+  expect(types.filter((type) => type === "qingcloud:cloud:SecurityGroupRule")).toHaveLength(16);
 });

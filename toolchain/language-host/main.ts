@@ -1,6 +1,6 @@
 /**
  * A Pulumi language host for Node.js, for machines where the official `pulumi-language-nodejs` cannot be had.
- * It runs the program with the `node` of PATH and the SDK of the project; it must lie beside the CLI binary.
+ * It runs the program with its own Node and the SDK of the project; it must lie next to the CLI binary.
  * Source: pulumi/pulumi, sdk/nodejs/cmd/pulumi-language-nodejs/main.go.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -47,8 +47,10 @@ async function run(request: InstanceType<typeof language.RunRequest>) {
     ["--parallel", String(request.getParallel())],
   ];
   const child = spawn(
-    "node",
+    process.execPath,
     [
+      "--import",
+      join(import.meta.dirname, "on-first-use.mjs"),
       runner,
       ...options.filter(([, value]) => value !== "").flat(),
       ...(request.getDryrun() ? ["--dry-run"] : []),
