@@ -1,99 +1,131 @@
-/** `npm test`: sets the machine up, then every check and every test; ends with the line `N passed, N failed`. */
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+/**
+ * `npm test`: sets the machine up, then every check and every test; ends with the line `N passed, N failed`.
+ * `npm test -- NAME …` runs the files whose path has a NAME in it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { z } from "zod";
+import { createInterface } from "node:readline";
 import { runChecks } from "./check.ts";
 import { testPackages } from "./debian.ts";
-import { countJunit, pytestFolder } from "./junit.ts";
+import { outcomeOfPytest, pytestFolder } from "./junit.ts";
 import { setUp } from "./setup.ts";
 import { pulumiEnvironment } from "./stack.ts";
+import {
+  type Lane,
+  lanes,
+  lastLane,
+  noOutcome,
+  type Outcome,
+  outcomeOfVitest,
+  share,
+  slowest,
+  sumOf,
+} from "./test-lanes.ts";
 import { findWorkspace } from "./workspace.ts";
-
-const report = z.object({
-  numPassedTests: z.number(),
-  numTotalTests: z.number(),
-  success: z.boolean(),
-  testResults: z.array(z.object({ status: z.string(), assertionResults: z.array(z.unknown()) })),
-});
-
-interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-}
 
 const workspace = findWorkspace();
 const print = (line: string) => process.stdout.write(`${line}\n`);
+const running = new Set<ChildProcess>();
+let isInterrupted = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    isInterrupted = true;
+    // A terminal's Ctrl-C reaches the children directly.
+    if (signal === "SIGTERM" || !process.stdin.isTTY) for (const child of running) child.kill(signal);
+  });
+}
+
+const asked = share(process.argv.slice(2));
+const started = performance.now();
 await setUp(workspace, print, testPackages);
+const setUpEnded = performance.now();
+const outcomes = await Promise.all(lanes.map(runLane));
+const total = sumOf([...outcomes, await runLane(lastLane)]);
+if (isInterrupted) process.exit(130);
+print("\nThe files that took longest:");
+for (const line of slowest(total)) print(line);
+const seconds = (from: number, to: number) => `${((to - from) / 1000).toFixed(0)} s`;
+print(`Set-up ${seconds(started, setUpEnded)}, tests ${seconds(setUpEnded, performance.now())}.`);
+print(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed === 0 && total.files.length > 0 ? 0 : 1;
 
-const checks = await runChecks();
-for (const { name, passed, said } of checks)
-  print(`${passed ? "passed" : "failed"}: ${name}${passed ? "" : `\n${said}`}`);
-const filters = process.argv.slice(2);
-const ofPytest = filters.filter((filter) => filter.startsWith(pytestFolder));
-const ofVitest = filters.filter((filter) => !ofPytest.includes(filter));
-const all = filters.length === 0;
-const tests = [
-  ...(all || ofPytest.length > 0 ? [await runPytest(all ? [pytestFolder] : ofPytest)] : []),
-  ...(all || ofVitest.length > 0 ? [await runVitest(ofVitest)] : []),
-];
-const sum = (counts: readonly number[]) => counts.reduce((one, other) => one + other, 0);
-const passed = sum(tests.map((count) => count.passed)) + checks.filter((check) => check.passed).length;
-const failed = sum(tests.map((count) => count.failed)) + checks.filter((check) => !check.passed).length;
-print(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 && passed > checks.length ? 0 : 1;
+async function runLane(lane: Lane): Promise<Outcome> {
+  const parts = [
+    () => (lane.hasPytest ? runAllChecks() : noOutcome),
+    () => (lane.hasPytest && asked.all ? runPytest(lane, [pytestFolder]) : noOutcome),
+    () => (lane.hasPytest && asked.pytest.length > 0 ? runPytest(lane, asked.pytest) : noOutcome),
+    () => (asked.all || asked.vitest.length > 0 ? runVitest(lane) : noOutcome),
+  ];
+  const found: Outcome[] = [];
+  for (const part of parts) if (!isInterrupted) found.push(await part());
+  return sumOf(found);
+}
 
-/** A skipped test, and a file that could not be loaded, count as failed. */
-async function runVitest(only: readonly string[]): Promise<Counts> {
-  const vitest = join(workspace.root, "node_modules", ".bin", "vitest");
+async function runAllChecks(): Promise<Outcome> {
+  const checks = await runChecks();
+  for (const { name, passed, said } of checks) {
+    print(`${passed ? "passed" : "failed"}: ${name}${passed ? "" : `\n${said}`}`);
+  }
+  const passed = checks.filter((check) => check.passed).length;
+  return { passed, failed: checks.length - passed, files: [] };
+}
+
+async function runVitest(lane: Lane): Promise<Outcome> {
+  const vitest = join(workspace.root, "node_modules", "vitest", "vitest.mjs");
+  const projects = lane.projects.flatMap((project) => ["--project", project]);
   const reporters = ["--reporter=default", "--reporter=json"];
-  const { report: text } = await runWithReport(vitest, (file) => [
+  const { code, report } = await runWithReport(lane, process.execPath, (file) => [
+    vitest,
     "run",
+    ...projects,
+    "--passWithNoTests",
     ...reporters,
     `--outputFile.json=${file}`,
-    ...only,
+    ...asked.vitest,
   ]);
-  const { numPassedTests, numTotalTests, testResults, success } = report.parse(JSON.parse(text));
-  const unloaded = testResults.filter(
-    (file) => file.status === "failed" && file.assertionResults.length === 0,
-  ).length;
-  const failed = numTotalTests - numPassedTests + unloaded;
-  // An error outside any test makes the run unsuccessful without a failed test.
-  return { passed: numPassedTests, failed: failed === 0 && !success ? 1 : failed };
+  if (report === undefined) return code === 0 ? noOutcome : { ...noOutcome, failed: 1 };
+  return outcomeOfVitest(report, workspace.root);
 }
 
 /** The tests of the scripts in Python, with the Python and PyTorch of the nodes' image. */
-async function runPytest(paths: readonly string[]): Promise<Counts> {
-  const options = ["-m", "pytest", "-p", "no:cacheprovider", "--durations=5"];
-  const { code, report: xml } = await runWithReport("/usr/bin/python3", (file) => [
-    ...options,
-    `--junit-xml=${file}`,
+async function runPytest(lane: Lane, paths: readonly string[]): Promise<Outcome> {
+  const { code, report } = await runWithReport(lane, "/usr/bin/python3", (file) => [
+    ...["-m", "pytest", "-p", "no:cacheprovider", "--durations=5", `--junit-xml=${file}`],
     // Where it would keep the folders of its last three runs.
     `--basetemp=${join(dirname(file), "pytest")}`,
     ...paths,
   ]);
-  return countJunit(xml, code);
+  return report === undefined ? { ...noOutcome, failed: 1 } : outcomeOfPytest(report, code);
 }
 
+/** Runs a program that writes a report into the file that it is given; its lines are printed with the lane's name. */
 async function runWithReport(
+  lane: Lane,
   command: string,
   argumentsFor: (reportFile: string) => readonly string[],
-): Promise<{ code: number; report: string }> {
+): Promise<{ code: number; report: string | undefined }> {
   const directory = mkdtempSync(join(tmpdir(), "crosszone-test-"));
   const file = join(directory, "report");
   try {
     const code = await new Promise<number>((resolve, reject) => {
       const child = spawn(command, argumentsFor(file), {
         cwd: workspace.root,
-        stdio: ["ignore", "inherit", "inherit"],
+        stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, PATH: pulumiEnvironment(workspace).PATH, PYTHONDONTWRITEBYTECODE: "1" },
       });
-      process.on("SIGTERM", () => child.kill("SIGTERM"));
+      running.add(child);
+      for (const input of [child.stdout, child.stderr]) {
+        createInterface({ input }).on("line", (line) => print(line === "" ? "" : `${lane.name} | ${line}`));
+      }
       child.on("error", reject);
-      child.on("close", (ended) => resolve(ended ?? 1));
+      child.on("close", (ended) => {
+        running.delete(child);
+        resolve(ended ?? 1);
+      });
     });
-    return { code, report: readFileSync(file, "utf8") };
+    return { code, report: existsSync(file) ? readFileSync(file, "utf8") : undefined };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
