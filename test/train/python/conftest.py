@@ -1,4 +1,4 @@
-"""What the tests of the training scripts share. Each starts the scripts as a user does, as processes of their own."""
+"""Fixtures that the tests of the training scripts share."""
 from __future__ import annotations
 
 import random

@@ -2,24 +2,21 @@
 bytes as it promises."""
 from __future__ import annotations
 
-import os
 from multiprocessing import get_context
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
-import torch.distributed as dist
-from group import Group
-from metrics import StepClock
+from forked import fork_all
 from processes import Processes, events, free_port, metrics_of, succeed_all, wait_all
-from sync import Averager, DiLoCo, LinkArguments, SyncArguments, make_sync
-from torch.multiprocessing.spawn import spawn
+from sync import Averager
+from sync_ranks import average_on, train_ahead, walk_on
 
 PARAMETERS = 38_282
-STEPS = 240  # 20 epochs of 12
-LEARN = ["--epochs", 20, "--momentum", 0.9, "--lr"]
+STEPS = 161  # 7 epochs of 23
+BATCH = {2: 32, 3: 21}  # by number of ranks
+LEARN = ["--epochs", 7, "--momentum", 0.9, "--lr"]
 # Of conv 16 x 9, conv 32 x 144, linear 64 x 512 and linear 10 x 64, approximated by rank 2 where that halves them at least;
 # and all biases.
 POWERSGD_2 = 4 * (2 * (16 + 9 + 32 + 144 + 64 + 512 + 10 + 64) + 16 + 32 + 64 + 10)
@@ -42,15 +39,15 @@ MODES = {
     "ddp": Mode([], 0.05, [4 * PARAMETERS] * STEPS),
     "fp16": Mode(["--sync", "fp16"], 0.05, [2 * PARAMETERS] * STEPS),
     "bf16": Mode(["--sync", "bf16"], 0.05, [2 * PARAMETERS] * STEPS),
-    "powersgd": Mode(["--sync", "powersgd", "--powersgd-rank", 2], 0.05,
+    "powersgd": Mode(["--sync", "powersgd", "--powersgd-rank", 2], 0.03,
                      [4 * PARAMETERS] * 2 + [POWERSGD_2] * (STEPS - 2)),
-    "local-sgd": Mode.every(50, ["--sync", "local-sgd", "--sync-warmup", 12], 0.05, 4 * PARAMETERS, warmup=12),
-    "diloco-fp32": Mode.every(20, ["--sync", "diloco", "--sync-precision", "fp32"], 0.003, 4 * PARAMETERS),
-    "diloco-fp16": Mode.every(20, ["--sync", "diloco"], 0.003, 2 * PARAMETERS),
-    "diloco-fp16-overlap": Mode.every(20, ["--sync", "diloco", "--sync-overlap", 8, "--outer-momentum", 0.8], 0.003,
+    "local-sgd": Mode.every(25, ["--sync", "local-sgd", "--sync-warmup", 12], 0.05, 4 * PARAMETERS, warmup=12),
+    "diloco-fp32": Mode.every(10, ["--sync", "diloco", "--sync-precision", "fp32"], 0.003, 4 * PARAMETERS),
+    "diloco-fp16": Mode.every(10, ["--sync", "diloco"], 0.003, 2 * PARAMETERS),
+    "diloco-fp16-overlap": Mode.every(10, ["--sync", "diloco", "--sync-overlap", 4, "--outer-momentum", 0.8], 0.003,
                                       2 * PARAMETERS),
     # 10 blocks of 4,096 numbers, each with its scale.
-    "diloco-int8": Mode.every(50, ["--sync", "diloco", "--sync-precision", "int8"], 0.003, PARAMETERS + 4 * 10),
+    "diloco-int8": Mode.every(25, ["--sync", "diloco", "--sync-precision", "int8"], 0.003, PARAMETERS + 4 * 10),
 }
 
 
@@ -63,10 +60,8 @@ WITH_TWO_RANKS = [name for name in MODES if name != "bf16" or GLOO_SUMS_BF16]
 def test_learns_with_the_payload_that_it_promises_and_ranks_end_alike(
         processes: Processes, digits: Path, tmp_path: Path, name: str, count: int) -> None:
     mode = MODES[name]
-    # Of three ranks each has a smaller shard: 8 steps an epoch.
-    epochs = [] if count == 2 else ["--epochs", 30]
-    ends = succeed_all(processes.start_ranks(count, "--data", digits, *LEARN, mode.lr, *mode.flags, *epochs,
-                                             environment={"METRICS_DIR": str(tmp_path)}))
+    ends = succeed_all(processes.start_ranks(count, "--data", digits, *LEARN, mode.lr, *mode.flags, "--batch-size",
+                                             BATCH[count], environment={"METRICS_DIR": str(tmp_path)}))
     results = [end.result for end in ends]
     assert len({result["parametersSha256"] for result in results}) == 1
     assert {result["steps"] for result in results} == {STEPS}
@@ -129,34 +124,8 @@ if not GLOO_SUMS_BF16:
             assert (tmp_path / f"rank-{rank}.jsonl").read_text() == ""
 
 
-def joined(rank: int, count: int, port: int) -> Group:
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=count)
-    return Group(torch.device("cpu"), "gloo", dist.group.WORLD)
-
-
-def leave() -> None:
-    dist.barrier()  # rank 0 holds the rendezvous
-    os._exit(0)  # as the scripts end: to end gloo's threads may hang in PyTorch 2.4
-
-
-def walk_on(rank: int, count: int, port: int, folder: str) -> None:
-    """Every step of rank r goes r + 1 forward; saves where each has led."""
-    group = joined(rank, count, port)
-    model = torch.nn.Linear(1, 1, bias=False)
-    torch.nn.init.zeros_(model.weight)
-    model.weight.grad = torch.full_like(model.weight, -1 - rank)
-    args = SyncArguments(sync_every=5, sync_overlap=2, sync_precision="fp32", outer_lr=0.5, outer_momentum=0.0)
-    diloco = DiLoCo(model, torch.optim.SGD(model.parameters(), lr=1), group, StepClock(model, group.device), args)
-    places = []
-    for step in range(1, 14):
-        diloco.end_step(step, is_last=step == 13)
-        places.append(model.weight.item())
-    torch.save(torch.tensor(places), f"{folder}/{rank}.pt")
-    leave()
-
-
 def test_ranks_train_on_while_their_mean_is_under_way_and_keep_what_they_learn(tmp_path: Path) -> None:
-    spawn(walk_on, (2, free_port(), str(tmp_path)), nprocs=2)
+    fork_all(walk_on, 2, free_port(), str(tmp_path))
     # Of the mean way of 7.5 after steps 5 and 10 half is gone, two steps later; the end is the mean of 10.5 and 13.5.
     assert [torch.load(tmp_path / f"{rank}.pt", weights_only=True).tolist() for rank in (0, 1)] == [
         [1, 2, 3, 4, 5, 6, 5.75, 6.75, 7.75, 8.75, 9.75, 9.5, 12],
@@ -164,43 +133,9 @@ def test_ranks_train_on_while_their_mean_is_under_way_and_keep_what_they_learn(t
     ]
 
 
-def train_ahead(rank: int, count: int, port: int, mode: str, is_ahead: Event) -> None:
-    """Rank 1 begins its second round once rank 0 has all but ended it."""
-    group = joined(rank, count, port)
-    model = torch.nn.Linear(1, 1)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    args = LinkArguments(sync=mode, sync_every=4, sync_warmup=0, sync_overlap=0, sync_precision="fp32", outer_lr=0.5,
-                         outer_momentum=0.0, bucket_mib=None)
-    sync = make_sync(args, model, optimizer, group, StepClock(model, group.device))
-    for step in range(1, 9):
-        if (rank, step) == (1, 5):
-            assert is_ahead.wait(60), "rank 0 waits for rank 1 in a step without averaging"
-        sync.module(torch.ones(1, 1)).sum().backward()
-        sync.end_step(step, is_last=step == 8)
-        if (rank, step) == (0, 7):
-            is_ahead.set()
-    leave()
-
-
 @pytest.mark.parametrize("mode", ["local-sgd", "diloco"])
 def test_a_step_without_averaging_waits_for_no_other_rank(mode: str) -> None:
-    spawn(train_ahead, (2, free_port(), mode, get_context("spawn").Event()), nprocs=2)
-
-
-def average_on(rank: int, count: int, port: int, seed: int, precision: str, folder: str) -> None:
-    """Averages vectors of this rank's own again and again, and saves what came out."""
-    group = joined(rank, count, port)
-    clock = StepClock(torch.nn.Linear(1, 1), group.device)
-    numbers = torch.Generator().manual_seed(seed + rank)
-    # More than two blocks, of sizes that differ much; one block is zero everywhere.
-    size = 2 * Averager.BLOCK + 5
-    vectors = [torch.randn(size, generator=numbers) * torch.logspace(-4, 1, size) for _ in range(20)]
-    for vector in vectors:
-        vector[Averager.BLOCK:2 * Averager.BLOCK] = 0
-    averager = Averager(precision, vectors[0], group, clock)
-    means = [averager.average(vector)() for vector in vectors]
-    torch.save({"vectors": vectors, "means": means}, f"{folder}/{rank}.pt")
-    leave()
+    fork_all(train_ahead, 2, free_port(), mode, get_context("forkserver").Event())
 
 
 @pytest.mark.parametrize(["precision", "count", "tolerance"], [
@@ -210,7 +145,7 @@ def test_averages_are_the_same_bits_on_all_ranks_and_what_rounding_takes_comes_l
         tmp_path: Path, precision: str, count: int, tolerance: float) -> None:
     seed = torch.seed() % (1 << 31)
     print(f"random seed: {seed}")
-    spawn(average_on, (count, free_port(), seed, precision, str(tmp_path)), nprocs=count)
+    fork_all(average_on, count, free_port(), seed, precision, str(tmp_path))
     saved = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(count)]
     for other in saved[1:]:
         assert all(torch.equal(one, two) for one, two in zip(saved[0]["means"], other["means"]))
