@@ -1,7 +1,7 @@
 /** Zones that join what exists: only what is missing is made, and destroy leaves the rest as it was. */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { Stack, up } from "../harness/stack.ts";
 import { firstId, makeNetwork } from "../local-cloud/support.ts";
-import { Stack, up } from "./stack.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 

@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { descendantsOf, Stack, up } from "./stack.ts";
+import { descendantsOf, Stack, up } from "../harness/stack.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
 

@@ -1,6 +1,6 @@
 /** Two VPCs of one zone and one of another: who lets whom in, by which address, and what a change of that does. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { Stack, up } from "./stack.ts";
+import { Stack, up } from "../harness/stack.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 

@@ -1,9 +1,9 @@
-/** The provider's real executable, started as the engine does and called by gRPC. */
+/** The provider, called by gRPC: its real executable, started as the engine does, or its service in this process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { credentials, type ServiceError } from "@grpc/grpc-js";
+import { credentials, Server, ServerCredentials, type ServiceError } from "@grpc/grpc-js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import rpc from "@pulumi/pulumi/proto/provider_pb.js";
 import statusMessages from "@pulumi/pulumi/proto/status_pb.js";
@@ -17,7 +17,7 @@ import {
   signatureKey,
   toStruct,
 } from "../../provider/rpc/values.ts";
-import { root } from "./cloud.ts";
+import { root } from "../harness/cloud.ts";
 
 /** What state holds of a resource. */
 export interface Resource {
@@ -59,18 +59,19 @@ type Done<Response> = (error: ServiceError | null, response: Response) => void;
 type Call<Response> = (done: Done<Response>) => unknown;
 
 export class Plugin {
-  readonly #process: ChildProcess;
+  readonly #served: ChildProcess | Server;
   readonly #client: providerService.ResourceProviderClient;
   /** What it wrote to standard error. */
   stderr = "";
 
-  private constructor(child: ChildProcess, port: string) {
-    this.#process = child;
+  private constructor(served: ChildProcess | Server, port: string | number) {
+    this.#served = served;
     this.#client = new providerService.ResourceProviderClient(
       `127.0.0.1:${port}`,
       credentials.createInsecure(),
     );
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    if (served instanceof Server) return;
+    served.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.stderr += text;
     });
   }
@@ -100,15 +101,43 @@ export class Plugin {
     return plugin;
   }
 
+  /**
+   * The service without a process of its own, for what is the same in both: it starts in milliseconds, and a test can
+   * shorten its pauses. What it has begun ends when it is stopped, so it cannot stand for a process that is killed.
+   */
+  static async here(configFile?: string, { engine }: { engine?: string } = {}): Promise<Plugin> {
+    const [{ ProviderService }, { definitions, functions }] = await Promise.all([
+      import("../../provider/service.ts"),
+      import("../../provider/definitions.ts"),
+    ]);
+    const server = new Server();
+    const service = new ProviderService(definitions, functions, engine);
+    server.addService(providerService.ResourceProviderService, service.handlers());
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      );
+    });
+    const plugin = new Plugin(server, port);
+    if (configFile !== undefined) await plugin.configure({ configFile });
+    return plugin;
+  }
+
   get pid(): number {
-    return this.#process.pid ?? 0;
+    return this.#served instanceof Server ? process.pid : (this.#served.pid ?? 0);
   }
 
   async stop(signal: "SIGKILL" | "SIGINT" = "SIGKILL"): Promise<void> {
+    if (this.#served instanceof Server) {
+      await this.cancel().catch(() => {});
+      this.#client.close();
+      this.#served.forceShutdown();
+      return;
+    }
     this.#client.close();
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const ended = once(this.#process, "exit");
-    this.#process.kill(signal);
+    if (this.#served.exitCode !== null || this.#served.signalCode !== null) return;
+    const ended = once(this.#served, "exit");
+    this.#served.kill(signal);
     await ended;
   }
 

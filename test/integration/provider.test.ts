@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Properties } from "../../provider/rpc/values.ts";
+import { Cloud } from "../harness/cloud.ts";
 import { publicKey } from "../local-cloud/support.ts";
-import { Cloud } from "./cloud.ts";
 import { HalfMade, Plugin, type Resource, urnOf } from "./plugin.ts";
 
 let cloud: Cloud;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { definitions, functions } from "../../provider/definitions.ts";
 import { packageSchema } from "../../provider/schema.ts";
-import { Stack } from "./stack.ts";
+import { Stack } from "../harness/stack.ts";
 
 let stack: Stack;
 beforeAll(async () => {

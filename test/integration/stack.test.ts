@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { Stack, type Stored, up } from "./stack.ts";
+import { Stack, type Stored, up } from "../harness/stack.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 

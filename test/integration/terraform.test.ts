@@ -4,10 +4,10 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
+import { root } from "../harness/cloud.ts";
+import { Stack, up } from "../harness/stack.ts";
 import { makeNetwork } from "../local-cloud/support.ts";
 import { stateWith } from "../unit/infra/terraform-plugin.ts";
-import { root } from "./cloud.ts";
-import { Stack, up } from "./stack.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 

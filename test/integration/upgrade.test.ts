@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { parse, stringify } from "yaml";
-import { Stack } from "./stack.ts";
+import { Stack } from "../harness/stack.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 

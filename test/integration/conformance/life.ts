@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
+import { type Call, callsOf, changesAmong } from "../../harness/cloud.ts";
 import { firstId, startTestCloud, type TestCloud } from "../../local-cloud/support.ts";
-import { type Call, callsOf, changesAmong } from "../cloud.ts";
 import { Plugin, type Resource, urnOf } from "../plugin.ts";
 import { type Change, type Entry, type IdOf, type Told, zone } from "./entry.ts";
 

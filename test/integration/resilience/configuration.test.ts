@@ -5,14 +5,14 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
+import { Account, changesOf, failureOf } from "../../harness/account.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
-import { Account, changesOf, failureOf } from "./account.ts";
 
 let account: Account;
 let plugin: Plugin;
 beforeAll(async () => {
   account = await Account.start();
-  plugin = await account.plugin();
+  plugin = await account.process();
 });
 afterEach(async () => {
   expect(changesOf(account.calls().filter(({ ret_code }) => ret_code === 0))).toEqual([]);
@@ -92,7 +92,7 @@ globalThis.Date = class extends Real {
 };
 `,
     );
-    const off = await account.plugin(account.configFile, { NODE_OPTIONS: `--import ${clock}` });
+    const off = await account.process(account.configFile, { NODE_OPTIONS: `--import ${clock}` });
     const message = await told({ configFile: account.configFile }, off);
     expect(message).toMatch(
       new RegExp(

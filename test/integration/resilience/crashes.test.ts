@@ -1,9 +1,9 @@
 /** A provider that dies between a change and what applies it: the next run applies. */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
+import { Account, changesOf, failureOf, halfMadeOf, own } from "../../harness/account.ts";
 import { firstId } from "../../local-cloud/support.ts";
 import { type Plugin, type Resource, urnOf } from "../plugin.ts";
-import { Account, changesOf, failureOf, halfMadeOf, own } from "./account.ts";
 import { kindOf } from "./kinds.ts";
 import { Grounds } from "./surroundings.ts";
 
@@ -13,6 +13,8 @@ const types = [
   ...["SecurityGroup", "SecurityGroupRule"],
 ] as const;
 const applies = ["UpdateRouters", "ApplySecurityGroup"] as const;
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 
 let account: Account;
 let grounds: Grounds;
@@ -86,15 +88,15 @@ const creating = types.reduce(
 );
 
 describe.each([
-  ["kill -9", (plugin: Plugin) => plugin.stop("SIGKILL")],
-  ["Ctrl-C", (plugin: Plugin) => plugin.cancel()],
-] as const)("%s", (how, end) => {
+  ["kill -9", () => account.process(), (plugin: Plugin) => plugin.stop("SIGKILL")],
+  ["Ctrl-C", () => account.plugin(), (plugin: Plugin) => plugin.cancel()],
+] as const)("%s", (how, start, end) => {
   let wanted: Wanted[];
   let made: Resource[];
 
   test("between what is made and its applying: the next run applies it and makes nothing twice", async () => {
     wanted = await wantAll();
-    const first = await account.plugin();
+    const first = await start();
     const errors = await untilOnlyApplying(
       first,
       creating,
@@ -121,7 +123,7 @@ describe.each([
 
   test("between what is deleted and its applying: the next run applies that", async () => {
     const ending = made.filter((_, index) => wanted[index]?.type !== "SecurityGroup");
-    const first = await account.plugin();
+    const first = await start();
     await untilOnlyApplying(
       first,
       ending.length,
@@ -142,7 +144,8 @@ describe.each([
 });
 
 test("twenty statics of a router that are made, and deleted, at the same time take two UpdateRouters at most", async () => {
-  const plugin = await account.plugin();
+  // Its pauses are what gathers the statics.
+  const plugin = await account.process();
   const vpcId = firstId(
     (await account.client.done("CreateRouters", { vpc_network: "192.168.0.0/16" })).routers,
   );

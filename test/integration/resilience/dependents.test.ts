@@ -1,10 +1,16 @@
 /** What is in use is not deleted: it is waited for, then told by id, and goes once it is free. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
+import { Account, changesOf, failureOf, own } from "../../harness/account.ts";
+import type { Call } from "../../harness/cloud.ts";
 import { firstId, publicKey, type TestClient } from "../../local-cloud/support.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
-import { Account, changesOf, failureOf, own } from "./account.ts";
 import { Grounds } from "./surroundings.ts";
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
+
+// All wait for their timeouts at the same time.
+vi.setConfig({ maxConcurrency: 7 });
 
 let account: Account;
 let grounds: Grounds;
@@ -154,7 +160,7 @@ test.concurrent.each(cases.map((each) => [each.name, each] as const))(
     const made = await plugin.create(urn, { ...own, ...(await inputs(client)) });
     const { by, free } = await use(client, made.id);
 
-    const { message } = await failureOf(plugin.delete(made, { timeout: 1 }));
+    const { message } = await failureOf(plugin.delete(made, { timeout: 3 }));
     const [action, code] = refused.split(" ");
     expect(message).toMatch(
       new RegExp(
@@ -164,16 +170,23 @@ test.concurrent.each(cases.map((each) => [each.name, each] as const))(
     expect(message).toMatch(new RegExp(` Still used by ${by}: delete or detach these first\\.$`));
     const waits = `waiting to delete ${what} ${made.id} `;
     const told = () => engine.toldOf(urn).filter((each) => each.startsWith(waits)).length;
-    expect(told()).toBeGreaterThan(0);
+    await vi.waitFor(() => expect(told()).toBeGreaterThan(0), { timeout: 20_000 });
     expect(await plugin.read(made)).toBeDefined();
 
     const before = told();
     const deleted = plugin.delete(made);
     await vi.waitFor(() => expect(told()).toBeGreaterThan(before), { timeout: 20_000 });
+    const freeing = account.calls().length;
     await free();
+    const freed = account.calls().length;
     await deleted;
     expect(await plugin.read(made)).toBeUndefined();
-    const calls = account.calls().filter(({ parameters }) => Object.values(parameters).includes(made.id));
+    // While it is taken from what uses it, it is at work.
+    const isBusy = ({ ret_code }: Call, index: number) =>
+      index >= freeing && index < freed && ret_code === 1400;
+    const calls = account
+      .calls()
+      .filter((call, index) => Object.values(call.parameters).includes(made.id) && !isBusy(call, index));
     const ends = changesOf(calls).filter((each) => each.startsWith(String(action)));
     expect([...new Set(ends)]).toEqual(words === undefined ? [refused, action] : [action]);
     expect(ends.filter((each) => each === action)).toHaveLength(1);

@@ -1,9 +1,11 @@
 /** A job that fails: what is gone leaves nothing in state, what remains is kept half made and finished by the next run. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { Account, changesOf, failureOf, halfMadeOf } from "../../harness/account.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
-import { Account, changesOf, failureOf, halfMadeOf } from "./account.ts";
 import { kindOf, kinds } from "./kinds.ts";
 import { Grounds } from "./surroundings.ts";
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 
 let account: Account;
 let grounds: Grounds;

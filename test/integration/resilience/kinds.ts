@@ -1,7 +1,7 @@
 /** Every resource that works on the cloud: how it is made and changed, and by which calls. */
 import type { Properties } from "../../../provider/rpc/values.ts";
+import { own, zone } from "../../harness/account.ts";
 import { publicKey } from "../../local-cloud/support.ts";
-import { own, zone } from "./account.ts";
 
 /** Ids of what exists beside the resource. */
 export interface Surroundings {

@@ -1,21 +1,19 @@
 /** What an interrupted run left is finished as the program wants it by now, also after a refresh. */
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { Account, changesOf, failureOf, halfMadeOf, own } from "../../harness/account.ts";
 import { firstId, makeKeyPair } from "../../local-cloud/support.ts";
 import { type Plugin, type Resource, urnOf } from "../plugin.ts";
-import { Account, changesOf, failureOf, halfMadeOf, own } from "./account.ts";
+import { Gateway } from "./gateway.ts";
 import { Grounds } from "./surroundings.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
-
-/** Long enough to be interrupted. */
-const jobs = { RunInstances: 2, ResizeInstances: 2, CreateVolumes: 2 };
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 
 let account: Account;
 let grounds: Grounds;
 beforeAll(async () => {
   account = await Account.start();
   grounds = await Grounds.make(account.client);
-  await account.restart({ jobs });
 });
 afterAll(async () => await account?.stop());
 
@@ -42,10 +40,11 @@ const nodeInputs = () => ({
   keypairId: grounds.shared.keyPair,
 });
 
-/** Starts a create and ends it in its middle. */
-async function interrupted(plugin: Plugin, urn: string, inputs: object, action: string): Promise<Resource> {
+/** Ends work by Ctrl-C while the job of an action goes on, which it does until `account.letGo`. */
+async function interrupted(plugin: Plugin, action: string, work: () => Promise<Resource>): Promise<Resource> {
+  await account.hold(action);
   const before = actionsOf().length;
-  const failed = failureOf(plugin.create(urn, { ...inputs }));
+  const failed = failureOf(work());
   await untilAtWork(action, before);
   await plugin.cancel();
   return halfMadeOf(await failed);
@@ -61,10 +60,11 @@ const instanceOf = async (id: string) =>
 
 test("an instance that was being made is finished with the size, key and name that are wanted now", async () => {
   const urn = urnOf("cloud:Instance", "changed");
-  const left = await interrupted(await account.plugin(), urn, nodeInputs(), "RunInstances");
+  const first = await account.plugin();
+  const left = await interrupted(first, "RunInstances", () => first.create(urn, nodeInputs()));
   const next = await account.plugin();
   const wanted = { ...nodeInputs(), name: "as wanted", memoryGiB: 4, keypairId: grounds.shared.otherKeyPair };
-  const finished = await next.update(left, wanted);
+  const finished = await account.letGo(() => next.update(left, wanted));
   expect(await instanceOf(left.id)).toMatchObject({
     status: "running",
     memory_current: 4096,
@@ -79,13 +79,14 @@ test("an instance that was being made is finished with the size, key and name th
 test("a refresh does not forget that it is half-made: the next run finishes it", async () => {
   const urn = urnOf("cloud:Volume", "refreshed");
   const inputs = { ...own, sizeGiB: 10 };
-  const left = await interrupted(await account.plugin(), urn, inputs, "CreateVolumes");
+  const first = await account.plugin();
+  const left = await interrupted(first, "CreateVolumes", () => first.create(urn, inputs));
   const next = await account.plugin();
   const error = await failureOf(next.read(left));
   expect(error.message).toBe("it was not finished; the next `up` finishes it");
   const refreshed = halfMadeOf(error);
   expect(refreshed.id).toBe(left.id);
-  const finished = await next.update(refreshed, { ...inputs, sizeGiB: 20 });
+  const finished = await account.letGo(() => next.update(refreshed, { ...inputs, sizeGiB: 20 }));
   expect(await next.read(finished)).toEqual(finished);
   expect(finished.inputs.sizeGiB).toBe(20);
   await next.delete(finished);
@@ -93,7 +94,8 @@ test("a refresh does not forget that it is half-made: the next run finishes it",
 
 test("an orphan that differs in what cannot be changed is told, with what to do, and stays as it is", async () => {
   const urn = urnOf("cloud:Instance", "orphan");
-  const first = await account.plugin();
+  const first = await account.process();
+  await account.hold("RunInstances");
   const before = actionsOf().length;
   const lost = failureOf(first.create(urn, nodeInputs()));
   await untilAtWork("RunInstances", before);
@@ -102,7 +104,9 @@ test("an orphan that differs in what cannot be changed is told, with what to do,
 
   const next = await account.plugin();
   const inputs = { ...nodeInputs(), imageId: "img-deeplearning" };
-  const { result: error, calls } = await account.watch(() => failureOf(next.create(urn, inputs)));
+  const { result: error, calls } = await account.watch(() =>
+    account.letGo(() => failureOf(next.create(urn, inputs))),
+  );
   expect(changesOf(calls)).toEqual([]);
   const left = halfMadeOf(error);
   expect(error.message).toBe(
@@ -120,16 +124,12 @@ test.each(["the next run", "a refresh and the next run"])(
     const first = await account.plugin();
     const made = await first.create(urn, nodeInputs());
     const wanted = { ...nodeInputs(), memoryGiB: 4 };
-    const before = actionsOf().length;
-    const failed = failureOf(first.update(made, wanted));
-    await untilAtWork("ResizeInstances", before);
-    await first.cancel();
-    let left = halfMadeOf(await failed);
+    let left = await interrupted(first, "ResizeInstances", () => first.update(made, wanted));
     expect((await instanceOf(made.id)).status).toBe("stopped");
 
     const next = await account.plugin();
     if (by.startsWith("a refresh")) left = halfMadeOf(await failureOf(next.read(left)));
-    const finished = await next.update(left, wanted);
+    const finished = await account.letGo(() => next.update(left, wanted));
     expect(await instanceOf(made.id)).toMatchObject({ status: "running", memory_current: 4096 });
     expect(await next.diff(finished, wanted)).toEqual({});
     await next.delete(finished);
@@ -141,7 +141,7 @@ test("a static whose change was not applied is no more in effect than before: a 
     (await account.client.done("CreateRouters", { vpc_network: "192.168.0.0/16" })).routers,
   );
   const inputs = { ...own, vpcId: router, sourcePort: 2201, targetAddress: "192.168.1.2", targetPort: 22 };
-  const first = await account.plugin();
+  const first = await account.process();
   const urn = urnOf("cloud:PortForward", "unapplied");
   const made = await first.create(urn, inputs);
   await account.cloud.fault({ action: "UpdateRouters", kind: "refuse", code: 5100, times: 1000 });
@@ -195,21 +195,25 @@ test("a vxnet that left its router by hand, and an instance that left its vxnet,
 
 test("Ctrl-C while a create waits for its answer keeps the id that the answer brings: nothing is orphaned", async () => {
   const urn = urnOf("cloud:Eip", "answered-late");
-  const plugin = await account.plugin();
-  await account.cloud.fault({ action: "AllocateEips", kind: "delay", seconds: 0.4 });
-  const before = actionsOf().length;
-  const failed = failureOf(plugin.create(urn, { ...own, bandwidth: 1 }));
-  await vi.waitFor(() => expect(actionsOf().slice(before)).toContain("AllocateEips"), {
-    timeout: 20_000,
-    interval: 20,
-  });
-  await plugin.cancel();
-  const left = halfMadeOf(await failed);
-  expect(await account.client.one("DescribeEips", "eip_set", { "eips.1": left.id })).toMatchObject({
-    status: "available",
-  });
-  const next = await account.plugin();
-  await next.delete(left);
-  const remains = (await account.client.ok("DescribeEips", { "eips.1": left.id })).eip_set;
-  expect(remains).toMatchObject([{ status: "released" }]);
+  const gateway = await Gateway.start(account.client.keys.port);
+  try {
+    const config = account.write("gateway.yaml", gateway.through(readFileSync(account.configFile, "utf8")));
+    // It waits for the answer as long as it says.
+    const plugin = await account.process(config);
+    const { arrived, release } = gateway.holdNext("AllocateEips");
+    const failed = failureOf(plugin.create(urn, { ...own, bandwidth: 1 }));
+    await arrived;
+    await plugin.cancel();
+    release();
+    const left = halfMadeOf(await failed);
+    expect(await account.client.one("DescribeEips", "eip_set", { "eips.1": left.id })).toMatchObject({
+      status: "available",
+    });
+    const next = await account.plugin();
+    await next.delete(left);
+    const remains = (await account.client.ok("DescribeEips", { "eips.1": left.id })).eip_set;
+    expect(remains).toMatchObject([{ status: "released" }]);
+  } finally {
+    await gateway.stop();
+  }
 });

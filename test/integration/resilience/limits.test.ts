@@ -1,9 +1,11 @@
 /** What one resource may hold at most: told with its numbers, at once, and nothing is changed. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
+import { Account, changesOf, failureOf, own, zone } from "../../harness/account.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
-import { Account, changesOf, failureOf, own, zone } from "./account.ts";
 import { Grounds } from "./surroundings.ts";
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 
 let account: Account;
 let grounds: Grounds;

@@ -1,9 +1,11 @@
 /** A call is done and its answer is lost: the resource is found, or the call is made again; nothing is there twice. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { Account, changesOf } from "../../harness/account.ts";
 import { type Plugin, type Resource, urnOf } from "../plugin.ts";
-import { Account, changesOf } from "./account.ts";
 import { type Kind, kinds, type Surroundings } from "./kinds.ts";
 import { countOf, Grounds } from "./surroundings.ts";
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 
 let account: Account;
 let grounds: Grounds;

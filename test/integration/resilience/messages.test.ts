@@ -1,8 +1,8 @@
 /** What reaches the user: progress that passes, warnings that stay, and never a secret. */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
+import { Account, failureOf, own } from "../../harness/account.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
-import { Account, failureOf, own } from "./account.ts";
 import { Grounds } from "./surroundings.ts";
 
 let account: Account;
@@ -12,7 +12,7 @@ beforeAll(async () => {
   account = await Account.start();
   grounds = await Grounds.make(account.client);
   await account.restart({ jobs: { ChangeEipsBandwidth: 2, ReleaseEips: 2 } });
-  plugin = await account.plugin();
+  plugin = await account.process();
 });
 afterAll(async () => await account?.stop());
 

@@ -1,10 +1,12 @@
 /** What a zone does not give: an exhausted quota is told by name and number, missing capacity by zone and shape. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
+import { Account, changesOf, failureOf } from "../../harness/account.ts";
 import { publicKey, type TestClient } from "../../local-cloud/support.ts";
 import { type Plugin, type Resource, urnOf } from "../plugin.ts";
-import { Account, changesOf, failureOf } from "./account.ts";
 import { Grounds } from "./surroundings.ts";
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 
 let account: Account;
 let plugin: Plugin;

@@ -1,10 +1,9 @@
-/** Resources whose creation waits for a job, made at the same time against a cloud whose jobs take long. */
+/** Resources whose creation waits for a job, made at the same time against a cloud whose jobs do not end. */
 import { expect, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
-
-import type { Call } from "../cloud.ts";
+import { Account } from "../../harness/account.ts";
+import type { Call } from "../../harness/cloud.ts";
 import { type Plugin, type Resource, urnOf } from "../plugin.ts";
-import { Account } from "./account.ts";
 import { type Kind, kinds } from "./kinds.ts";
 import { Grounds } from "./surroundings.ts";
 
@@ -17,28 +16,26 @@ export interface Wanted {
   readonly inputs: Properties;
 }
 
-/** An account in which one of each kind can be made at the same time, none waiting for another, in each round. */
-export async function prepare(rounds: number): Promise<{ account: Account; rounds: Wanted[][] }> {
+/** An account and its provider, in which one of each kind can be made at the same time, none waiting for another. */
+export async function prepare(): Promise<{ account: Account; plugin: Plugin; wanted: Wanted[] }> {
   const account = await Account.start();
   const grounds = await Grounds.make(account.client);
-  const wanted: Wanted[][] = [];
-  for (let round = 0; round < rounds; round += 1) {
-    // A router that is at work takes no vxnet.
-    const routers = await account.client.done("CreateRouters", { count: "2", vpc_network: "192.168.0.0/16" });
-    const [forVxnet = "", forStatics = ""] = routers.routers as string[];
-    const group = String((await account.client.ok("CreateSecurityGroup")).security_group_id);
-    wanted.push(
-      await Promise.all(
-        slowKinds.map(async (kind) => {
-          const around = { ...(await grounds.around(kind)), group };
-          const router = kind.type === "Vxnet" ? forVxnet : forStatics;
-          const inputs = kind.inputs({ ...around, router });
-          return { kind, urn: urnOf(`cloud:${kind.type}`, `slow-${round}-${around.number}`), inputs };
-        }),
-      ),
-    );
-  }
-  return { account, rounds: wanted };
+  // A router that is at work takes no vxnet.
+  const routers = await account.client.done("CreateRouters", { count: "2", vpc_network: "192.168.0.0/16" });
+  const [forVxnet = "", forStatics = ""] = routers.routers as string[];
+  const group = String((await account.client.ok("CreateSecurityGroup")).security_group_id);
+  const wanted = await Promise.all(
+    slowKinds.map(async (kind) => {
+      const around = { ...(await grounds.around(kind)), group };
+      const router = kind.type === "Vxnet" ? forVxnet : forStatics;
+      const inputs = kind.inputs({ ...around, router });
+      return { kind, urn: urnOf(`cloud:${kind.type}`, `slow-${around.number}`), inputs };
+    }),
+  );
+  const plugin = await account.plugin();
+  // Its first call finds out the zones.
+  await plugin.invoke("qingcloud:cloud:getZones", {});
+  return { account, plugin, wanted };
 }
 
 /** Waits until the provider waits for every job that is under way, and there are so many. */

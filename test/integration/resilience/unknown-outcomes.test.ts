@@ -1,11 +1,13 @@
 /** The cloud makes a resource and answers an error, or does not make it and answers nothing. */
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { Account, changesOf, failureOf, own } from "../../harness/account.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
-import { Account, changesOf, failureOf, own } from "./account.ts";
 import { Gateway } from "./gateway.ts";
 import { kinds } from "./kinds.ts";
 import { countOf, Grounds } from "./surroundings.ts";
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 
 let account: Account;
 let gateway: Gateway;

@@ -1,11 +1,12 @@
 /** An account in a local cloud without a data plane, and the plugins that work on it. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startTestCloud, type TestCloud } from "../../local-cloud/support.ts";
-import type { Call } from "../cloud.ts";
-import { Engine } from "../engine.ts";
-import { HalfMade, Plugin, type Resource } from "../plugin.ts";
+import { expect, vi } from "vitest";
+import { Engine } from "../integration/engine.ts";
+import { HalfMade, Plugin, type Resource } from "../integration/plugin.ts";
+import { startTestCloud, type TestCloud } from "../local-cloud/support.ts";
+import { type Call, callsOf } from "./cloud.ts";
 
 export const zone = "gpu1a";
 export const own = { zone, mark: "0badcafe" };
@@ -60,6 +61,27 @@ export class Account {
     await this.cloud.clearFaults();
   }
 
+  /** Lets no job of an action end, or of `*`, until `letGo` or `clearFaults`. */
+  async hold(action: string): Promise<void> {
+    await this.cloud.fault({ action, kind: "hang-job", times: 1000 });
+  }
+
+  /** Does `work`, and once it has looked at what is there lets all held jobs end: it finds them at work. */
+  async letGo<Result>(work: () => Promise<Result>): Promise<Result> {
+    const before = this.calls().length;
+    const result = work();
+    result.catch(() => {});
+    await vi.waitFor(
+      () => {
+        const looks = this.calls().slice(before);
+        expect(looks.map(({ action }) => action)).toContainEqual(expect.stringMatching(/^Describe(?!Zones)/));
+      },
+      { timeout: 20_000, interval: 10 },
+    );
+    await this.clearFaults();
+    return await result;
+  }
+
   /** A file that goes with the account. */
   write(name: string, text: string): string {
     const path = join(this.#directory, name);
@@ -67,20 +89,26 @@ export class Account {
     return path;
   }
 
-  /** As another run has it: nothing is remembered but what the test hands over. */
-  async plugin(
+  /** A provider as another run has it, in this process: nothing is remembered but what the test hands over. */
+  async plugin(configFile: string | undefined = this.configFile): Promise<Plugin> {
+    return this.#kept(await Plugin.here(configFile, { engine: this.engine.address }));
+  }
+
+  /** The same as a process, which can be killed, says something on standard error, and pauses as long as it says. */
+  async process(
     configFile: string | undefined = this.configFile,
     env: Readonly<Record<string, string>> = {},
   ): Promise<Plugin> {
-    const plugin = await Plugin.start(configFile, { engine: this.engine.address, env });
+    return this.#kept(await Plugin.start(configFile, { engine: this.engine.address, env }));
+  }
+
+  #kept(plugin: Plugin): Plugin {
     this.#plugins.push(plugin);
     return plugin;
   }
 
   calls(): Call[] {
-    // The last line may still be written.
-    const lines = readFileSync(join(this.cloud.home, "calls.jsonl"), "utf8").split("\n").slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as Call);
+    return callsOf(this.cloud.home);
   }
 
   /** The calls that `work` made. */

@@ -1,0 +1,169 @@
+/** A local cloud without a data plane, in a process of its own, and the log of the calls that it got. */
+import { execFile } from "node:child_process";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { TestClient } from "../local-cloud/support.ts";
+
+export const root = join(import.meta.dirname, "..", "..");
+const main = join(root, "local-cloud", "main.ts");
+
+/** One line of calls.jsonl. */
+export interface Call {
+  readonly zone: string;
+  readonly action: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly ret_code: number;
+}
+
+/** A call that changes something, as tests write it down. */
+export type Change = readonly [action: string, parameters: object];
+
+/** How far each log was read, and its calls up to there: tests ask often. */
+const logs = new Map<string, { read: number; readonly calls: Call[] }>();
+
+/** The API calls that a cloud has answered so far. */
+export function callsOf(home: string): Call[] {
+  const path = join(home, "calls.jsonl");
+  if (!existsSync(path)) return [];
+  const log = logs.get(path) ?? { read: 0, calls: [] };
+  logs.set(path, log);
+  const descriptor = openSync(path, "r");
+  try {
+    const added = Buffer.alloc(fstatSync(descriptor).size - log.read);
+    const length = readSync(descriptor, added, 0, added.length, log.read);
+    // The last line may still be written.
+    const end = added.subarray(0, length).lastIndexOf("\n") + 1;
+    const lines = added.toString("utf8", 0, end).split("\n").slice(0, -1);
+    for (const line of lines) log.calls.push(JSON.parse(line) as Call);
+    log.read += end;
+  } finally {
+    closeSync(descriptor);
+  }
+  return [...log.calls];
+}
+
+/** The calls that change something, in their order. */
+export function changesAmong(calls: readonly Call[]): Change[] {
+  return calls
+    .filter(({ action }) => !/^(Describe|Get)/.test(action))
+    .map(({ action, parameters }) => [action, parameters]);
+}
+
+export class Cloud {
+  /** Holds the cloud's home and whatever else the test keeps. */
+  readonly directory: string;
+  readonly home: string;
+
+  /** More of `cloud start`. */
+  readonly options: readonly string[];
+
+  private constructor(directory: string, options: readonly string[]) {
+    this.options = options;
+    this.directory = directory;
+    this.home = join(directory, ".local-cloud");
+  }
+
+  /**
+   * @param jobs `instant`, `realistic`, or a file with the seconds of each action
+   * @param options more of `cloud start`
+   */
+  static async start(jobs = "instant", ...options: readonly string[]): Promise<Cloud> {
+    const cloud = new Cloud(mkdtempSync(join(tmpdir(), "crosszone-integration-")), options);
+    try {
+      await cloud.startAgain(jobs);
+    } catch (error) {
+      await cloud.remove();
+      throw error;
+    }
+    return cloud;
+  }
+
+  get configFile(): string {
+    return join(this.home, "config.yaml");
+  }
+
+  /** Process id of the server. */
+  get pid(): number {
+    return (JSON.parse(readFileSync(join(this.home, "cloud.json"), "utf8")) as { pid: number }).pid;
+  }
+
+  get client(): TestClient {
+    return TestClient.ofHome(this.home);
+  }
+
+  /** Starts it again with other job times; what it holds stays. */
+  async restart(jobs: string): Promise<void> {
+    await this.run("stop");
+    await this.startAgain(jobs);
+  }
+
+  /** Starts it after it has ended. The last of options that are given twice wins. */
+  async startAgain(jobs: string, ...options: readonly string[]): Promise<void> {
+    const usual = ["--data-plane", "none", "--port", "0", "--jobs", jobs];
+    await this.run("start", ...usual, ...this.options, ...options);
+  }
+
+  /** Ends its process without warning (kill -9). */
+  async kill(): Promise<void> {
+    const { pid } = this;
+    process.kill(pid, "SIGKILL");
+    while (existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  calls(): Call[] {
+    return callsOf(this.home);
+  }
+
+  /** The changes that `work` had made: actions with their parameters, without those that were refused. */
+  async changesBy(work: () => Promise<unknown>): Promise<Change[]> {
+    const before = this.calls().length;
+    await work();
+    return changesAmong(
+      this.calls()
+        .slice(before)
+        .filter(({ ret_code }) => ret_code === 0),
+    );
+  }
+
+  /** What `cloud status --json` says. */
+  async status(): Promise<string> {
+    return await this.run("status");
+  }
+
+  /** Stops it; answers what the command says. */
+  async stop(): Promise<unknown> {
+    return JSON.parse(await this.run("stop"));
+  }
+
+  /** Stops it and removes everything; also when it never ran. */
+  async remove(): Promise<void> {
+    await this.run("stop");
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  private async run(command: string, ...options: string[]): Promise<string> {
+    const argv = [
+      "--disable-warning=ExperimentalWarning",
+      main,
+      command,
+      "--home",
+      this.home,
+      "--json",
+      ...options,
+    ];
+    return (await promisify(execFile)(process.execPath, argv)).stdout;
+  }
+}
