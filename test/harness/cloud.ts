@@ -1,4 +1,4 @@
-/** A local cloud without a data plane, in a process of its own, and the log of the calls that it got. */
+/** A local cloud without a data plane, in its own process or in the test's, and the log of the calls that it got. */
 import { execFile } from "node:child_process";
 import {
   closeSync,
@@ -13,7 +13,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { TestClient } from "../local-cloud/support.ts";
+import { runningStatus } from "../../local-cloud/commands.ts";
+import { startTestCloud, TestClient, type TestCloud } from "../local-cloud/support.ts";
 
 export const root = join(import.meta.dirname, "..", "..");
 const main = join(root, "local-cloud", "main.ts");
@@ -68,6 +69,9 @@ export class Cloud {
   /** More of `cloud start`. */
   readonly options: readonly string[];
 
+  /** Where it runs in this process. */
+  #here: TestCloud | undefined;
+
   private constructor(directory: string, options: readonly string[]) {
     this.options = options;
     this.directory = directory;
@@ -87,6 +91,22 @@ export class Cloud {
       throw error;
     }
     return cloud;
+  }
+
+  /** In this process, its jobs ending at once: nothing but the API is the same, and it starts in milliseconds. */
+  static async here(): Promise<Cloud> {
+    const cloud = new Cloud(mkdtempSync(join(tmpdir(), "crosszone-integration-")), []);
+    cloud.#here = await startTestCloud({ home: cloud.home });
+    return cloud;
+  }
+
+  /** Lets no job of an action end until `letGo`; of a cloud in this process. */
+  async hold(action: string): Promise<void> {
+    await this.#here?.fault({ action, kind: "hang-job", times: 1000 });
+  }
+
+  async letGo(): Promise<void> {
+    await this.#here?.clearFaults();
   }
 
   get configFile(): string {
@@ -143,6 +163,16 @@ export class Cloud {
     return await this.run("status");
   }
 
+  /** What its zones hold, by zone, without what there is none of. */
+  async resources(): Promise<Record<string, Record<string, number>>> {
+    const status = await runningStatus(this.home);
+    if (status === undefined) throw new Error(`no cloud runs in ${this.home}`);
+    const some = (counts: object) => Object.entries(counts).filter(([, count]) => count > 0);
+    return Object.fromEntries(
+      status.zones.map(({ id, resources }) => [id, Object.fromEntries(some(resources))]),
+    );
+  }
+
   /** Stops it; answers what the command says. */
   async stop(): Promise<unknown> {
     return JSON.parse(await this.run("stop"));
@@ -150,7 +180,8 @@ export class Cloud {
 
   /** Stops it and removes everything; also when it never ran. */
   async remove(): Promise<void> {
-    await this.run("stop");
+    if (this.#here === undefined) await this.run("stop");
+    else await this.#here.stop();
     rmSync(this.directory, { recursive: true, force: true });
   }
 

@@ -1,8 +1,14 @@
 /** The Pulumi CLI in the project's environment, on a stack and a cloud of the test's own. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseDocument } from "yaml";
+import { localCloudSettings, writeWorkingConfig } from "../../scripts/dev/stack.ts";
+import { findWorkspace } from "../../scripts/dev/workspace.ts";
 import { Cloud, root } from "./cloud.ts";
+import { outputsOf, type Stored, storedIn } from "./state.ts";
+
+export type { Stored } from "./state.ts";
 
 export interface Ended {
   readonly code: number | null;
@@ -14,18 +20,6 @@ export interface Ended {
 export interface Running {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-}
-
-/** A resource of the state. */
-export interface Stored {
-  readonly urn: string;
-  readonly type: string;
-  readonly id?: string;
-  readonly inputs?: Readonly<Record<string, unknown>>;
-  readonly outputs?: Readonly<Record<string, unknown>>;
-  /** URNs. */
-  readonly dependencies?: readonly string[];
-  readonly initErrors?: readonly string[];
 }
 
 export const up = ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never"] as const;
@@ -43,15 +37,46 @@ export class Stack {
    * in to. @param more as of `Cloud.start`
    */
   static async start(...more: Parameters<typeof Cloud.start>): Promise<Stack> {
-    const stack = new Stack(await Cloud.start(...more));
+    return await Stack.#on(await Cloud.start(...more));
+  }
+
+  /** The same, with the cloud in the test's own process. */
+  static async here(): Promise<Stack> {
+    return await Stack.#on(await Cloud.here());
+  }
+
+  static async #on(cloud: Cloud): Promise<Stack> {
+    const stack = new Stack(cloud);
     try {
-      await stack.ok("config", "set", "--path", "crosszone:training.mode", "none");
-      await stack.ok("config", "set", "--path", "crosszone:tunnel.check", "off");
+      await stack.configure({ "training.mode": "none", "tunnel.check": "off" });
       return stack;
     } catch (error) {
       await stack.remove();
       throw error;
     }
+  }
+
+  /**
+   * What `config set --path crosszone:PATH` and `config rm --path` do, for many paths at once.
+   * @param values by path, e.g. `zones[0].nodes`; undefined takes one out
+   */
+  async configure(values: Readonly<Record<string, unknown>>): Promise<void> {
+    const { workspace } = this;
+    const path = writeWorkingConfig(workspace, await localCloudSettings(workspace));
+    const document = parseDocument(readFileSync(path, "utf8"));
+    for (const [name, value] of Object.entries(values)) {
+      const [first = "", ...rest] = name.match(/[^.[\]]+/g) ?? [];
+      const keys = rest.map((each) => (/^\d+$/.test(each) ? Number(each) : each));
+      const at = ["config", `crosszone:${first}`, ...keys];
+      if (value === undefined) document.deleteIn(at);
+      else document.setIn(at, value);
+    }
+    writeFileSync(path, document.toString(), { mode: 0o600 });
+  }
+
+  /** Where the CLI keeps what is this stack's. */
+  get workspace() {
+    return findWorkspace({ CROSSZONE_DIRECTORY: this.cloud.directory });
   }
 
   /** `npm run pulumi -- ARGS`, in a process group of its own. */
@@ -93,17 +118,35 @@ export class Stack {
     return stdout;
   }
 
-  /** The state as it lies on the disk: what is secret is encrypted. */
+  /** What `stack export` prints: what is secret is encrypted. */
   async export(): Promise<string> {
     return await this.ok("stack", "export");
   }
 
-  /** The resources of one of the provider's types, or of all. */
-  async resources(type = ""): Promise<Stored[]> {
-    const { deployment } = JSON.parse(await this.export()) as { deployment: { resources?: Stored[] } };
-    return (deployment.resources ?? []).filter(
+  /** The resources of one of the provider's types, or of all, as they are in the state. */
+  resources(type = ""): Stored[] {
+    return storedIn(this.workspace).filter(
       (each) => each.type.startsWith("qingcloud:") && each.type.endsWith(type),
     );
+  }
+
+  /** The stack's outputs; those that are secret are encrypted. */
+  outputs<Outputs>(): Outputs {
+    return outputsOf(this.workspace) as Outputs;
+  }
+
+  /** Lets the CLI look for drift and for changes, and expects neither in what it says, the state or the cloud. */
+  async noChanges(...more: readonly string[]): Promise<void> {
+    const state = () => JSON.stringify(this.resources().map(lasting).sort(byUrn), withoutCiphertext);
+    const before = state();
+    const calls = this.cloud.calls().length;
+    await this.ok(...up, "--refresh", "--expect-no-changes", ...more);
+    const changes = this.cloud
+      .calls()
+      .slice(calls)
+      .filter(({ action }) => !/^(Describe|Get)/.test(action));
+    if (changes.length > 0) throw new Error(`there were changes: ${JSON.stringify(changes)}`);
+    if (state() !== before) throw new Error(`the state changed from ${before} to ${state()}`);
   }
 
   /** Kills everything that a command started, as a machine that loses its power does. */
@@ -124,6 +167,14 @@ export class Stack {
     await this.cloud.remove();
   }
 }
+
+/** What the next write of the state keeps: the order of resources is another, and where the program made them. */
+const lasting = ({ urn, type, id, inputs, outputs, initErrors }: Stored) => ({
+  ...{ urn, type, id, inputs, outputs, initErrors },
+});
+const byUrn = (one: { urn: string }, other: { urn: string }): number => (one.urn < other.urn ? -1 : 1);
+/** A secret is encrypted again each time it is written. */
+const withoutCiphertext = (key: string, value: unknown): unknown => (key === "ciphertext" ? "" : value);
 
 /** A process and all that come from it, the deepest last. */
 export function descendantsOf(pid: number): number[] {

@@ -1,10 +1,12 @@
 /** What the provider adds to a router that is not its own. */
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { callsOf, changesAmong } from "../harness/cloud.ts";
 import { firstId, makeNetwork } from "../local-cloud/support.ts";
 import { useTestCloud } from "../local-cloud/use-test-cloud.ts";
 import { Plugin, type Resource, urnOf } from "./plugin.ts";
+
+vi.mock("../../qingcloud/delay.ts", () => import("./brisk-delay.ts"));
 
 const zone = "gpu1a";
 const cloud = useTestCloud();
@@ -18,7 +20,7 @@ describe("an EIP on a router that exists", () => {
   const urn = urnOf("cloud:VpcEip", "beijing-router");
   let plugin: Plugin;
   beforeAll(async () => {
-    plugin = await Plugin.start(join(cloud.home, "config.yaml"));
+    plugin = await Plugin.here(join(cloud.home, "config.yaml"));
   });
   afterAll(() => plugin?.stop());
 

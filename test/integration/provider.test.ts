@@ -1,16 +1,22 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Properties } from "../../provider/rpc/values.ts";
 import { Cloud } from "../harness/cloud.ts";
 import { publicKey } from "../local-cloud/support.ts";
 import { HalfMade, Plugin, type Resource, urnOf } from "./plugin.ts";
 
 let cloud: Cloud;
+/** The provider's real executable. */
+let plugin: Plugin;
 beforeAll(async () => {
-  cloud = await Cloud.start();
+  cloud = await Cloud.here();
+  plugin = await Plugin.start(cloud.configFile);
 });
-afterAll(async () => await cloud?.remove());
+afterAll(async () => {
+  await plugin?.stop();
+  await cloud?.remove();
+});
 
 const plugins: Plugin[] = [];
 /** As another run has it: nothing is remembered but what the test hands over. */
@@ -19,10 +25,6 @@ async function freshPlugin(): Promise<Plugin> {
   plugins.push(started);
   return started;
 }
-let plugin: Plugin;
-beforeEach(async () => {
-  plugin = await freshPlugin();
-});
 afterEach(async () => {
   for (const each of plugins.splice(0)) await each.stop();
 });
@@ -180,35 +182,21 @@ test("a wrong secret is the cloud's 1200, with the file to look at and without t
 });
 
 describe("a create that is cancelled", () => {
-  let slow: Cloud;
-  beforeAll(async () => {
-    slow = await Cloud.start();
-    const jobs = join(slow.directory, "jobs.json");
-    writeFileSync(jobs, JSON.stringify({ CreateRouters: 3 }));
-    await slow.restart(jobs);
-  });
-  afterAll(async () => await slow?.remove());
-
-  const start = async () => {
-    const started = await Plugin.start(slow.configFile);
-    plugins.push(started);
-    return started;
-  };
-
   // A given name is an input and an output: it alone must not make a half-made resource look finished.
   test.each([
     ["with a name of its own", { name: "mine" }],
     ["with a name that is made", {}],
   ])("%s keeps its id, and the next run finishes it: its EIP is bound and applied", async (_, naming) => {
-    const cancelled = await start();
+    const cancelled = await freshPlugin();
+    await cloud.hold("CreateRouters");
     const eip = await cancelled.create(urnOf("cloud:Eip", JSON.stringify(naming)), { ...own, bandwidth: 1 });
     const inputs = { ...router, ...naming, eipId: eip.id };
-    const before = slow.calls().length;
+    const before = cloud.calls().length;
     const made = cancelled.create(urnOf("cloud:Vpc", "half"), inputs).then(
       () => undefined,
       (reason: unknown) => reason,
     );
-    const since = () => slow.calls().slice(before);
+    const since = () => cloud.calls().slice(before);
     // It has the router's id once it waits for the job that makes the router.
     await vi.waitFor(() => expect(since().map(({ action }) => action)).toContain("DescribeJobs"), {
       timeout: 20_000,
@@ -225,10 +213,11 @@ describe("a create that is cancelled", () => {
     expect(properties).toEqual(nameless);
     await cancelled.stop();
 
-    const next = await start();
+    await cloud.letGo();
+    const next = await freshPlugin();
     const finished = await next.update(error.resource, inputs);
     expect(since().filter(({ action }) => action === "CreateRouters")).toHaveLength(1);
-    const found = await slow.client.one("DescribeRouters", "router_set", { "routers.1": finished.id });
+    const found = await cloud.client.one("DescribeRouters", "router_set", { "routers.1": finished.id });
     expect(found).toMatchObject({ is_applied: 1, eip: { eip_id: eip.id } });
     expect(await next.read(finished)).toEqual(finished);
     await next.delete(finished);

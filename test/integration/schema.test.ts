@@ -7,7 +7,7 @@ import { Stack } from "../harness/stack.ts";
 
 let stack: Stack;
 beforeAll(async () => {
-  stack = await Stack.start();
+  stack = await Stack.here();
 });
 afterAll(async () => await stack?.remove());
 

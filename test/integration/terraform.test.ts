@@ -28,19 +28,14 @@ let stack: Stack;
 let network: Awaited<ReturnType<typeof makeNetwork>>;
 
 beforeAll(async () => {
-  stack = await Stack.start();
+  stack = await Stack.here();
   network = await makeNetwork(stack.cloud.client);
   const state = join(stack.cloud.directory, "terraform.tfstate");
   writeFileSync(state, stateWith({ vpc_id: network.router, subnet_id: network.vxnet }));
-  const existing = "crosszone:zones[0].existing";
-  for (const [path, value] of [
-    ["terraformState", state],
-    ["outputs.vpcId", "vpc_id"],
-    ["outputs.vxnetId", "subnet_id"],
-  ] as const) {
-    await stack.ok("config", "set", "--path", `${existing}.${path}`, value);
-  }
-  await stack.ok("config", "rm", "--path", "crosszone:zones[0].bandwidthMbps");
+  await stack.configure({
+    "zones[0].existing": { terraformState: state, outputs: { vpcId: "vpc_id", vxnetId: "subnet_id" } },
+    "zones[0].bandwidthMbps": undefined,
+  });
 });
 afterAll(async () => await stack?.remove());
 
@@ -65,13 +60,11 @@ test("the plugin reads the ids and the zone joins; where it cannot be had, up sa
   mkdirSync(dirname(place), { recursive: true });
   symlinkSync(plugin, place);
   await stack.ok(...up);
-  const { zones } = JSON.parse(await stack.ok("stack", "output", "--json")) as {
-    zones: { vpcId: string }[];
-  };
+  const { zones } = stack.outputs<{ zones: { vpcId: string }[] }>();
   expect(zones[0]?.vpcId).toBe(network.router);
-  const made = (await stack.resources()).filter(
-    ({ type, inputs }) => /:(Vpc|Vxnet|Eip)$/.test(type) && inputs?.zone === "gpu1a",
-  );
+  const made = stack
+    .resources()
+    .filter(({ type, inputs }) => /:(Vpc|Vxnet|Eip)$/.test(type) && inputs?.zone === "gpu1a");
   expect(made).toEqual([]);
   await stack.ok("destroy", "--yes", "--skip-preview");
   expect(

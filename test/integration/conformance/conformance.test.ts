@@ -1,6 +1,6 @@
-/** What every resource has to do, proven of each by the same tests: the provider's process against a local cloud. */
+/** What every resource has to do, proven of each by the same tests: the provider against a local cloud. */
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { definitions } from "../../../provider/definitions.ts";
 import { callsOf } from "../../harness/cloud.ts";
 import { Plugin } from "../plugin.ts";
@@ -10,6 +10,8 @@ import { Life, marked, urn } from "./life.ts";
 import { staticSecrets } from "./statics.ts";
 import { entries } from "./table.ts";
 import { tunnelSecrets } from "./tunnels.ts";
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 
 let life: Life;
 let inventory: readonly string[] = [];
@@ -52,6 +54,7 @@ describe("create", () => {
 describe("import", () => {
   let local: Plugin;
   beforeAll(async () => {
+    // A process: what the wire carries is the same.
     local = await Plugin.start();
     await local.configure({ configFile: join(life.cloud.home, "config.yaml"), zone });
   });
@@ -257,7 +260,7 @@ describe("the cloud's record of calls", () => {
     expect(record).toContain("[secret]");
   });
 
-  test("has the zones asked for once by each process of the provider", () => {
+  test("has the zones asked for once by each provider", () => {
     const asked = callsOf(life.cloud.home).filter(({ action }) => action === "DescribeZones");
     expect(asked).toHaveLength(2);
   });

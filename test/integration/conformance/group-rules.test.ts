@@ -1,8 +1,10 @@
 /** A SecurityGroupRule goes with groups that manage no rules themselves; beside inline rules it is refused. */
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Resource, urnOf } from "../plugin.ts";
 import { zone } from "./entry.ts";
 import { Life } from "./life.ts";
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 
 let life: Life;
 beforeAll(async () => {

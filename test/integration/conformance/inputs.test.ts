@@ -1,11 +1,13 @@
 /** What every resource answers before the cloud is asked: check, and a preview. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { definitions } from "../../../provider/definitions.ts";
 import { hasUnknown, unknownValue } from "../../../provider/rpc/values.ts";
 import { urnOf } from "../plugin.ts";
 import { Life, marked, urn } from "./life.ts";
 import { entries } from "./table.ts";
 import { wrongInputs } from "./wrong-inputs.ts";
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 
 let life: Life;
 beforeAll(async () => {

@@ -44,7 +44,7 @@ export class Life {
         ["their-router", firstId(made.routers)],
         ["their-group", String(group.security_group_id)],
       ]);
-      const plugin = await Plugin.start();
+      const plugin = await Plugin.here();
       await plugin.configure({ configFile: join(cloud.home, "config.yaml"), zone: "gpu2a" });
       return new Life(cloud, plugin, byHand);
     } catch (error) {

@@ -1,5 +1,5 @@
 /** Names: every resource that has one is looked up by it, and one that is given must be free. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { definitions } from "../../../provider/definitions.ts";
 import { publicKeyBody } from "../../local-cloud/support.ts";
 import { urnOf } from "../plugin.ts";
@@ -58,6 +58,8 @@ const namings: Readonly<Record<string, Naming>> = {
   "cloud:Volume": { what: "volume", rename: ["ModifyVolumeAttributes", "volume", "volume_name"] },
   "cloud:Tag": { what: "tag", rename: ["ModifyTagAttributes", "tag", "tag_name"] },
 };
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 
 let life: Life;
 beforeAll(async () => {
