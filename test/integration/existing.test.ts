@@ -5,9 +5,6 @@ import { firstId, makeNetwork } from "../local-cloud/support.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
-const setPath = (stack: Stack, path: string, value: string) =>
-  stack.ok("config", "set", "--path", `crosszone:${path}`, value);
-const unset = (stack: Stack, path: string) => stack.ok("config", "rm", "--path", `crosszone:${path}`);
 const destroy = ["destroy", "--yes", "--skip-preview", "--color", "never"] as const;
 
 /** How often each action changed something in a zone while `work` ran. */
@@ -51,18 +48,6 @@ async function pictureOf(stack: Stack, zone: string) {
   };
 }
 
-async function noChanges(stack: Stack): Promise<void> {
-  const before = stack.cloud.calls().length;
-  await stack.ok("preview", "--expect-no-changes", "--diff", "--color", "never");
-  await stack.ok(...up, "--expect-no-changes");
-  await stack.ok("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--color", "never");
-  const changes = stack.cloud
-    .calls()
-    .slice(before)
-    .filter(({ action }) => !/^(Describe|Get)/.test(action));
-  expect(changes).toEqual([]);
-}
-
 /** The problems that a preview is refused with, without their bullets. */
 async function problemsOf(stack: Stack): Promise<string[]> {
   const { code, text } = await stack.run("preview", "--non-interactive", "--color", "never");
@@ -78,7 +63,7 @@ describe("a zone whose router, vxnet and EIP exist", () => {
   let before: Awaited<ReturnType<typeof pictureOf>>;
 
   beforeAll(async () => {
-    stack = await Stack.start();
+    stack = await Stack.here();
     const { client } = stack.cloud;
     made = await makeNetwork(client);
     group = String(
@@ -100,10 +85,10 @@ describe("a zone whose router, vxnet and EIP exist", () => {
   test("is refused with all that does not fit, and nothing is made", async () => {
     const other = await makeNetwork(stack.cloud.client, "gpu1a", "192.168.9.0/24");
     try {
-      await setPath(stack, "zones[0].existing.vpcId", made.router);
-      await setPath(stack, "zones[0].existing.vxnetId", other.vxnet);
-      await setPath(stack, "zones[0].existing.eipId", other.eip);
-      await setPath(stack, "zones[1].existing.vpcId", "rtr-nowhere0");
+      await stack.configure({
+        "zones[0].existing": { vpcId: made.router, vxnetId: other.vxnet, eipId: other.eip },
+        "zones[1].existing": { vpcId: "rtr-nowhere0" },
+      });
       const changes = await stack.cloud.changesBy(async () => {
         expect(await problemsOf(stack)).toEqual([
           `crosszone:zones[0].existing.vxnetId: must be a vxnet of ${made.router}; ${other.vxnet} is joined to ${other.router}: correct vpcId or vxnetId`,
@@ -126,10 +111,12 @@ describe("a zone whose router, vxnet and EIP exist", () => {
   });
 
   test("gets its nodes, their port forwards, its side of the tunnel and the rules for them, and nothing else", async () => {
-    await setPath(stack, "zones[0].existing.vxnetId", made.vxnet);
-    await unset(stack, "zones[0].existing.eipId");
-    await unset(stack, "zones[0].bandwidthMbps");
-    await unset(stack, "zones[1].existing");
+    await stack.configure({
+      "zones[0].existing.vxnetId": made.vxnet,
+      "zones[0].existing.eipId": undefined,
+      "zones[0].bandwidthMbps": undefined,
+      "zones[1].existing": undefined,
+    });
     const { UpdateRouters, ...actions } = await actionsIn(stack, "gpu1a", () => stack.ok(...up));
     // SSH from two places; UDP 500 and 4500 and ESP from the peer.
     expect(actions).toEqual({
@@ -140,9 +127,9 @@ describe("a zone whose router, vxnet and EIP exist", () => {
       AddRouterStatics: 2,
     });
     expect(UpdateRouters).toBeLessThanOrEqual(2);
-    const outputs = JSON.parse(await stack.ok("stack", "output", "--json")) as {
+    const outputs = stack.outputs<{
       zones: { vpcId: string; publicIp: string; bandwidthMbps: number }[];
-    };
+    }>();
     expect(outputs.zones[0]).toMatchObject({
       vpcId: made.router,
       publicIp: before.eips[0]?.eip_addr,
@@ -163,7 +150,7 @@ describe("a zone whose router, vxnet and EIP exist", () => {
     expect(instances).toMatchObject([{ vxnets: [{ vxnet_id: made.vxnet, private_ip: "192.168.1.2" }] }]);
   });
 
-  test("is then without drift", async () => await noChanges(stack));
+  test("is then without drift", async () => await stack.noChanges());
 
   test("an address that is taken in the vxnet is told in the cloud's words", async () => {
     await stack.cloud.client.done("RunInstances", {
@@ -173,7 +160,7 @@ describe("a zone whose router, vxnet and EIP exist", () => {
       login_passwd: "Passw0rd!x",
       "vxnets.1": `${made.vxnet}|192.168.1.3`,
     });
-    await setPath(stack, "zones[0].nodes", "2");
+    await stack.configure({ "zones[0].nodes": 2 });
     const { code, text } = await stack.run(...up);
     expect(code).not.toBe(0);
     expect(text).toMatch(/RunInstances was refused with 2110 .*address \[192\.168\.1\.3\] of vxnet/);
@@ -186,7 +173,7 @@ describe("a zone whose router, vxnet and EIP exist", () => {
     const theirId = String(theirs?.instance_id);
     await stack.cloud.client.done("TerminateInstances", { "instances.1": theirId, direct_cease: "1" });
     await stack.ok(...destroy);
-    expect(await stack.resources()).toEqual([]);
+    expect(stack.resources()).toEqual([]);
     expect(await pictureOf(stack, "gpu1a")).toEqual(before);
   });
 });
@@ -199,13 +186,12 @@ describe("a router without an EIP, and an EIP without a router", () => {
   const both = async () => [await pictureOf(stack, "gpu1a"), await pictureOf(stack, "gpu2a")];
 
   beforeAll(async () => {
-    stack = await Stack.start();
+    stack = await Stack.here();
     const { client } = stack.cloud;
     router = firstId((await client.done("CreateRouters", { vpc_network: "172.16.0.0/16" })).routers);
     eip = firstId((await client.ok("AllocateEips", { zone: "gpu2a", bandwidth: "20" })).eips);
     before = await both();
-    await setPath(stack, "zones[0].existing.vpcId", router);
-    await setPath(stack, "zones[1].existing.eipId", eip);
+    await stack.configure({ "zones[0].existing": { vpcId: router }, "zones[1].existing": { eipId: eip } });
   });
   afterAll(async () => await stack?.remove());
 
@@ -216,7 +202,7 @@ describe("a router without an EIP, and an EIP without a router", () => {
   });
 
   test("the router gets the EIP and the vxnet that are missing, the EIP a router", async () => {
-    await setPath(stack, "zones[0].network", "172.16.1.0/24");
+    await stack.configure({ "zones[0].network": "172.16.1.0/24" });
     let second = {};
     const first = await actionsIn(stack, "gpu1a", async () => {
       second = await actionsIn(stack, "gpu2a", () => stack.ok(...up));
@@ -232,12 +218,12 @@ describe("a router without an EIP, and an EIP without a router", () => {
   });
 
   test("are the stack's own and the given one on the next run too, without drift", async () => {
-    await noChanges(stack);
+    await stack.noChanges();
   });
 
   test("destroy takes the EIP from the router and leaves both", async () => {
     await stack.ok(...destroy);
-    expect(await stack.resources()).toEqual([]);
+    expect(stack.resources()).toEqual([]);
     expect(await both()).toEqual(before);
   });
 });

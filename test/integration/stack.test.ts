@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { changesAmong } from "../harness/cloud.ts";
 import { Stack, type Stored, up } from "../harness/stack.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -16,6 +17,8 @@ beforeAll(async () => {
 afterAll(async () => await stack?.remove());
 
 const zones = ["gpu1a", "gpu2a"];
+/** As `up`, but it shows first what it will do. */
+const withPreview = up.filter((each) => each !== "--skip-preview");
 
 async function pulumi(...args: string[]): Promise<string> {
   const { code, text } = await stack.run(...args);
@@ -28,8 +31,8 @@ async function pulumi(...args: string[]): Promise<string> {
 const actionsBy = async (work: () => Promise<unknown>) =>
   (await stack.cloud.changesBy(work)).map(([action]) => action);
 
-async function one(type: string, zone: string): Promise<Stored> {
-  const found = (await stack.resources(type)).filter(({ inputs }) => inputs?.zone === zone);
+function one(type: string, zone: string): Stored {
+  const found = stack.resources(type).filter(({ inputs }) => inputs?.zone === zone);
   if (found[0] === undefined || found.length > 1) throw new Error(`${found.length} ${type} in ${zone}`);
   return found[0];
 }
@@ -91,14 +94,14 @@ test("the outputs are those of the design", async () => {
 test("both sides of the tunnel have each other's address and network, and the same key", async () => {
   const sides = await Promise.all(
     zones.map(async (zone) => {
-      const { id } = await one("Vpc", zone);
+      const { id } = one("Vpc", zone);
       const found = await stack.cloud.client.one("DescribeRouterStatics", "router_static_set", {
         zone,
         router: id ?? "",
         static_type: "7",
       });
       const [peer, , key] = String(found.val1).split("|");
-      const eip = (await one("Eip", zone)).outputs?.address;
+      const eip = one("Eip", zone).outputs?.address;
       return { peer, key, eip, local: found.val2, target: found.val3, isApplied: found.is_applied };
     }),
   );
@@ -113,44 +116,47 @@ test("both sides of the tunnel have each other's address and network, and the sa
 test("a second preview, a second up and a refresh find nothing to change, and change nothing", async () => {
   const actions = await actionsBy(async () => {
     await pulumi("preview", "--expect-no-changes", "--diff", "--color", "never");
-    await pulumi(...up, "--expect-no-changes");
-    await pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--color", "never");
+    await stack.noChanges();
   });
   expect(actions).toEqual([]);
 });
 
 test("an EIP's bandwidth changes in place, by one call and nothing else", async () => {
-  const { id: before } = await one("Eip", "gpu1a");
-  await stack.ok("config", "set", "--path", "crosszone:zones[0].bandwidthMbps", "50");
-  const preview = await pulumi("preview", "--diff", "--color", "never");
-  expect(preview).toMatch(/bandwidth\s*: 20 => 50/);
-  const changes = await stack.cloud.changesBy(() => pulumi(...up));
+  const { id: before } = one("Eip", "gpu1a");
+  await stack.configure({ "zones[0].bandwidthMbps": 50 });
+  let shown = "";
+  const changes = await stack.cloud.changesBy(async () => {
+    shown = await pulumi(...withPreview, "--diff");
+  });
+  const [preview = "", update = ""] = shown.split(/^Updating /m);
+  for (const each of [preview, update]) expect(each).toMatch(/bandwidth\s*: 20 => 50/);
   expect(changes).toEqual([["ChangeEipsBandwidth", { "eips.1": before, bandwidth: "50" }]]);
-  expect((await one("Eip", "gpu1a")).id).toBe(before);
+  expect(one("Eip", "gpu1a").id).toBe(before);
   expect(await stack.cloud.client.one("DescribeEips", "eip_set", { "eips.1": before ?? "" })).toMatchObject({
     bandwidth: 50,
   });
-  await pulumi("preview", "--expect-no-changes");
 });
 
-test("what someone changed by hand is found by refresh and put back by up", async () => {
-  const { id = "" } = await one("Eip", "gpu2a");
-  await stack.cloud.client.done("ChangeEipsBandwidth", { zone: "gpu2a", "eips.1": id, bandwidth: "7" });
+test("what someone changed, and deleted, by hand is found by refresh, and put back by up", async () => {
+  const { client } = stack.cloud;
+  const { id: eip = "" } = one("Eip", "gpu2a");
+  const { id: forward = "" } = one("PortForward", "gpu1a");
+  await client.done("ChangeEipsBandwidth", { zone: "gpu2a", "eips.1": eip, bandwidth: "7" });
+  await client.ok("DeleteRouterStatics", { zone: "gpu1a", "router_statics.1": forward });
   await pulumi("refresh", "--yes", "--skip-preview", "--color", "never");
-  expect((await one("Eip", "gpu2a")).outputs?.bandwidth).toBe(7);
-  const changes = await stack.cloud.changesBy(() => pulumi(...up));
-  expect(changes).toEqual([["ChangeEipsBandwidth", { "eips.1": id, bandwidth: "20" }]]);
-});
+  expect(one("Eip", "gpu2a").outputs?.bandwidth).toBe(7);
+  expect(stack.resources("PortForward").map(({ id }) => id)).not.toContain(forward);
 
-test("a resource that someone deleted by hand is found by refresh and made again by up", async () => {
-  const { id = "" } = await one("PortForward", "gpu1a");
-  await stack.cloud.client.ok("DeleteRouterStatics", { zone: "gpu1a", "router_statics.1": id });
-  await pulumi("refresh", "--yes", "--skip-preview", "--color", "never");
-  expect((await stack.resources("PortForward")).map(({ id: each }) => each)).not.toContain(id);
+  const before = stack.cloud.calls().length;
+  await pulumi(...up);
+  const calls = stack.cloud.calls().slice(before);
+  const changesIn = (zone: string) =>
+    changesAmong(calls.filter((call) => call.zone === zone && call.ret_code === 0));
+  expect(changesIn("gpu2a")).toEqual([["ChangeEipsBandwidth", { "eips.1": eip, bandwidth: "20" }]]);
   // The deletion by hand was not applied either: the router is found so, and applied.
   const actions = ["UpdateRouters", "AddRouterStatics", "UpdateRouters"];
-  expect(await actionsBy(() => pulumi(...up))).toEqual(actions);
-  expect((await one("PortForward", "gpu1a")).id).not.toBe(id);
+  expect(changesIn("gpu1a").map(([action]) => action)).toEqual(actions);
+  expect(one("PortForward", "gpu1a").id).not.toBe(forward);
   await pulumi("preview", "--expect-no-changes");
 });
 
@@ -171,7 +177,7 @@ test("no secret stands in clear in the state, the shown diffs, the log of calls 
   expect(secrets.filter((text) => text.includes("OPENSSH PRIVATE KEY"))).toHaveLength(3);
   const home = stack.cloud.home;
   const places: Record<string, string> = {
-    state: await stack.export(),
+    state: await stack.ok("stack", "export"),
     "calls.jsonl": readFileSync(join(home, "calls.jsonl"), "utf8"),
     "the cloud's log": readFileSync(join(home, "log"), "utf8"),
     commands: seen.join("\n"),
@@ -197,15 +203,10 @@ test("no secret stands in clear in the state, the shown diffs, the log of calls 
 
 test("destroy leaves nothing: no resource in the state, none in the cloud, and each was deleted once", async () => {
   const actions = await actionsBy(() => pulumi("destroy", "--yes", "--skip-preview", "--color", "never"));
-  expect(await stack.resources()).toEqual([]);
+  expect(stack.resources()).toEqual([]);
   const deletes = actions.filter((name) => /^(Delete|Release|Terminate)/.test(name)).sort();
   const made = firstUp.filter((name) => /^(CreateR|CreateS|CreateK|CreateV|Allocate|Run)/.test(name));
   // Statics go with their routers, which are deleted with all that is in them.
   expect(deletes.filter((name) => name !== "DeleteRouterStatics")).toHaveLength(made.length);
-  const status = JSON.parse(await stack.cloud.status()) as {
-    zones: { id: string; resources: Record<string, number> }[];
-  };
-  for (const { id, resources } of status.zones) {
-    expect([id, Object.entries(resources).filter(([, count]) => count > 0)]).toEqual([id, []]);
-  }
+  expect(await stack.cloud.resources()).toEqual({ gpu1a: {}, gpu2a: {} });
 });
