@@ -147,10 +147,4 @@ export function filesHolding(folder: string, text: string): string[] {
     .filter((file) => readFileSync(file).includes(text));
 }
 
-/** The folders of all ranks that were ever started on the nodes' disks. */
-export function ranksStarted(place: Place): string[] {
-  const nodes = join(place.cloudHome, "nodes");
-  return readdirSync(nodes, { recursive: true, encoding: "utf8" })
-    .filter((path) => /\.crosszone\/runs\/[^/]+\/rank-\d+$/.test(path))
-    .sort();
-}
+export { ranksStarted } from "./ranks.ts";

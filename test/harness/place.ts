@@ -1,15 +1,33 @@
 /** The project's commands as a user runs them, with state, cloud, ports and namespaces that belong to one test file. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterEach, beforeEach } from "vitest";
 import { runningStatus } from "../../local-cloud/commands.ts";
 import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
+import { binDirectory } from "../../scripts/dev/pulumi-cli.ts";
+import {
+  localCloudSettings,
+  pulumiEnvironment,
+  withWorkingConfig,
+  writeWorkingConfig,
+} from "../../scripts/dev/stack.ts";
+import { clearStaleLock, stateFile } from "../../scripts/dev/state-file.ts";
 import { findWorkspace, type Workspace } from "../../scripts/dev/workspace.ts";
 import { type Call, callsOf, changesAmong } from "./calls.ts";
 import { type Checkpoint, outputsIn, readCheckpoint } from "./checkpoint.ts";
 import { configure, type Value } from "./configuration.ts";
-import { type Ended, type Running, root, startProcess, succeeded, userEnvironment } from "./process.ts";
+import { keepEvidence } from "./evidence.ts";
+import {
+  type Ended,
+  isForeign,
+  type Running,
+  root,
+  startProcess,
+  succeeded,
+  userEnvironment,
+} from "./process.ts";
 
 interface RunOptions {
   readonly stdin?: string;
@@ -26,17 +44,37 @@ const scripts = {
   cloud: "local-cloud/main.ts",
 } as const;
 
+/** Those of this test file that were not removed. */
+const places = new Set<Place>();
+let hasBegun = false;
+
+beforeEach(() => {
+  hasBegun = true;
+});
+
+afterEach(({ task }) => {
+  if (task.result?.state !== "fail" || places.size === 0) return;
+  throw new Error(evidence([...places].map((place) => place.keep()).join(", ")));
+});
+
+function evidence(folders: string): string {
+  return `the cloud's log, its calls, the stack's state and the nodes' logs are kept in ${folders}`;
+}
+
 export class Place {
   readonly directory = mkdtempSync(join(tmpdir(), "crosszone-e2e-"));
   readonly workspace: Workspace = findWorkspace({ CROSSZONE_DIRECTORY: this.directory });
   readonly pulumiHome = this.workspace.pulumi;
   readonly cloudHome = this.workspace.cloud;
   readonly #running = new Set<Running>();
+  #kept: string | undefined;
 
   /** @throws Error with what the machine lacks */
   constructor() {
     const missing = checkPrerequisites();
+    places.add(this);
     if (missing.length === 0) return;
+    places.delete(this);
     rmSync(this.directory, { recursive: true });
     throw new Error(`This machine cannot run the end-to-end tests:\n${missing.join("\n")}`);
   }
@@ -66,9 +104,32 @@ export class Place {
     return succeeded(await this.pulumi(args), args);
   }
 
-  /** `up` without a preview; more flags may follow. */
-  up(...flags: string[]): Promise<Ended> {
-    return this.pulumi(["up", "--yes", "--skip-preview", "--non-interactive", ...flags]);
+  /**
+   * `up` without a preview, a report, or a process of the project around the CLI once it has made the stack; more flags
+   * may follow.
+   */
+  async up(...flags: string[]): Promise<Ended> {
+    return await (await this.startUp(...flags)).ended;
+  }
+
+  /** Starts what `up` waits for. */
+  async startUp(...flags: string[]): Promise<Running> {
+    const args = ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never", ...flags];
+    if (!existsSync(stateFile(this.workspace))) return this.run("pulumi", args);
+    clearStaleLock(this.workspace);
+    const configFile = writeWorkingConfig(this.workspace, await localCloudSettings(this.workspace));
+    const pulumi = join(binDirectory(this.workspace), "pulumi");
+    const own = Object.entries(pulumiEnvironment(this.workspace)).filter(
+      ([name, value]) => !isForeign(name) || process.env[name] !== value,
+    );
+    return this.#run([pulumi, ...withWorkingConfig(args, configFile, root)], {
+      env: Object.fromEntries(own.map(([name, value = ""]) => [name, value])),
+    });
+  }
+
+  /** As `up`, and must succeed; the actions that it had called which change something, sorted. */
+  changesByUp(...flags: string[]): Promise<string[]> {
+    return this.changesBy(async () => succeeded(await this.up(...flags), ["up", ...flags]));
   }
 
   /** What `npm run cloud -- ARGS` runs; must succeed. */
@@ -130,8 +191,16 @@ export class Place {
     return running;
   }
 
+  /** Keeps what was noted so far. @returns the folder; one for all failures of a story, that of the first */
+  keep(): string {
+    this.#kept ??= keepEvidence(this.workspace);
+    return this.#kept;
+  }
+
   /** Ends what still runs, destroys, stops the cloud, removes the folders: also after a failure, and twice. */
   async remove(): Promise<void> {
+    // A failure before the first test is no test's: it is reported here.
+    const kept = hasBegun ? undefined : this.keep();
     for (const { child, ended } of [...this.#running]) {
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
       await ended;
@@ -141,5 +210,7 @@ export class Place {
     await this.run("cloud", ["reset", ...home]).ended;
     await this.run("cloud", ["stop", ...home]).ended;
     rmSync(this.directory, { recursive: true, force: true });
+    places.delete(this);
+    if (kept !== undefined) throw new Error(evidence(kept));
   }
 }

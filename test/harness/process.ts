@@ -63,8 +63,12 @@ export function succeeded({ code, stdout, text }: Ended, args: readonly string[]
 
 /** The caller's environment without what a test runner, npm or a user's shell would add to the commands' own choices. */
 export function userEnvironment(): NodeJS.ProcessEnv {
-  const foreign = /^(npm_|VITEST|PULUMI_|QINGCLOUD_|CROSSZONE_|NODE_ENV$|NODE_OPTIONS$|TEST$|FORCE_COLOR$)/;
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name)));
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isForeign(name)));
+}
+
+/** Whether a variable would be a test runner's, npm's or a shell's choice for the commands. */
+export function isForeign(name: string): boolean {
+  return /^(npm_|VITEST|PULUMI_|QINGCLOUD_|CROSSZONE_|NODE_ENV$|NODE_OPTIONS$|TEST$|FORCE_COLOR$)/.test(name);
 }
 
 /** Waits until a condition holds. @throws Error with `what` after the deadline */

@@ -1,0 +1,69 @@
+/** What the ranks of a run write on their nodes' disks, read there: cheap enough to be looked at again and again. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import type { Place } from "./place.ts";
+import { readLines } from "./process.ts";
+
+const stateSchema = z.object({
+  runId: z.string(),
+  rank: z.number(),
+  attempt: z.number(),
+  state: z.string(),
+  pid: z.number().nullable(),
+  startedAt: z.number(),
+});
+export type RankState = z.output<typeof stateSchema>;
+
+const stepSchema = z.object({
+  step: z.number(),
+  seconds: z.number(),
+  communicationSeconds: z.number(),
+  gradientBytes: z.number(),
+});
+export type Step = z.output<typeof stepSchema>;
+
+function nodesOf(place: Place): string {
+  return join(place.cloudHome, "nodes");
+}
+
+/** Paths of files on the nodes' disks, below the folder of all disks. */
+function filesOn(place: Place, pattern: RegExp): string[] {
+  return readdirSync(nodesOf(place), { recursive: true, encoding: "utf8" })
+    .filter((path) => pattern.test(path))
+    .sort();
+}
+
+/** The folders of all ranks that were ever started. */
+export function ranksStarted(place: Place): string[] {
+  return filesOn(place, /\.crosszone\/runs\/[^/]+\/rank-\d+$/);
+}
+
+interface RankOnDisk extends RankState {
+  /** Where its log, its state and its checkpoints are. */
+  readonly folder: string;
+}
+
+/** The ranks that were started last, by their number. */
+export function ranksOnDisk(place: Place): RankOnDisk[] {
+  const found = ranksStarted(place).map((path) => {
+    const folder = join(nodesOf(place), path);
+    return { folder, ...stateSchema.parse(JSON.parse(readFileSync(join(folder, "state.json"), "utf8"))) };
+  });
+  const last = found.toSorted((one, other) => one.startedAt - other.startedAt).at(-1);
+  return found.filter(({ runId }) => runId === last?.runId).sort((one, other) => one.rank - other.rank);
+}
+
+/** The lines of each rank's log in its present attempt. */
+export function logsOnDisk(place: Place): string[][] {
+  return ranksOnDisk(place).map(({ folder }) => readLines(join(folder, "log")));
+}
+
+/** The steps that each rank has noted, of all attempts. */
+export function stepsOnDisk(place: Place): Step[][] {
+  return ranksOnDisk(place).map(({ folder, rank }) =>
+    readLines(join(folder, "..", "metrics", `rank-${rank}.jsonl`))
+      .filter((line) => line.startsWith('{"event": "step"') && line.endsWith("}"))
+      .map((line) => stepSchema.parse(JSON.parse(line))),
+  );
+}
