@@ -19,6 +19,7 @@ let place: Place;
 
 beforeAll(() => {
   place = new Place();
+  place.configure({ "training.epochs": 1 });
 });
 
 afterAll(() => place.remove());

@@ -1,0 +1,49 @@
+/** The one stack and cloud of the whole story. Each test goes on where the one before ended. */
+import { test as base } from "vitest";
+import { hostNetwork } from "../../harness/machine.ts";
+import { secretsOf } from "../../harness/outputs.ts";
+import { Place } from "../../harness/place.ts";
+import { command, root } from "../../harness/process.ts";
+
+/**
+ * `before`: how things were before anything was done; `first`: the first `npm start`, from nothing; `secrets` by what
+ * they are, before any key was replaced.
+ */
+export const test = base
+  .extend("before", { scope: "file" }, () => ({ network: hostNetwork(), git: ownFilesInGit() }))
+  .extend("place", { scope: "file" }, ({ before: _ }, { onCleanup }) => {
+    const place = new Place();
+    onCleanup(() => place.remove());
+    return place;
+  })
+  .extend("first", { scope: "file" }, ({ place }) => place.npm(["start"]).ended)
+  .extend("secrets", { scope: "file" }, ({ place, first: _ }) => secretsOf(place));
+
+/** What git says of the files that the commands could write; the rest of the checkout may be edited meanwhile. */
+export function ownFilesInGit(): string {
+  const paths = [
+    ":(glob)Pulumi*",
+    "package.json",
+    "package-lock.json",
+    "scripts/train",
+    "infra/node_modules",
+  ];
+  return command("git", "-C", root, "status", "--porcelain", "--untracked-files=all", "--", ...paths);
+}
+
+export const scriptsOfTraining = [
+  "arguments",
+  "checkpoint",
+  "data",
+  "group",
+  "metrics",
+  "model",
+  "pytorch_mnist_dist",
+  "sync",
+  "training",
+];
+
+/** Of the model that the digits are learnt by. */
+export const parameters = 38_282;
+/** Of a rank in an epoch: 719 samples, 64 at a time. */
+export const stepsPerEpoch = 12;
