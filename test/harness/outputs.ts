@@ -7,7 +7,7 @@ import type { Place } from "./place.ts";
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** The contract of design.md: outputs may be added, never renamed or lost. */
-const outputsSchema = z.object({
+export const outputsSchema = z.object({
   operatorKey: z.string(),
   zones: z.array(
     z.object({
