@@ -1,0 +1,80 @@
+/** What all parts of the story do with its stack. */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { type Outputs, outputsOf } from "../../harness/outputs.ts";
+import type { Place } from "../../harness/place.ts";
+import { type Ended, root, waitFor } from "../../harness/process.ts";
+
+/** The stack's place, once it exists. */
+export type Stack = () => Place;
+
+/** The settings of the local cloud's images. */
+export const ready = "img-deeplearning";
+export const bare = "img-bare";
+/** Two GPUs. */
+export const twoGpus = { instanceType: "g2ntp100.8xlarge.r4" };
+
+/**
+ * An `up` whose CLI saves the state in the end alone: after each step of each resource it takes longer than the rest, and it
+ * is for one that is killed.
+ */
+export function startUp(place: Place): Promise<Ended> {
+  const env = { PULUMI_SKIP_CHECKPOINTS: "true" };
+  return place.run("up", ["up", "--yes", "--skip-preview", "--non-interactive"], { env }).ended;
+}
+
+/** An `up` that must succeed; what it printed. */
+export async function up(place: Place): Promise<string> {
+  const { code, text } = await startUp(place);
+  expect(code, text).toBe(0);
+  return text;
+}
+
+/** As `up`, of a configuration that trains to the end. */
+export async function trained(place: Place): Promise<Outputs & { readonly text: string }> {
+  const text = await up(place);
+  return { text, ...outputsOf(place) };
+}
+
+/**
+ * Starts an `up` and waits for something that is seen while it runs.
+ * @returns how it will end
+ * @throws Error with its output where it ends before
+ */
+export async function upUntil(
+  place: Place,
+  what: string,
+  isSeen: () => boolean,
+): Promise<{ readonly ended: Promise<Ended> }> {
+  const ended = startUp(place);
+  let early: Ended | undefined;
+  void ended.then((end) => {
+    early = end;
+  });
+  await waitFor(
+    what,
+    () => {
+      if (early !== undefined) throw new Error(`the up ended without ${what}:\n${early.text}`);
+      return isSeen();
+    },
+    200,
+  );
+  return { ended };
+}
+
+export function sha256Of(script: string): string {
+  return createHash("sha256")
+    .update(readFileSync(join(root, "scripts", "train", script)))
+    .digest("hex");
+}
+
+/** Files of all runs on the nodes' disks, e.g. `RUN/checkpoints/rank-0/step-4.pt`. */
+export function filesOfRuns(place: Place): string[] {
+  const nodes = join(place.cloudHome, "nodes");
+  return readdirSync(nodes).flatMap((node) => {
+    const runs = join(nodes, node, "upper", "home", "ubuntu", ".crosszone", "runs");
+    return existsSync(runs) ? readdirSync(runs, { recursive: true, encoding: "utf8" }) : [];
+  });
+}
