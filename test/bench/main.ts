@@ -11,6 +11,7 @@ import { checkSections, writePage } from "./document.ts";
 import { measureLink } from "./link.ts";
 import type { Order, Samples } from "./measuring.ts";
 import { type MetricName, selectMetrics } from "./metrics.ts";
+import { measureNodes24 } from "./nodes24.ts";
 import { measurePlan } from "./plan.ts";
 import { measureProvider } from "./provider.ts";
 import { asJson, asList, asTable, resultsOf } from "./report.ts";
@@ -20,6 +21,7 @@ const groups: Readonly<Record<string, (order: Order) => Promise<Samples>>> = {
   provider: measureProvider,
   cloud: measureCloud,
   deploy: measureDeploy,
+  nodes24: measureNodes24,
   link: measureLink,
 };
 
@@ -62,7 +64,7 @@ async function measure(wanted: ReadonlySet<MetricName>): Promise<Samples> {
   const samples: Samples = {};
   for (const [name, measureGroup] of Object.entries(groups)) {
     if (![...wanted].some((metric) => metric.startsWith(`${name}.`))) continue;
-    if (name === "deploy" || name === "link") await runSteps([cliStep(findWorkspace())], say);
+    if (["deploy", "nodes24", "link"].includes(name)) await runSteps([cliStep(findWorkspace())], say);
     signal.throwIfAborted();
     Object.assign(samples, await measureGroup({ wanted, signal, say }));
   }

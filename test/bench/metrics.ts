@@ -89,6 +89,12 @@ export const metrics = {
   },
   "deploy.preview.seconds": { unit: "s", target: 2.5, what: "`preview` without changes" },
   "deploy.destroy.seconds": { unit: "s", target: 5, what: "`destroy`, jobs instant, leases at once" },
+  "nodes24.mesh.seconds": {
+    unit: "s",
+    what: "`up` of 24 nodes in four VPCs, two in each zone, joined by six tunnels that are all checked; needs root",
+  },
+  "nodes24.star.seconds": { unit: "s", what: "the same nodes' tunnels made a star of three, all checked" },
+  "nodes24.train.seconds": { unit: "s", what: "training on eight of them, two of each VPC, for two epochs" },
   ...linkMetrics,
 } as const satisfies Readonly<Record<string, Metric>>;
 
