@@ -6,7 +6,7 @@ import { namespaceNumbers, namespacesOf, processesOf } from "../../harness/machi
 import { type Outputs, outputsOf } from "../../harness/outputs.ts";
 import type { Place } from "../../harness/place.ts";
 import type { Ended } from "../../harness/process.ts";
-import { filesOfRuns, type Stack, trained, up, upUntil } from "./stack.ts";
+import { checkpointsOf, type Stack, trained, up, upUntil } from "./stack.ts";
 
 const fourRanks = [
   { rank: 0, node: "beijing-1", exitCode: 0 },
@@ -22,11 +22,11 @@ const parametersOf = ({ training }: Outputs) =>
 
 /** Starts a run, kills a rank of the second zone once all four have a checkpoint, and waits for the end. */
 async function startAndKill(place: Place, rank: RegExp): Promise<Ended> {
-  const before = new Set(filesOfRuns(place));
+  const before = new Set(checkpointsOf(place));
   const all = fourRanks.map((each) => `rank-${each.rank}`);
   const { ended } = await upUntil(place, "checkpoint of every rank", () => {
-    const files = filesOfRuns(place).filter((file) => !before.has(file));
-    const found = files.map((file) => /\/checkpoints\/(rank-\d+)\/step-\d+\.pt$/.exec(file)?.[1]);
+    const files = checkpointsOf(place).filter((file) => !before.has(file));
+    const found = files.map((file) => /\/(rank-\d+)\/step-\d+\.pt$/.exec(file)?.[1]);
     return all.every((each) => found.includes(each));
   });
   const { nodes } = await place.status();

@@ -70,11 +70,14 @@ export function sha256Of(script: string): string {
     .digest("hex");
 }
 
-/** Files of all runs on the nodes' disks, e.g. `RUN/checkpoints/rank-0/step-4.pt`. */
-export function filesOfRuns(place: Place): string[] {
+/** Paths of the checkpoints of all runs on the nodes' disks; few folders are looked into, since this is asked often. */
+export function checkpointsOf(place: Place): string[] {
   const nodes = join(place.cloudHome, "nodes");
-  return readdirSync(nodes).flatMap((node) => {
-    const runs = join(nodes, node, "upper", "home", "ubuntu", ".crosszone", "runs");
-    return existsSync(runs) ? readdirSync(runs, { recursive: true, encoding: "utf8" }) : [];
-  });
+  const below = (folder: string) =>
+    existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
+  return below(nodes)
+    .flatMap((node) => below(join(node, "upper", "home", "ubuntu", ".crosszone", "runs")))
+    .flatMap((run) => below(join(run, "checkpoints")))
+    .flatMap(below)
+    .filter((file) => file.endsWith(".pt"));
 }
