@@ -8,12 +8,13 @@ import { bareNode } from "./shapes/bare-node.ts";
 import { fourVpcs } from "./shapes/four-vpcs.ts";
 import { launchers } from "./shapes/launchers.ts";
 import { oneZone } from "./shapes/one-zone.ts";
+import { environment } from "./shapes/stack.ts";
 
 let place: Place;
 const stack = () => place;
 
 beforeAll(async () => {
-  place = new Place();
+  place = new Place(environment);
   await place.cloudOk("start");
 });
 

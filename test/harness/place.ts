@@ -67,10 +67,15 @@ export class Place {
   readonly pulumiHome = this.workspace.pulumi;
   readonly cloudHome = this.workspace.cloud;
   readonly #running = new Set<Running>();
+  readonly #env: Readonly<Record<string, string>>;
   #kept: string | undefined;
 
-  /** @throws Error with what the machine lacks */
-  constructor() {
+  /**
+   * @param env for all commands
+   * @throws Error with what the machine lacks
+   */
+  constructor(env: Readonly<Record<string, string>> = {}) {
+    this.#env = env;
     const missing = checkPrerequisites();
     places.add(this);
     if (missing.length === 0) return;
@@ -183,7 +188,7 @@ export class Place {
   #run(line: readonly string[], { stdin = "", wrapper = [], env = {} }: RunOptions): Running {
     const [program = "", ...args] = [...wrapper, ...line];
     const running = startProcess(program, args, {
-      env: { ...userEnvironment(), CROSSZONE_DIRECTORY: this.directory, ...env },
+      env: { ...userEnvironment(), CROSSZONE_DIRECTORY: this.directory, ...this.#env, ...env },
       stdin: wrapper.length === 0 ? stdin : null,
     });
     this.#running.add(running);

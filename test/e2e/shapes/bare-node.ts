@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { ranksStarted } from "../../harness/outputs.ts";
 import { command, root, startProcess } from "../../harness/process.ts";
-import { bare, type Stack, startUp, up } from "./stack.ts";
+import { bare, type Stack, up } from "./stack.ts";
 
 const source = readFileSync(join(root, "scripts", "node", "prepare-gpu.sh"), "utf8");
 const wheel = "torch-1.13.1-py3-none-any.whl";
@@ -50,7 +50,7 @@ export function bareNode(stack: Stack): void {
       "training.script.path": script,
       "training.requireGpu": true,
     });
-    const { code, text } = await startUp(place);
+    const { code, text } = await place.up();
     expect(code).not.toBe(0);
     for (const line of [
       "  - PyTorch: python3 finds no module torch",

@@ -17,17 +17,14 @@ export const bare = "img-bare";
 export const twoGpus = { instanceType: "g2ntp100.8xlarge.r4" };
 
 /**
- * An `up` whose CLI saves the state in the end alone: after each step of each resource it takes longer than the rest, and it
- * is for one that is killed.
+ * The CLI saves the state in the end alone: to save it after each step of each resource takes longer than the rest, and is
+ * for a CLI that is killed, which none is here.
  */
-export function startUp(place: Place): Promise<Ended> {
-  const env = { PULUMI_SKIP_CHECKPOINTS: "true" };
-  return place.run("up", ["up", "--yes", "--skip-preview", "--non-interactive"], { env }).ended;
-}
+export const environment = { PULUMI_SKIP_CHECKPOINTS: "true" };
 
 /** An `up` that must succeed; what it printed. */
 export async function up(place: Place): Promise<string> {
-  const { code, text } = await startUp(place);
+  const { code, text } = await place.up();
   expect(code, text).toBe(0);
   return text;
 }
@@ -48,7 +45,7 @@ export async function upUntil(
   what: string,
   isSeen: () => boolean,
 ): Promise<{ readonly ended: Promise<Ended> }> {
-  const ended = startUp(place);
+  const ended = place.up();
   let early: Ended | undefined;
   void ended.then((end) => {
     early = end;
