@@ -11,6 +11,13 @@ const oneByOne = {
   expect: { poll: { timeout: 20_000 } },
 };
 
+/** Files with claims about round trips and rates, which hold where nothing else takes the processors. */
+const rates = [
+  "test/network/links.test.ts",
+  "test/network/two-zones.test.ts",
+  "test/train/path-check.test.ts",
+];
+
 export default defineConfig({
   test: {
     projects: [
@@ -24,8 +31,9 @@ export default defineConfig({
         },
       },
       { test: { name: "setup", include: ["test/setup/**/*.test.ts"], ...oneByOne } },
-      { test: { name: "train", include: ["test/train/**/*.test.ts"], ...oneByOne } },
-      { test: { name: "network", include: ["test/network/**/*.test.ts"], ...oneByOne } },
+      { test: { name: "train", include: ["test/train/**/*.test.ts"], exclude: rates, ...oneByOne } },
+      { test: { name: "network", include: ["test/network/**/*.test.ts"], exclude: rates, ...oneByOne } },
+      { test: { name: "rates", include: rates, ...oneByOne } },
       {
         test: {
           name: "e2e",

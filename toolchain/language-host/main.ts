@@ -49,8 +49,8 @@ async function run(request: InstanceType<typeof language.RunRequest>) {
   const child = spawn(
     process.execPath,
     [
-      "--import",
-      join(import.meta.dirname, "on-first-use.mjs"),
+      "--require",
+      join(import.meta.dirname, "on-first-use.cjs"),
       runner,
       ...options.filter(([, value]) => value !== "").flat(),
       ...(request.getDryrun() ? ["--dry-run"] : []),
