@@ -1,5 +1,5 @@
 /** A thousand instances in a cloud without data plane: how soon they are there, and how soon they are described. */
-import { Cloud } from "../integration/cloud.ts";
+import { Cloud } from "../harness/cloud.ts";
 import { publicKey, type TestClient } from "../local-cloud/support.ts";
 import { sendAll } from "./connections.ts";
 import { type Order, residentMegabytes, type Samples, timed } from "./measuring.ts";

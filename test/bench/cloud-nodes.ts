@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
 import { processesIn } from "../../local-cloud/network/machine/shell.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
-import { Cloud } from "../integration/cloud.ts";
+import { Cloud } from "../harness/cloud.ts";
 import { makeNetwork, publicKey } from "../local-cloud/support.ts";
 import { type Order, type Samples, timed } from "./measuring.ts";
 

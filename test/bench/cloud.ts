@@ -1,5 +1,5 @@
 /** The local cloud alone. */
-import { Cloud } from "../integration/cloud.ts";
+import { Cloud } from "../harness/cloud.ts";
 import { measureCloudLoad } from "./cloud-load.ts";
 import { measureCloudNodes } from "./cloud-nodes.ts";
 import { type Order, residentMegabytes, type Samples, timed } from "./measuring.ts";

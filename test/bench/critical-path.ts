@@ -1,6 +1,6 @@
 /** The shortest time that a stack can take: its longest chain of jobs. */
 import type { Durations } from "../../local-cloud/services/jobs/jobs.ts";
-import type { Stored } from "../integration/stack.ts";
+import type { Stored } from "../harness/stack.ts";
 
 /**
  * The jobs of a create, one after the other. Between two of them the router is in a transition in which it takes no

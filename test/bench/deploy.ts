@@ -3,8 +3,8 @@
  * Commands are measured as `npm run pulumi` runs them, behind npm: from the start of scripts/dev/pulumi.ts to its exit.
  */
 import { readDurations } from "../../local-cloud/services/jobs/jobs.ts";
-import type { Call } from "../integration/cloud.ts";
-import { Stack, up } from "../integration/stack.ts";
+import type { Call } from "../harness/calls.ts";
+import { Stack, up } from "../harness/stack.ts";
 import { criticalPath } from "./critical-path.ts";
 import { type Order, type Samples, timed } from "./measuring.ts";
 import type { MetricName } from "./metrics.ts";

@@ -9,8 +9,8 @@ import { syncOptions } from "../../infra/training/sync.ts";
 import { probe } from "../../provider/link/path-probe.ts";
 import { connectionInput, openSession, type Session } from "../../provider/link/ssh.ts";
 import { resourcesIn, revealed } from "../../scripts/dev/run/state.ts";
-import { root } from "../integration/cloud.ts";
-import { Stack, up } from "../integration/stack.ts";
+import { root } from "../harness/process.ts";
+import { Stack, up } from "../harness/stack.ts";
 import type { Kind } from "./link-metrics.ts";
 
 const scripts = join(root, "scripts", "train");

@@ -1,7 +1,7 @@
 /** The provider alone, with Node's cache of compiled modules, as `npm run pulumi` starts it. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Cloud } from "../integration/cloud.ts";
+import { Cloud } from "../harness/cloud.ts";
 import { HalfMade, Plugin, urnOf } from "../integration/plugin.ts";
 import { type Order, residentMegabytes, type Samples, timed } from "./measuring.ts";
 

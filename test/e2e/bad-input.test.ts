@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { changesAmong } from "../harness/calls.ts";
+import { changingActions } from "../harness/calls.ts";
 import { Place } from "../harness/place.ts";
 import type { Ended } from "../harness/process.ts";
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 
 afterEach(() => {
-  expect(changesAmong(place.calls())).toEqual([]);
+  expect(changingActions(place.calls())).toEqual([]);
 });
 
 afterAll(() => place.remove());

@@ -1,6 +1,6 @@
 /** Two zones on the local cloud, from nothing to nothing: one story, each test goes on where the one before ended. */
 import { describe, expect } from "vitest";
-import { changesAmong } from "../harness/calls.ts";
+import { changingActions } from "../harness/calls.ts";
 import { hostNetwork, namespaceNumbers, namespacesOf, processesOf } from "../harness/machine.ts";
 import { waitFor } from "../harness/process.ts";
 import { changes } from "./two-zones/changes.ts";
@@ -53,7 +53,7 @@ describe("the end", () => {
 
     await place.cloudOk("stop");
     await waitFor("the end of every process", () => remaining().length === 0, 20);
-    expect(changesAmong(place.calls()).length).toBeGreaterThan(0);
+    expect(changingActions(place.calls()).length).toBeGreaterThan(0);
     expect(place.outputs()).toEqual({});
   });
 });

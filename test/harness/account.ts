@@ -6,7 +6,7 @@ import { expect, vi } from "vitest";
 import { Engine } from "../integration/engine.ts";
 import { HalfMade, Plugin, type Resource } from "../integration/plugin.ts";
 import { startTestCloud, type TestCloud } from "../local-cloud/support.ts";
-import { type Call, callsOf } from "./cloud.ts";
+import { type Call, callsOf } from "./calls.ts";
 
 export const zone = "gpu1a";
 export const own = { zone, mark: "0badcafe" };

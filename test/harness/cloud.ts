@@ -1,65 +1,15 @@
 /** A local cloud without a data plane, in its own process or in the test's, and the log of the calls that it got. */
 import { execFile } from "node:child_process";
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-} from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { runningStatus } from "../../local-cloud/commands.ts";
 import { startTestCloud, TestClient, type TestCloud } from "../local-cloud/support.ts";
+import { type Call, type Change, callsOf, changesAmong } from "./calls.ts";
+import { root } from "./process.ts";
 
-export const root = join(import.meta.dirname, "..", "..");
 const main = join(root, "local-cloud", "main.ts");
-
-/** One line of calls.jsonl. */
-export interface Call {
-  readonly zone: string;
-  readonly action: string;
-  readonly parameters: Readonly<Record<string, string>>;
-  readonly ret_code: number;
-}
-
-/** A call that changes something, as tests write it down. */
-export type Change = readonly [action: string, parameters: object];
-
-/** How far each log was read, and its calls up to there: tests ask often. */
-const logs = new Map<string, { read: number; readonly calls: Call[] }>();
-
-/** The API calls that a cloud has answered so far. */
-export function callsOf(home: string): Call[] {
-  const path = join(home, "calls.jsonl");
-  if (!existsSync(path)) return [];
-  const log = logs.get(path) ?? { read: 0, calls: [] };
-  logs.set(path, log);
-  const descriptor = openSync(path, "r");
-  try {
-    const added = Buffer.alloc(fstatSync(descriptor).size - log.read);
-    const length = readSync(descriptor, added, 0, added.length, log.read);
-    // The last line may still be written.
-    const end = added.subarray(0, length).lastIndexOf("\n") + 1;
-    const lines = added.toString("utf8", 0, end).split("\n").slice(0, -1);
-    for (const line of lines) log.calls.push(JSON.parse(line) as Call);
-    log.read += end;
-  } finally {
-    closeSync(descriptor);
-  }
-  return [...log.calls];
-}
-
-/** The calls that change something, in their order. */
-export function changesAmong(calls: readonly Call[]): Change[] {
-  return calls
-    .filter(({ action }) => !/^(Describe|Get)/.test(action))
-    .map(({ action, parameters }) => [action, parameters]);
-}
 
 export class Cloud {
   /** Holds the cloud's home and whatever else the test keeps. */
@@ -93,9 +43,16 @@ export class Cloud {
     return cloud;
   }
 
-  /** In this process, its jobs ending at once: nothing but the API is the same, and it starts in milliseconds. */
-  static async here(): Promise<Cloud> {
+  /**
+   * In this process, its jobs ending at once: nothing but the API is the same, and it starts in milliseconds.
+   * @param stored the durable state that it begins with, a file
+   */
+  static async here(stored?: string): Promise<Cloud> {
     const cloud = new Cloud(mkdtempSync(join(tmpdir(), "crosszone-integration-")), []);
+    if (stored !== undefined) {
+      mkdirSync(cloud.home, { mode: 0o700 });
+      copyFileSync(stored, join(cloud.home, "state.db"));
+    }
     cloud.#here = await startTestCloud({ home: cloud.home });
     return cloud;
   }

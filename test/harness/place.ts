@@ -15,7 +15,7 @@ import {
 } from "../../scripts/dev/stack.ts";
 import { clearStaleLock, stateFile } from "../../scripts/dev/state-file.ts";
 import { findWorkspace, type Workspace } from "../../scripts/dev/workspace.ts";
-import { type Call, callsOf, changesAmong } from "./calls.ts";
+import { type Call, callsOf, changingActions } from "./calls.ts";
 import { type Checkpoint, outputsIn, readCheckpoint } from "./checkpoint.ts";
 import { configure, type Value } from "./configuration.ts";
 import { keepEvidence } from "./evidence.ts";
@@ -177,7 +177,7 @@ export class Place {
   async changesBy(work: () => Promise<unknown>): Promise<string[]> {
     const before = this.calls().length;
     await work();
-    return changesAmong(this.calls().slice(before));
+    return changingActions(this.calls().slice(before));
   }
 
   /** A command of the project in its own process group, without npm around it. */

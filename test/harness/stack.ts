@@ -1,26 +1,13 @@
 /** The Pulumi CLI in the project's environment, on a stack and a cloud of the test's own. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseDocument } from "yaml";
-import { localCloudSettings, writeWorkingConfig } from "../../scripts/dev/stack.ts";
 import { findWorkspace } from "../../scripts/dev/workspace.ts";
-import { Cloud, root } from "./cloud.ts";
-import { outputsOf, type Stored, storedIn } from "./state.ts";
+import { outputsIn, readCheckpoint, type Stored } from "./checkpoint.ts";
+import { Cloud } from "./cloud.ts";
+import { configure, type Value } from "./configuration.ts";
+import { type Ended, type Running, root, startProcess } from "./process.ts";
 
-export type { Stored } from "./state.ts";
-
-export interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  /** Standard output and error, as a terminal shows them. */
-  readonly text: string;
-}
-
-export interface Running {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-}
+export type { Stored } from "./checkpoint.ts";
 
 export const up = ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never"] as const;
 
@@ -40,15 +27,15 @@ export class Stack {
     return await Stack.#on(await Cloud.start(...more));
   }
 
-  /** The same, with the cloud in the test's own process. */
-  static async here(): Promise<Stack> {
-    return await Stack.#on(await Cloud.here());
+  /** The same, with the cloud in the test's own process. @param stored as of `Cloud.here` */
+  static async here(stored?: string): Promise<Stack> {
+    return await Stack.#on(await Cloud.here(stored));
   }
 
   static async #on(cloud: Cloud): Promise<Stack> {
     const stack = new Stack(cloud);
     try {
-      await stack.configure({ "training.mode": "none", "tunnel.check": "off" });
+      stack.configure({ "training.mode": "none", "tunnel.check": "off" });
       return stack;
     } catch (error) {
       await stack.remove();
@@ -56,22 +43,9 @@ export class Stack {
     }
   }
 
-  /**
-   * What `config set --path crosszone:PATH` and `config rm --path` do, for many paths at once.
-   * @param values by path, e.g. `zones[0].nodes`; undefined takes one out
-   */
-  async configure(values: Readonly<Record<string, unknown>>): Promise<void> {
-    const { workspace } = this;
-    const path = writeWorkingConfig(workspace, await localCloudSettings(workspace));
-    const document = parseDocument(readFileSync(path, "utf8"));
-    for (const [name, value] of Object.entries(values)) {
-      const [first = "", ...rest] = name.match(/[^.[\]]+/g) ?? [];
-      const keys = rest.map((each) => (/^\d+$/.test(each) ? Number(each) : each));
-      const at = ["config", `crosszone:${first}`, ...keys];
-      if (value === undefined) document.deleteIn(at);
-      else document.setIn(at, value);
-    }
-    writeFileSync(path, document.toString(), { mode: 0o600 });
+  /** Sets values of the stack's configuration, by path; undefined removes one. */
+  configure(values: Readonly<Record<string, Value>>): void {
+    configure(this.workspace, values);
   }
 
   /** Where the CLI keeps what is this stack's. */
@@ -81,29 +55,11 @@ export class Stack {
 
   /** `npm run pulumi -- ARGS`, in a process group of its own. */
   start(...args: readonly string[]): Running {
-    const child = spawn(process.execPath, [join(root, "scripts", "dev", "pulumi.ts"), ...args], {
-      cwd: root,
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
+    const running = startProcess(process.execPath, [join(root, "scripts", "dev", "pulumi.ts"), ...args], {
       env: { ...cleanEnvironment(), CROSSZONE_DIRECTORY: this.cloud.directory },
     });
-    let [stdout, text] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-      stdout += chunk;
-      text += chunk;
-    });
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-      text += chunk;
-    });
-    const ended = new Promise<Ended>((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", (code) => {
-        this.#running.delete(running);
-        resolve({ code, stdout, text });
-      });
-    });
-    const running: Running = { child, ended };
     this.#running.add(running);
+    void running.ended.finally(() => this.#running.delete(running)).catch(() => {});
     return running;
   }
 
@@ -125,14 +81,14 @@ export class Stack {
 
   /** The resources of one of the provider's types, or of all, as they are in the state. */
   resources(type = ""): Stored[] {
-    return storedIn(this.workspace).filter(
+    return readCheckpoint(this.workspace).resources.filter(
       (each) => each.type.startsWith("qingcloud:") && each.type.endsWith(type),
     );
   }
 
-  /** The stack's outputs; those that are secret are encrypted. */
+  /** The stack's outputs; those that are secret are hidden. */
   outputs<Outputs>(): Outputs {
-    return outputsOf(this.workspace) as Outputs;
+    return outputsIn(readCheckpoint(this.workspace)) as Outputs;
   }
 
   /** Lets the CLI look for drift and for changes, and expects neither in what it says, the state or the cloud. */

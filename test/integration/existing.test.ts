@@ -85,7 +85,7 @@ describe("a zone whose router, vxnet and EIP exist", () => {
   test("is refused with all that does not fit, and nothing is made", async () => {
     const other = await makeNetwork(stack.cloud.client, "gpu1a", "192.168.9.0/24");
     try {
-      await stack.configure({
+      stack.configure({
         "zones[0].existing": { vpcId: made.router, vxnetId: other.vxnet, eipId: other.eip },
         "zones[1].existing": { vpcId: "rtr-nowhere0" },
       });
@@ -111,7 +111,7 @@ describe("a zone whose router, vxnet and EIP exist", () => {
   });
 
   test("gets its nodes, their port forwards, its side of the tunnel and the rules for them, and nothing else", async () => {
-    await stack.configure({
+    stack.configure({
       "zones[0].existing.vxnetId": made.vxnet,
       "zones[0].existing.eipId": undefined,
       "zones[0].bandwidthMbps": undefined,
@@ -160,7 +160,7 @@ describe("a zone whose router, vxnet and EIP exist", () => {
       login_passwd: "Passw0rd!x",
       "vxnets.1": `${made.vxnet}|192.168.1.3`,
     });
-    await stack.configure({ "zones[0].nodes": 2 });
+    stack.configure({ "zones[0].nodes": 2 });
     const { code, text } = await stack.run(...up);
     expect(code).not.toBe(0);
     expect(text).toMatch(/RunInstances was refused with 2110 .*address \[192\.168\.1\.3\] of vxnet/);
@@ -191,7 +191,7 @@ describe("a router without an EIP, and an EIP without a router", () => {
     router = firstId((await client.done("CreateRouters", { vpc_network: "172.16.0.0/16" })).routers);
     eip = firstId((await client.ok("AllocateEips", { zone: "gpu2a", bandwidth: "20" })).eips);
     before = await both();
-    await stack.configure({ "zones[0].existing": { vpcId: router }, "zones[1].existing": { eipId: eip } });
+    stack.configure({ "zones[0].existing": { vpcId: router }, "zones[1].existing": { eipId: eip } });
   });
   afterAll(async () => await stack?.remove());
 
@@ -202,7 +202,7 @@ describe("a router without an EIP, and an EIP without a router", () => {
   });
 
   test("the router gets the EIP and the vxnet that are missing, the EIP a router", async () => {
-    await stack.configure({ "zones[0].network": "172.16.1.0/24" });
+    stack.configure({ "zones[0].network": "172.16.1.0/24" });
     let second = {};
     const first = await actionsIn(stack, "gpu1a", async () => {
       second = await actionsIn(stack, "gpu2a", () => stack.ok(...up));

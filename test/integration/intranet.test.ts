@@ -9,7 +9,7 @@ let stack: Stack;
 beforeAll(async () => {
   stack = await Stack.here();
   const third = { name: "tianjin", zoneId: "gpu1a", network: "192.168.3.0/24", imageId: "img-deeplearning" };
-  await stack.configure({ "zones[2]": third });
+  stack.configure({ "zones[2]": third });
 });
 afterAll(async () => await stack?.remove());
 
@@ -77,7 +77,7 @@ test("another up and its refresh find nothing to change", async () => await stac
 
 test("with the intranet off all meet at their EIPs, on the same routers; nothing is left of the other rules", async () => {
   const before = await routers();
-  await stack.configure({ "tunnel.intranet": "off" });
+  stack.configure({ "tunnel.intranet": "off" });
   const changes = await stack.cloud.changesBy(() => stack.ok(...up));
   const { beijing, shanghai, tianjin } = await routers();
   expect([beijing?.id, tianjin?.id]).toEqual([before.beijing?.id, before.tianjin?.id]);
@@ -89,7 +89,7 @@ test("with the intranet off all meet at their EIPs, on the same routers; nothing
 });
 
 test("and on again, a router's SSH stays open in the exchange of its group", async () => {
-  await stack.configure({ "tunnel.intranet": "auto" });
+  stack.configure({ "tunnel.intranet": "auto" });
   const changes = (await stack.cloud.changesBy(() => stack.ok(...up))) as [string, Record<string, string>][];
   const { beijing, shanghai, tianjin } = await routers();
   expect(beijing?.letIn).toEqual(letIn(shanghai?.eip, tianjin?.privateIp));

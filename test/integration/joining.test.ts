@@ -1,7 +1,7 @@
 /** What the provider adds to a router that is not its own. */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { callsOf, changesAmong } from "../harness/cloud.ts";
+import { callsOf, changesAmong } from "../harness/calls.ts";
 import { firstId, makeNetwork } from "../local-cloud/support.ts";
 import { useTestCloud } from "../local-cloud/use-test-cloud.ts";
 import { Plugin, type Resource, urnOf } from "./plugin.ts";

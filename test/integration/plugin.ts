@@ -17,7 +17,7 @@ import {
   signatureKey,
   toStruct,
 } from "../../provider/rpc/values.ts";
-import { root } from "../harness/cloud.ts";
+import { root } from "../harness/process.ts";
 
 /** What state holds of a resource. */
 export interface Resource {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { changesAmong } from "../harness/cloud.ts";
+import { changesAmong } from "../harness/calls.ts";
 import { Stack, type Stored, up } from "../harness/stack.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -123,7 +123,7 @@ test("a second preview, a second up and a refresh find nothing to change, and ch
 
 test("an EIP's bandwidth changes in place, by one call and nothing else", async () => {
   const { id: before } = one("Eip", "gpu1a");
-  await stack.configure({ "zones[0].bandwidthMbps": 50 });
+  stack.configure({ "zones[0].bandwidthMbps": 50 });
   let shown = "";
   const changes = await stack.cloud.changesBy(async () => {
     shown = await pulumi(...withPreview, "--diff");

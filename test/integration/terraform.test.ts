@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
-import { root } from "../harness/cloud.ts";
+import { root } from "../harness/process.ts";
 import { Stack, up } from "../harness/stack.ts";
 import { makeNetwork } from "../local-cloud/support.ts";
 import { stateWith } from "../unit/infra/terraform-plugin.ts";
@@ -32,7 +32,7 @@ beforeAll(async () => {
   network = await makeNetwork(stack.cloud.client);
   const state = join(stack.cloud.directory, "terraform.tfstate");
   writeFileSync(state, stateWith({ vpc_id: network.router, subnet_id: network.vxnet }));
-  await stack.configure({
+  stack.configure({
     "zones[0].existing": { terraformState: state, outputs: { vpcId: "vpc_id", vxnetId: "subnet_id" } },
     "zones[0].bandwidthMbps": undefined,
   });

@@ -1,10 +1,11 @@
 /**
  * States that earlier versions have left. A folder of upgrade/ holds one: the configuration and what `stack export
- * --show-secrets` gave after `up`, with texts in place of its keys.
+ * --show-secrets` gave after `up`, with texts in place of its keys; since 0.2.0 also the state of the local cloud that it
+ * was made on.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { stateFile } from "../../scripts/dev/state-file.ts";
 import { Stack } from "../harness/stack.ts";
@@ -14,14 +15,14 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 const states = join(import.meta.dirname, "upgrade");
 const versions = readdirSync(states);
 let stack: Stack;
-beforeAll(async () => {
-  stack = await Stack.here();
-  // The first secret gives the stack its salt.
-  await stack.ok("config", "set", "--secret", "test:any", "thing");
-});
-afterAll(async () => await stack?.remove());
+afterEach(async () => await stack?.remove());
 
 test.each(versions)("a stack that version %s has made previews without a change", async (version) => {
+  const cloud = join(states, version, "cloud.db");
+  const hasCloud = existsSync(cloud);
+  stack = await Stack.here(hasCloud ? cloud : undefined);
+  // The first secret gives the stack its salt.
+  await stack.ok("config", "set", "--secret", "test:any", "thing");
   const { configFile, directory } = stack.cloud;
   const own = (name: string) => join(directory, `${version}-${name}`);
   const { encryptionsalt } = parse(readFileSync(join(directory, ".pulumi", "Pulumi.dev.yaml"), "utf8"));
@@ -47,6 +48,10 @@ test.each(versions)("a stack that version %s has made previews without a change"
     ),
   );
   expect(calls).toEqual([]);
+  if (hasCloud) {
+    const refresh = ["refresh", "--yes", "--skip-preview", "--expect-no-changes", "--color", "never"];
+    await stack.ok(...refresh, "--config-file", own("config.yaml"));
+  }
   const texts = readFileSync(stateFile(stack.workspace), "utf8");
   for (const secret of ["private key of operator", "pre-shared-key-of-the-tunnel"]) {
     expect(texts).not.toContain(secret);

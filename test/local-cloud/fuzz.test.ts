@@ -7,7 +7,7 @@ import { Store } from "../../local-cloud/store/store.ts";
 import { actionsByName } from "../../qingcloud/actions.ts";
 import { retCodes } from "../../qingcloud/errors.ts";
 import { canonicalQuery, encode } from "../../qingcloud/signature.ts";
-import { Cloud } from "../integration/cloud.ts";
+import { Cloud } from "../harness/cloud.ts";
 import { connections, tooMuch } from "./fuzz-bytes.ts";
 import { type Plan, plans } from "./fuzz-requests.ts";
 import { secretMarker } from "./fuzz-values.ts";

@@ -10,7 +10,7 @@ import { Home } from "../../local-cloud/home.ts";
 import { until } from "../../local-cloud/network/machine/shell.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { Store } from "../../local-cloud/store/store.ts";
-import { Cloud } from "../integration/cloud.ts";
+import { Cloud } from "../harness/cloud.ts";
 import { brokenInvariants } from "./invariants.ts";
 import { firstId, type Reply, type TestClient } from "./support.ts";
 

@@ -9,7 +9,7 @@ import { Home } from "../../local-cloud/home.ts";
 import { fine, Measurements } from "../../local-cloud/store/measurements.ts";
 import { actionsByName } from "../../qingcloud/actions.ts";
 import { cacheDirectory } from "../../scripts/dev/workspace.ts";
-import { callsOf } from "../integration/cloud.ts";
+import { callsOf } from "../harness/calls.ts";
 import { firstId, type TestCloud } from "./support.ts";
 
 export const python = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";

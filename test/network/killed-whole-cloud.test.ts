@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { listNamespaces } from "../../local-cloud/network/machine/namespaces.ts";
 import { processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
-import { Cloud } from "../integration/cloud.ts";
+import { Cloud } from "../harness/cloud.ts";
 import { firstId, makeKeyPair, makeNetwork } from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { runs } from "./support.ts";

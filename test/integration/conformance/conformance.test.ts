@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { definitions } from "../../../provider/definitions.ts";
-import { callsOf } from "../../harness/cloud.ts";
+import { callsOf } from "../../harness/calls.ts";
 import { Plugin } from "../plugin.ts";
 import { type Drift, defined, type Entry, type Step, zone } from "./entry.ts";
 import { userData } from "./instances-by-size.ts";

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { functions } from "../../../provider/definitions.ts";
-import { callsOf, changesAmong } from "../../harness/cloud.ts";
+import { callsOf, changesAmong } from "../../harness/calls.ts";
 import { firstId, makeNetwork, startTestCloud, type TestCloud } from "../../local-cloud/support.ts";
 import { Plugin } from "../plugin.ts";
 import { zone } from "./entry.ts";

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
-import { type Call, callsOf, changesAmong } from "../../harness/cloud.ts";
+import { type Call, callsOf, changesAmong } from "../../harness/calls.ts";
 import { firstId, startTestCloud, type TestCloud } from "../../local-cloud/support.ts";
 import { Plugin, type Resource, urnOf } from "../plugin.ts";
 import { type Change, type Entry, type IdOf, type Told, zone } from "./entry.ts";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
 import { Account, changesOf, failureOf, own } from "../../harness/account.ts";
-import type { Call } from "../../harness/cloud.ts";
+import type { Call } from "../../harness/calls.ts";
 import { firstId, publicKey, type TestClient } from "../../local-cloud/support.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
 import { Grounds } from "./surroundings.ts";

@@ -2,7 +2,7 @@
 import { expect, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
 import { Account } from "../../harness/account.ts";
-import type { Call } from "../../harness/cloud.ts";
+import type { Call } from "../../harness/calls.ts";
 import { type Plugin, type Resource, urnOf } from "../plugin.ts";
 import { type Kind, kinds } from "./kinds.ts";
 import { Grounds } from "./surroundings.ts";
