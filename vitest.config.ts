@@ -21,8 +21,15 @@ const rates = [
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 10_000 } },
-      { test: { name: "local-cloud", include: ["test/local-cloud/**/*.test.ts"], ...oneByOne } },
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], isolate: false, testTimeout: 20_000 } },
+      {
+        test: {
+          name: "local-cloud",
+          include: ["test/local-cloud/**/*.test.ts"],
+          isolate: false,
+          ...oneByOne,
+        },
+      },
       {
         test: {
           name: "integration",

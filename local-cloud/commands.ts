@@ -230,7 +230,8 @@ export async function ask<Answer = CloudStatus>(
 ): Promise<Answer> {
   const response = await fetch(`http://127.0.0.1:${record.port}/_cloud/${command}`, {
     method,
-    headers: { Authorization: `Bearer ${record.token}` },
+    // A kept connection may have been closed by the server when it is used again.
+    headers: { Authorization: `Bearer ${record.token}`, Connection: "close" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const answer = (await response.json()) as Answer & { readonly message?: string };

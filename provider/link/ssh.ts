@@ -59,6 +59,8 @@ export async function openSession(connection: Connection, signal: AbortSignal): 
     for (const hop of hops) hop.destroy();
   };
   signal.addEventListener("abort", close, { once: true });
+  // Before the socket is there: nobody would hear its error while the module is loaded.
+  await import("ssh2");
   try {
     let socket: Duplex = connect({
       host: connection.proxy?.host ?? connection.host,
