@@ -5,11 +5,11 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -107,31 +107,39 @@ export function isNewEnough(given: string, sdk = version): boolean {
 
 /**
  * The CLI looks for its language host next to its own binary. One that has it there is used by a symbolic link; one that
- * has none gets a hard link of its own, next to the host of toolchain/language-host.
+ * has none gets a hard link next to the host of toolchain/language-host. What is right already is left alone: a command of
+ * the same checkout may be running.
  */
 function use(workspace: Workspace, binary: string): void {
   const bin = binDirectory(workspace);
-  mkdirSync(bin, { recursive: true });
   const link = join(bin, "pulumi");
   const host = join(bin, languageHost);
-  const hasHost = existsSync(join(dirname(binary), languageHost));
-  for (const name of readdirSync(bin)) {
-    if (join(bin, name) !== link) rmSync(join(bin, name), { recursive: true, force: true });
-  }
-  if (hasHost) {
+  mkdirSync(bin, { recursive: true });
+  if (existsSync(join(dirname(binary), languageHost))) {
+    rmSync(host, { force: true });
     if (linkOf(link) === binary) return;
     rmSync(link, { force: true });
     symlinkSync(binary, link);
     return;
   }
-  rmSync(link, { force: true });
-  try {
-    linkSync(binary, link);
-  } catch {
-    copyFileSync(binary, link, constants.COPYFILE_FICLONE);
+  if (linkOf(link) !== undefined || !isSameFile(link, binary)) {
+    rmSync(link, { force: true });
+    try {
+      linkSync(binary, link);
+    } catch {
+      copyFileSync(binary, link, constants.COPYFILE_FICLONE);
+    }
   }
   const program = join(workspace.root, "toolchain", "language-host", "main.ts");
-  writeFileSync(host, `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`, { mode: 0o755 });
+  const text = `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`;
+  if (!existsSync(host) || readFileSync(host, "utf8") !== text) writeFileSync(host, text, { mode: 0o755 });
+}
+
+/** Whether both are hard links of one file, or the first is a copy of the other. */
+function isSameFile(one: string, other: string): boolean {
+  const [first, second] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
+  if (first === undefined || second === undefined) return false;
+  return first.ino === second.ino || (first.size === second.size && first.mtimeMs >= second.mtimeMs);
 }
 
 function linkOf(path: string): string | undefined {

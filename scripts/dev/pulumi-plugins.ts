@@ -25,7 +25,7 @@ const plugins: readonly Plugin[] = [
 ];
 
 /**
- * What a plugin's folder holds is either the user's, and then it is kept, or symbolic links that were made here. The
+ * A plugin's folder holds either the user's files, which are kept, or symbolic links that were made here. The
  * engine skips plugins whose folder is a link, so the folder is real and the files in it are links.
  * @param canInstall whether the CLI is an official one, which may get plugins from Pulumi's servers
  */

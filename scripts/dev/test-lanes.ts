@@ -20,7 +20,7 @@ export const lanes: readonly Lane[] = [
   },
 ];
 
-/** What a rate of packets decides runs when nothing else does. */
+/** Claims that a rate of packets decides: they run when nothing else does. */
 export const lastLane: Lane = { name: "rates", projects: ["rates"], hasPytest: false };
 
 export interface Counts {

@@ -44,7 +44,7 @@ describe("the end", () => {
     }
     expect(status).toMatchObject({ routers: [], nodes: [] });
     expect(namespacesOf(prefix)).toEqual([]);
-    // What the CLI had started may end a moment after it.
+    // Programs that the CLI had started may end a moment after it.
     const remaining = () => processesOf(numbers, place.directory).map((found) => found.pid);
     await waitFor("the end of all but the cloud", () => remaining().length <= 1, 20);
     expect(remaining()).toEqual([status.pid]);

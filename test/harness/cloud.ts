@@ -120,7 +120,7 @@ export class Cloud {
     return await this.run("status");
   }
 
-  /** What its zones hold, by zone, without what there is none of. */
+  /** Counts of the resources in each zone, without zeros. */
   async resources(): Promise<Record<string, Record<string, number>>> {
     const status = await runningStatus(this.home);
     if (status === undefined) throw new Error(`no cloud runs in ${this.home}`);

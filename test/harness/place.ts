@@ -94,12 +94,12 @@ export class Place {
     return succeeded(await this.npm(["run", "--silent", name, "--", ...args]).ended, [name, ...args]);
   }
 
-  /** What `npm start` runs, without npm. */
+  /** Runs what `npm start` does, without npm. */
   start(): Promise<Ended> {
     return this.run("start").ended;
   }
 
-  /** What `npm run pulumi -- ARGS` runs. */
+  /** Runs what `npm run pulumi -- ARGS` does. */
   pulumi(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
     return this.run("pulumi", args, options).ended;
   }
@@ -137,12 +137,12 @@ export class Place {
     return this.changesBy(async () => succeeded(await this.up(...flags), ["up", ...flags]));
   }
 
-  /** What `npm run cloud -- ARGS` runs; must succeed. */
+  /** Runs what `npm run cloud -- ARGS` does; it must succeed. */
   async cloudOk(...args: string[]): Promise<string> {
     return succeeded(await this.run("cloud", [...args, "--home", this.cloudHome]).ended, args);
   }
 
-  /** What `npm run train -- ARGS` runs. */
+  /** Runs what `npm run train -- ARGS` does. */
   train(...args: string[]): Running {
     return this.run("train", args);
   }

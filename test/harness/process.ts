@@ -18,7 +18,7 @@ export interface Ended {
 export interface Running {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-  /** What it has printed so far. */
+  /** Its output so far. */
   text(): string;
 }
 
@@ -101,7 +101,7 @@ export async function waitForText(running: Running, pattern: RegExp, seconds = 1
   );
 }
 
-/** What is awaited, if it comes within the seconds. @throws Error with `what` where it does not */
+/** Awaits a promise for some seconds at most. @throws Error with `what` where it is not settled by then */
 export async function within<T>(what: string, awaited: Promise<T>, seconds: number): Promise<T> {
   const deadline = new AbortController();
   const late = sleep(seconds * 1000, undefined, { signal: deadline.signal }).then(() => {

@@ -1,4 +1,4 @@
-/** What the ranks of a run write on their nodes' disks, read there: cheap enough to be looked at again and again. */
+/** The files of the ranks of a run on their nodes' disks: cheap enough to be read again and again. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";

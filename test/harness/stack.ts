@@ -74,7 +74,7 @@ export class Stack {
     return stdout;
   }
 
-  /** What `stack export` prints: what is secret is encrypted. */
+  /** The output of `stack export`: secrets are encrypted. */
   async export(): Promise<string> {
     return await this.ok("stack", "export");
   }
@@ -124,7 +124,7 @@ export class Stack {
   }
 }
 
-/** What the next write of the state keeps: the order of resources is another, and where the program made them. */
+/** The part of a resource that the next write of the state keeps. */
 const lasting = ({ urn, type, id, inputs, outputs, initErrors }: Stored) => ({
   ...{ urn, type, id, inputs, outputs, initErrors },
 });

@@ -1,4 +1,4 @@
-/** What all parts of the story do with its stack. */
+/** The steps that all parts of the story share. */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** What is changed later: in place, on the same instances; and the bytes that each way to synchronise sends. */
+/** Later changes: in place, on the same instances; and the bytes that each way to synchronise sends. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const otherUrl = "http://198.18.0.1/mnist_dist.py";
 
 const epochs = 5;
 const steps = epochs * stepsPerEpoch;
-/** Of powersgd. By rank 4: conv 32 x 144, linear 64 x 512 and linear 10 x 64; as they are: conv 16 x 9, and all biases. */
+/** By rank 4: conv 32 x 144, linear 64 x 512 and linear 10 x 64; as they are: conv 16 x 9, and all biases. */
 const approximated = 4 * (32 + 144 + 64 + 512 + 10 + 64) + 16 * 9 + 16 + 32 + 64 + 10;
 
 /**

@@ -1,4 +1,4 @@
-/** The network breaks under a stack that stands: each fault is told with its reason, and the next `up` puts it right. */
+/** The network breaks under a stack that stands: each fault is reported with its reason, and the next `up` puts it right. */
 import { expect } from "vitest";
 import { blockTunnel, namespaceOf, shrinkTunnel, unplug } from "../../harness/machine.ts";
 import { followedOf, outputsOf } from "../../harness/outputs.ts";
@@ -33,10 +33,10 @@ export function faults(): void {
   }) => {
     place.configure({ "training.script.args": ["--timeout=5"], "training.epochs": epochs });
     const namespace = namespaceOf(await place.status(), routerOf(place, "shanghai"));
-    let mend = () => {};
+    let restore = () => {};
     try {
       const ended = await disturb(place.run("start"), () => {
-        mend = blockTunnel(namespace);
+        restore = blockTunnel(namespace);
       });
       expect(ended.code, ended.text).not.toBe(0);
       // The way back is open: the word of the first one that gives up may end the other.
@@ -48,7 +48,7 @@ export function faults(): void {
       expect(ended.text).toMatch(/^ +rank \d: error: training stopped after /m);
       expect(ended.text).toMatch(new RegExp(`^ +epoch \\d+/${epochs} loss`, "m"));
     } finally {
-      mend();
+      restore();
     }
     [runId] = ranksOnDisk(place).map((rank) => rank.runId);
   });
@@ -57,18 +57,18 @@ export function faults(): void {
     place,
   }) => {
     const [status, router] = [await place.status(), routerOf(place, "shanghai")];
-    let mend = () => {};
+    let restore = () => {};
     try {
       const changes = await place.changesBy(async () => {
         const ended = await disturb(await place.startUp(), () => {
-          mend = unplug(status, router);
+          restore = unplug(status, router);
         });
         expect(ended.code, ended.text).not.toBe(0);
         expect(ended.text).toMatch(/^ +rank 0 failed with exit code 1;/m);
       });
       expect(changes).toEqual([]);
     } finally {
-      mend();
+      restore();
     }
     expect(ranksOnDisk(place).map((rank) => [rank.runId, rank.attempt])).toEqual([
       [runId, 2],
@@ -91,7 +91,7 @@ export function faults(): void {
     place,
   }) => {
     const startedBefore = ranksStarted(place);
-    const mend = shrinkTunnel(namespaceOf(await place.status(), routerOf(place, "beijing")));
+    const restore = shrinkTunnel(namespaceOf(await place.status(), routerOf(place, "beijing")));
     try {
       // The check is made again because the bandwidth has changed; another seed is waiting for it.
       place.configure({
@@ -108,11 +108,11 @@ export function faults(): void {
       expect(ended.text).toMatch(/1400 bytes/);
       expect(ranksStarted(place)).toEqual(startedBefore);
     } finally {
-      mend();
+      restore();
     }
   });
 
-  test("a pre-shared key that someone changed at one side fails the path check; the next start mends it", async ({
+  test("a pre-shared key that someone changed at one side fails the path check; the next start repairs it", async ({
     place,
   }) => {
     const client = TestClient.ofHome(place.cloudHome);
@@ -138,8 +138,8 @@ export function faults(): void {
     expect(failed.text).toContain("pre-shared key");
 
     const changes = await place.changesBy(async () => {
-      const mended = await place.start();
-      expect(mended.code, mended.text).toBe(0);
+      const repaired = await place.start();
+      expect(repaired.code, repaired.text).toBe(0);
     });
     expect(changes).toEqual(["ModifyRouterStaticAttributes", "UpdateRouters"]);
     expect(outputsOf(place).tunnels).toMatchObject([{ up: true }]);

@@ -40,7 +40,7 @@ async function completeReport(place: Place, ...args: string[]): Promise<Reported
   return reportedSchema.parse(reported);
 }
 
-/** Of the first run, so that no other one has sent anything. */
+/** Looks at the first run: no other one has sent anything yet. */
 export function reportOfFirstRun(): void {
   let page: string;
 
@@ -106,7 +106,7 @@ export function reportOfFirstRun(): void {
   });
 }
 
-/** Of a run that goes on, with a value of its environment that is nobody's business. */
+/** Looks at a run that goes on, with a value of its environment that is nobody's business. */
 export function reportOfRunningRun(): void {
   test("a run that goes on is shown as far as it is, in the folder that was asked for", async ({ place }) => {
     const folder = join(place.directory, "reports", "now");
@@ -124,7 +124,7 @@ export function reportOfRunningRun(): void {
 }
 
 export function reportWithoutNode(): void {
-  test("with a node that can not be asked the rest is shown, and the page says what it lacks", async ({
+  test("with a node that cannot be asked the rest is shown, and the page says what it lacks", async ({
     place,
   }) => {
     const node = (await place.status()).nodes.find(({ zone }) => zone === "gpu2a");

@@ -19,7 +19,7 @@ export const test = base
   .extend("first", { scope: "file" }, ({ place }) => place.npm(["start"]).ended)
   .extend("secrets", { scope: "file" }, ({ place, first: _ }) => secretsOf(place));
 
-/** What git says of the files that the commands could write; the rest of the checkout may be edited meanwhile. */
+/** The output of git for the files that the commands could write; the rest of the checkout may be edited meanwhile. */
 export function ownFilesInGit(): string {
   const paths = [
     ":(glob)Pulumi*",
@@ -43,7 +43,7 @@ export const scriptsOfTraining = [
   "training",
 ];
 
-/** Of the model that the digits are learnt by. */
+/** Parameters of the model that learns the digits. */
 export const parameters = 38_282;
-/** Of a rank in an epoch: 719 samples, 64 at a time. */
+/** Steps of a rank in an epoch: 719 samples, 64 at a time. */
 export const stepsPerEpoch = 12;

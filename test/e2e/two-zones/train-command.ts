@@ -93,7 +93,7 @@ export function trainCommand(): void {
     expect(pidsOf(place)).toEqual(status.map(({ state, attempt, pid }) => [state, attempt, pid]));
   });
 
-  test("segments fit the tunnel, though no router clamps them; what was set on the nodes is told with its reason", async ({
+  test("segments fit the tunnel, though no router clamps them; what was set on the nodes is reported with its reason", async ({
     place,
   }) => {
     const { nodes } = await place.status();

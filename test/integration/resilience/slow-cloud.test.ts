@@ -1,5 +1,5 @@
 /**
- * What waits on the real clock: few calls a second, leases that come late, jobs that do not end. Each test has an account
+ * Claims that wait on the real clock: few calls a second, leases that come late, jobs that do not end. Each test has an account
  * of its own, and all wait at the same time.
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";

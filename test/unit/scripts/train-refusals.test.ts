@@ -1,4 +1,4 @@
-/** What `npm run train` refuses, on a stack with a run of two ranks whose nodes do not answer. */
+/** Refusals of `npm run train`, on a stack with a run of two ranks whose nodes do not answer. */
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -58,7 +58,7 @@ test("a time that is none", async () => {
   });
 });
 
-test("a folder for the report that can not be written, with what to do", async () => {
+test("a folder for the report that cannot be written, with what to do", async () => {
   const folder = join(directory, "a file");
   writeFileSync(folder, "");
   expect(await train("report", "--output", folder)).toEqual({
