@@ -45,6 +45,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
+          setupFiles: ["test/harness/evidence-hooks.ts"],
           ...oneByOne,
           testTimeout: 300_000,
           hookTimeout: 300_000,

@@ -2,7 +2,6 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach } from "vitest";
 import { runningStatus } from "../../local-cloud/commands.ts";
 import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
@@ -44,20 +43,13 @@ const scripts = {
   cloud: "local-cloud/main.ts",
 } as const;
 
-/** Those of this test file that were not removed. */
-const places = new Set<Place>();
-let hasBegun = false;
+/** Those that were not removed. */
+export const places = new Set<Place>();
 
-beforeEach(() => {
-  hasBegun = true;
-});
+/** Whether a failure is that of a test; `evidence-hooks.ts` says so of a test file. */
+export const story = { hasBegun: true };
 
-afterEach(({ task }) => {
-  if (task.result?.state !== "fail" || places.size === 0) return;
-  throw new Error(evidence([...places].map((place) => place.keep()).join(", ")));
-});
-
-function evidence(folders: string): string {
+export function evidence(folders: string): string {
   return `the cloud's log, its calls, the stack's state and the nodes' logs are kept in ${folders}`;
 }
 
@@ -205,7 +197,7 @@ export class Place {
   /** Ends what still runs, destroys, stops the cloud, removes the folders: also after a failure, and twice. */
   async remove(): Promise<void> {
     // A failure before the first test is no test's: it is reported here.
-    const kept = hasBegun ? undefined : this.keep();
+    const kept = story.hasBegun ? undefined : this.keep();
     for (const { child, ended } of [...this.#running]) {
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
       await ended;
