@@ -62,7 +62,7 @@ export function launchers(stack: Stack): void {
       ranks: fourRanks,
     });
     expect(new Set(training.ranks.map(({ parametersSha256 }) => parametersSha256)).size).toBe(1);
-    // Of 1,797 digits four fifths, in four equal shards, in every epoch.
+    // Four fifths of 1,797 digits, in four equal shards, in every epoch.
     expect(training.ranks.map(({ samplesSeen }) => samplesSeen)).toEqual(fourRanks.map(() => 359 * epochs));
     expect(text).not.toContain("goes on after");
   });
@@ -110,7 +110,7 @@ export function launchers(stack: Stack): void {
     expect(parametersOf(again)).toEqual(parametersOf(undisturbed));
   });
 
-  // Of all eight nodes, those that the world size needs.
+  // Those of the eight nodes that the world size needs.
   test("an own script finds where to meet and who it is, on as many nodes and at the master that are set", async () => {
     const place = stack();
     const script = join(place.directory, "own.py");

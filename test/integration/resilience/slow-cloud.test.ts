@@ -12,7 +12,7 @@ import { Grounds } from "./surroundings.ts";
 /** The statics share a router's update, the rules of two groups are applied: one job each. */
 const jobs = new Set(slowKinds.map(({ type }) => (/Forward|Tunnel|Static/.test(type) ? "statics" : type)))
   .size;
-/** What the user of each kind hears while its job is under way. */
+/** The progress that each kind reports while its job is under way. */
 const job = /^waiting for job j-\w+ \d s$/;
 const group = /^waiting for security group sg-\w+ to be applied \d s$/;
 const waitOf: Readonly<Record<string, RegExp>> = {
@@ -33,9 +33,9 @@ const onceEach = (wanted: readonly Wanted[]) => ({
   ...timesMade([], wanted),
   ...Object.fromEntries(wanted.map(({ kind: { created } }) => [created[0], 1])),
   AddRouterStatics: 4,
-  // Of the group and of the rule.
+  // The group's and the rule's.
   AddSecurityGroupRules: 2,
-  // Of the router's own EIP and of the VpcEip.
+  // The router's own EIP's and the VpcEip's.
   ModifyRouterAttributes: 2,
 });
 
@@ -110,7 +110,7 @@ describe.concurrent("resources whose jobs do not end", () => {
     );
     for (const [index, error] of errors.entries()) {
       const type = wanted[index]?.kind.type ?? "";
-      // Of the statics of a router only the first ones' update is under way, the others' waits for its end.
+      // Only the update of a router's first statics is under way, the others' waits for its end.
       const isStatic = /Forward|Tunnel|Static/.test(type) && !late.test(error.message);
       expect([type, error.name, error.message]).toEqual([
         type,

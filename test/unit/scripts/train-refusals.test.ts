@@ -24,7 +24,7 @@ beforeAll(() => {
   mkdirSync(bin, { recursive: true });
   const resources = [rank("beijing-1", 0), rank("shanghai-1", 1)];
   writeFileSync(join(directory, "state.json"), JSON.stringify({ deployment: { resources } }));
-  // Of the CLI the command asks for `stack export` alone.
+  // The command asks the CLI for `stack export` alone.
   writeFileSync(join(bin, "pulumi"), `#!/bin/sh\nexec cat '${join(directory, "state.json")}'\n`, {
     mode: 0o755,
   });
