@@ -5,6 +5,7 @@ import { defineConfig } from "vitest/config";
  * what they wait for may take its time there.
  */
 const oneByOne = {
+  isolate: false,
   fileParallelism: false,
   testTimeout: 60_000,
   hookTimeout: 120_000,
@@ -26,7 +27,6 @@ export default defineConfig({
         test: {
           name: "local-cloud",
           include: ["test/local-cloud/**/*.test.ts"],
-          isolate: false,
           ...oneByOne,
         },
       },

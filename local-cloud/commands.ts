@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { closeSync, createReadStream, existsSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { compileCache } from "./compile-cache.ts";
+import { send } from "./admin-client.ts";
+import { compileCache } from "./compile-cache.mjs";
 import { describeRunning, describeStatus } from "./descriptions.ts";
 import { Failure } from "./failure.ts";
 import { Home } from "./home.ts";
@@ -204,11 +205,7 @@ async function answers(home: Home): Promise<boolean> {
   const record = readRunning(home.pid);
   if (record === undefined) return false;
   try {
-    const response = await fetch(`http://127.0.0.1:${record.port}/_cloud/ping`, {
-      headers: { Authorization: `Bearer ${record.token}` },
-      signal: AbortSignal.timeout(1000),
-    });
-    const body: unknown = await response.json();
+    const { body } = await send(record, "GET", "ping", undefined, AbortSignal.timeout(1000));
     return typeof body === "object" && body !== null && "pid" in body && body.pid === record.pid;
   } catch {
     return false;
@@ -228,14 +225,9 @@ export async function ask<Answer = CloudStatus>(
   command: string,
   body?: object,
 ): Promise<Answer> {
-  const response = await fetch(`http://127.0.0.1:${record.port}/_cloud/${command}`, {
-    method,
-    // A kept connection may have been closed by the server when it is used again.
-    headers: { Authorization: `Bearer ${record.token}`, Connection: "close" },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const answer = (await response.json()) as Answer & { readonly message?: string };
-  if (response.ok) return answer;
+  const response = await send(record, method, command, body);
+  const answer = response.body as Answer & { readonly message?: string };
+  if (response.status < 400) return answer;
   throw new Failure(
     response.status < 500 && answer.message !== undefined
       ? answer.message

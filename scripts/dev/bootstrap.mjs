@@ -7,6 +7,7 @@
 import { spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { compileCache } from "../../local-cloud/compile-cache.mjs";
 import { findNode, leastMajor, nodePackage } from "./node.mjs";
 import { arePackagesInstalled, installPackages } from "./npm-packages.mjs";
 
@@ -37,7 +38,11 @@ function run(node) {
   const own = [...(node === process.execPath ? [] : [dirname(node)]), join(root, "node_modules", ".bin")];
   const child = spawn(node, [join(root, file), ...rest], {
     stdio: "inherit",
-    env: { ...process.env, PATH: [...own, process.env.PATH].join(":") },
+    env: {
+      NODE_COMPILE_CACHE: compileCache,
+      ...process.env,
+      PATH: [...own, process.env.PATH].join(":"),
+    },
   });
   // A terminal's Ctrl-C reaches the child directly; forwarded a second time it would mean "at once" to the CLI.
   process.on("SIGINT", () => {

@@ -6,7 +6,7 @@ import { join, relative } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "yaml";
 import { runningStatus } from "../../local-cloud/commands.ts";
-import { compileCache } from "../../local-cloud/compile-cache.ts";
+import { compileCache } from "../../local-cloud/compile-cache.mjs";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { succeed } from "./process.ts";
 import { binDirectory } from "./pulumi-cli.ts";

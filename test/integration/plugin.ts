@@ -8,7 +8,7 @@ import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import rpc from "@pulumi/pulumi/proto/provider_pb.js";
 import statusMessages from "@pulumi/pulumi/proto/status_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
-import { compileCache } from "../../local-cloud/compile-cache.ts";
+import { compileCache } from "../../local-cloud/compile-cache.mjs";
 import {
   fromStruct,
   type Properties,

@@ -9,7 +9,12 @@ import { type NodeVersion, type NpmVersion, prepare, runNpm } from "./tools.ts";
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 300_000 });
 
 const root = join(import.meta.dirname, "..", "..");
-const bootstrap = ["bootstrap.mjs", "node.mjs", "npm-packages.mjs"];
+const bootstrap = [
+  "local-cloud/compile-cache.mjs",
+  "scripts/dev/bootstrap.mjs",
+  "scripts/dev/node.mjs",
+  "scripts/dev/npm-packages.mjs",
+];
 /** Prints the Node that runs it, the folders of PATH, and what it was given. */
 const show = `
 const { argv, version, execPath, env } = process;
@@ -52,9 +57,7 @@ const fixturePackages: Readonly<Record<string, Package>> = {
 };
 
 async function makeFixture(folder: string): Promise<void> {
-  mkdirSync(join(folder, "scripts", "dev"), { recursive: true });
-  for (const name of bootstrap)
-    cpSync(join(root, "scripts", "dev", name), join(folder, "scripts", "dev", name));
+  for (const file of bootstrap) cpSync(join(root, file), join(folder, file));
   writeFileSync(join(folder, "show.ts"), show);
   const packages: Record<string, object> = {};
   const named = (kind: Package["kind"]) =>
@@ -190,9 +193,7 @@ test("npm that fails is reported with its own words", async () => {
 
 test("all packages of this project are installed by npm 10.9 on Node 20, and its TypeScript runs", async () => {
   const folder = join(directory, "whole");
-  mkdirSync(join(folder, "scripts", "dev"), { recursive: true });
-  for (const name of bootstrap)
-    cpSync(join(root, "scripts", "dev", name), join(folder, "scripts", "dev", name));
+  for (const file of bootstrap) cpSync(join(root, file), join(folder, file));
   for (const name of ["package.json", "package-lock.json", ".npmrc"])
     cpSync(join(root, name), join(folder, name));
   writeFileSync(join(folder, "show.ts"), show);

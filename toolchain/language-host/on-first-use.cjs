@@ -1,6 +1,6 @@
 /**
- * Preloaded into the program (`node --require`): what @pulumi/pulumi loads for serialising closures and for tracing, and
- * this program never uses, is loaded when it is first used, and stack traces are not looked up in source maps: the SDK
+ * Preloaded into the program (`node --require`): what @pulumi/pulumi loads for serialising closures, for tracing and
+ * for the Automation API, and this program never uses, is loaded when it is first used, and stack traces are not looked up in source maps: the SDK
  * takes one for every promise, and this program has no source maps. That is half of the time that a program takes.
  */
 const { createRequire } = require("node:module");
@@ -12,7 +12,12 @@ const ofSdk = createRequire(process.argv[1]);
 const files = new Set();
 
 /** Packages that are asked for a property when they are used. */
-for (const name of ["typescript", "@npmcli/arborist"]) {
+for (const name of [
+  "typescript",
+  "@npmcli/arborist",
+  "@pulumi/pulumi/automation/index.js",
+  "normalize-package-data",
+]) {
   put(name, (load) => asModule((property) => load(property)));
 }
 /** Packages whose properties are read where they are imported, and used later. */
@@ -20,6 +25,7 @@ for (const name of [
   "@opentelemetry/exporter-zipkin",
   "@opentelemetry/instrumentation",
   "@opentelemetry/instrumentation-grpc",
+  "@opentelemetry/resources",
   "@opentelemetry/sdk-trace-base",
   "@opentelemetry/sdk-trace-node",
 ]) {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
-import { compileCache } from "../../../local-cloud/compile-cache.ts";
+import { compileCache } from "../../../local-cloud/compile-cache.mjs";
 import {
   commandOf,
   pendingCreates,

@@ -20,14 +20,17 @@ function run(text: string): unknown {
   return JSON.parse(execFileSync(process.execPath, ["--require", preload, program], { encoding: "utf8" }));
 }
 
-test("the SDK starts without TypeScript, arborist, the tracing exporters and source maps", () => {
+test("the SDK starts without TypeScript, arborist, the tracing exporters, the Automation API and source maps", () => {
   const loaded = run(`
     import Module, { createRequire } from "node:module";
     const require = createRequire(import.meta.url);
     await import("@pulumi/pulumi");
     require("@pulumi/pulumi/cmd/run/tracing.js");
     require("source-map-support/register");
-    const stoodIn = ["typescript", "@npmcli/arborist", "@opentelemetry/sdk-trace-node", "source-map-support/register"];
+    const stoodIn = [
+      "typescript", "@npmcli/arborist", "normalize-package-data", "@opentelemetry/resources",
+      "@opentelemetry/sdk-trace-node", "source-map-support/register",
+    ];
     const files = Object.keys(Module._cache).filter((file) => !stoodIn.map(require.resolve).includes(file));
     const names = files.flatMap((file) => /.*\\/node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(file)?.[1] ?? []);
     console.log(JSON.stringify([...new Set(names)].sort()));
@@ -39,11 +42,14 @@ test("the SDK starts without TypeScript, arborist, the tracing exporters and sou
     "source-map",
     "source-map-support",
     "@opentelemetry/otlp-exporter-base",
+    "@opentelemetry/resources",
+    "execa",
+    "normalize-package-data",
   ];
   expect(loaded.filter((name) => heavy.includes(name) || name.startsWith("@npmcli/"))).toEqual([]);
 });
 
-test("what serialises a closure, and what traces, is the package itself once it is used", () => {
+test("what serialises a closure, traces or automates is the package itself once it is used", () => {
   const used = run(`
     import { createRequire } from "node:module";
     const pulumi = await import("@pulumi/pulumi");
@@ -52,9 +58,11 @@ test("what serialises a closure, and what traces, is the package itself once it 
     createRequire(sdk)(sdk).start("http://127.0.0.1:9/api/v2/spans");
     const { trace } = createRequire(sdk)("@opentelemetry/api");
     const span = trace.getTracer("test").startSpan("one");
-    console.log(JSON.stringify({ text, span: span.constructor.name, isRecording: span.isRecording() }));
+    const stack = pulumi.automation.fullyQualifiedStackName("org", "project", "stack");
+    console.log(JSON.stringify({ text, stack, span: span.constructor.name, isRecording: span.isRecording() }));
     process.exit();
-  `) as { text: string; span: string; isRecording: boolean };
+  `) as { text: string; stack: string; span: string; isRecording: boolean };
   expect(used.text).toContain("x + 41");
+  expect(used.stack).toBe("org/project/stack");
   expect([used.span, used.isRecording]).toEqual(["SpanImpl", true]);
 });
