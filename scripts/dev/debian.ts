@@ -11,6 +11,7 @@ export const testPackages: readonly string[] = [
   "chromium",
   "curl",
   "iperf3",
+  "libopenblas0-pthread",
   "openssl",
   "python3-pip",
   "python3-pytest",

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from arguments import TrainingError, add_training_arguments, check_training_arguments, say
 from data import ImageArguments, add_image_arguments, check_image_arguments, load_samples
 from metrics import Metrics
-from model import evaluate, mean_loss, model_for, parameters_sha256
+from model import evaluate, mean_loss, model_for, parameters_sha256, use_threads
 
 
 class Arguments(ImageArguments):
@@ -63,7 +63,7 @@ def train(args: Arguments) -> dict[str, Any]:
     device = torch.device("cuda" if torch.cuda.is_available() and not args.no_cuda else "cpu")
     images, labels, training, held_out = load_samples(args)
     if device.type == "cpu":
-        torch.set_num_threads(1)  # more cost more than they bring on images this small
+        use_threads(1)  # more cost more than they bring on images this small
     loader = DataLoader(TensorDataset(images[training], labels[training]), args.batch_size, shuffle=True)
     test_images, test_labels = images[held_out], labels[held_out]
     model = model_for(images).to(device)

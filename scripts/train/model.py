@@ -1,10 +1,22 @@
 """The network that is trained: a small CNN for ten kinds of images in shades of grey."""
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import hashlib
+import os
 
 import torch
 from torch import Tensor, nn
+
+
+def use_threads(count: int) -> None:
+    """Sets how many CPU threads compute: PyTorch's, and those of OpenBLAS, which Debian's PyTorch is linked with and
+    sets nothing of. More than there is work for spin after each product, which takes half of a processor.
+    """
+    torch.set_num_threads(count)
+    with contextlib.suppress(OSError):  # another BLAS
+        ctypes.CDLL("libopenblas.so.0", mode=os.RTLD_NOLOAD).openblas_set_num_threads(count)
 
 
 def build_model(height: int = 8, width: int = 8) -> nn.Sequential:

@@ -31,7 +31,7 @@ from group import (
     choose_interface, join_group
 )
 from metrics import Metrics, StepClock
-from model import count_parameters, evaluate, mean_loss
+from model import count_parameters, evaluate, mean_loss, use_threads
 from sync import LinkArguments, SyncArguments, add_sync_arguments, check_sync_arguments, make_sync
 
 
@@ -258,7 +258,7 @@ def train(args: RankArguments, job: Job) -> None:
     # The system's own action ends the process at once (exit code 143), also inside PyTorch's C++ code, where a
     # Python handler would have to wait.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     started = time.monotonic()
     try:
         training = Training(args, job)

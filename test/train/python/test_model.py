@@ -1,11 +1,13 @@
 """The network's size follows from its images, its parameters from the seed."""
 from __future__ import annotations
 
+import ctypes
 import math
+import os
 
 import pytest
 import torch
-from model import build_model, count_parameters, evaluate, gradient_bytes, model_for, parameters_sha256
+from model import build_model, count_parameters, evaluate, gradient_bytes, model_for, parameters_sha256, use_threads
 
 
 @pytest.mark.parametrize(["height", "width", "parameters"], [
@@ -54,3 +56,10 @@ def test_samples_with_several_targets_each_are_tested_target_by_target() -> None
     loss, right = evaluate(model, scores, torch.tensor([[0, 1, 2], [0, 0, 0]]), batch_size=1, device=device)
     assert loss == pytest.approx(6 * math.log(math.e + 2) - 4, rel=1e-6)
     assert right == 4
+
+
+@pytest.mark.parametrize("count", [2, 1])
+def test_threads_are_set_for_pytorch_and_for_its_blas(count: int) -> None:
+    blas = ctypes.CDLL("libopenblas.so.0", mode=os.RTLD_NOLOAD)
+    use_threads(count)
+    assert (torch.get_num_threads(), blas.openblas_get_num_threads()) == (count, count)
