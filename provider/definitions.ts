@@ -18,6 +18,7 @@ import { portForward } from "./cloud/port-forward.ts";
 import { routerStatic } from "./cloud/router-static.ts";
 import { securityGroup } from "./cloud/security-group.ts";
 import { securityGroupRule } from "./cloud/security-group-rule.ts";
+import { securityGroupRules } from "./cloud/security-group-rules.ts";
 import { tag } from "./cloud/tag.ts";
 import { tagAttachment } from "./cloud/tag-attachment.ts";
 import { volume } from "./cloud/volume.ts";
@@ -41,6 +42,7 @@ export const definitions: readonly AnyResource[] = [
   eip,
   securityGroup,
   securityGroupRule,
+  securityGroupRules,
   keyPair,
   vpc,
   vpcEip,

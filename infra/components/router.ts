@@ -1,6 +1,6 @@
 /** The VPC router of a zone with its EIP and firewall: made, or joined where it exists. */
 import { type CustomResourceOptions, type Input, interpolate, type Output, output } from "@pulumi/pulumi";
-import { SecurityGroup, SecurityGroupRule, Vpc, VpcEip } from "../../provider/index.ts";
+import { SecurityGroup, SecurityGroupRule, SecurityGroupRules, Vpc, VpcEip } from "../../provider/index.ts";
 import type { Existing } from "../existing/join.ts";
 import type { RulePlan } from "../plan/plan.ts";
 
@@ -41,43 +41,55 @@ export function ownRouter(
 ): Router {
   const vpcArgs = { ...own, vpcNetwork, eipId };
   if (rules.some(isOfIntranet)) return ownRouterInIntranet(name, { ...vpcArgs, rules }, options);
-  const firewall = new SecurityGroup(
-    `${name}-router`,
-    { ...own, rules: rules.map(({ from, ...rule }) => ({ ...rule, cidrBlock: cidrOf(from) })) },
-    options,
-  );
+  const firewall = new SecurityGroup(`${name}-router`, { ...own, rules: rules.map(inList) }, options);
   const vpc = new Vpc(`${name}-router`, { ...vpcArgs, securityGroupId: firewall.id }, options);
   // They go with the router, without a call each.
   return { id: vpc.id, ofStatics: { deletedWith: vpc } };
 }
 
 /**
- * Two routers that let each other in by their intranet addresses have these only when both are made: here rules are
- * resources of their own, and the group is another one than a group that holds its rules.
+ * Two routers that let each other in by their intranet addresses have these only when both are made: here those rules
+ * are a list that comes after the routers, and the group is another one than a group that manages all its rules.
  */
 function ownRouterInIntranet(
   name: string,
-  { rules, ...vpcArgs }: Omit<RouterArgs, "rules"> & Pick<RouterArgs, "rules"> & { vpcNetwork: string },
+  { rules, ...vpcArgs }: RouterArgs & { readonly vpcNetwork: string },
   options: CustomResourceOptions,
 ): Router {
   const { zone, mark } = vpcArgs;
-  const firewall = new SecurityGroup(`${name}-firewall`, { zone, mark }, options);
-  const withGroup = { ...options, deletedWith: firewall };
-  const early = addRules(
-    name,
-    { zone, mark },
-    firewall.id,
-    rules.filter((rule) => !isOfIntranet(rule)),
-    withGroup,
+  const all = [...byName(name, rules).values()];
+  // A router that had another group is not closed by the exchange: the others are let in before.
+  const early = all.filter((rule) => !isOfIntranet(rule)).map(inList);
+  const firewall = new SecurityGroup(
+    `${name}-firewall`,
+    { zone, mark, rules: early, keepOthers: true },
+    options,
   );
-  // A router that had another group is not closed by the exchange.
+  const withGroup = { ...options, deletedWith: firewall };
+  const left = (rules: readonly Rule[]) =>
+    addRules(name, { zone, mark }, firewall.id, rules.filter(isLeft(name)), withGroup);
   const vpc = new Vpc(
     `${name}-router`,
     { ...vpcArgs, securityGroupId: firewall.id },
-    { ...options, dependsOn: early },
+    { ...options, dependsOn: left(all.filter((rule) => !isOfIntranet(rule))) },
   );
-  const late = addRules(name, { zone, mark }, firewall.id, rules.filter(isOfIntranet), withGroup);
-  return { id: vpc.id, ofStatics: { deletedWith: vpc, dependsOn: late } };
+  const peers = new SecurityGroupRules(
+    `${name}-peers`,
+    { zone, mark, securityGroupId: firewall.id, rules: all.filter(isOfIntranet).map(inList) },
+    withGroup,
+  );
+  const dependsOn = [peers, ...left(all.filter(isOfIntranet))];
+  return { id: vpc.id, ofStatics: { deletedWith: vpc, dependsOn } };
+}
+
+/** Whether version 0.2.0 has left a resource of this rule that a command with --target must keep. */
+function isLeft(name: string): (rule: Rule) => boolean {
+  const names = new Set(process.env.CROSSZONE_SINGLE_RULES?.split(" "));
+  return (rule) => names.has(nameOfSingle(name, rule));
+}
+
+function nameOfSingle(name: string, rule: Rule): string {
+  return `${name}-${nameOf(rule)}`;
 }
 
 /** The router keeps its security group: rules are added to it and taken away again. */
@@ -100,12 +112,19 @@ function addRules(
   rules: readonly Rule[],
   options: CustomResourceOptions,
 ): SecurityGroupRule[] {
-  // By their names: an address that is listed twice is let in once.
-  const byName = new Map(rules.map((rule) => [`${name}-${nameOf(rule)}`, rule]));
-  return [...byName].map(
+  return [...byName(name, rules)].map(
     ([ruleName, { from, ...rule }]) =>
       new SecurityGroupRule(ruleName, { ...own, securityGroupId, ...rule, cidrBlock: cidrOf(from) }, options),
   );
+}
+
+/** By their names: an address that is listed twice is let in once. */
+function byName(name: string, rules: readonly Rule[]): Map<string, Rule> {
+  return new Map(rules.map((rule) => [nameOfSingle(name, rule), rule]));
+}
+
+function inList({ from, ...rule }: Rule) {
+  return { ...rule, cidrBlock: cidrOf(from) };
 }
 
 function isOfIntranet({ from }: Rule): boolean {

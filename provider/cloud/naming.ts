@@ -41,6 +41,21 @@ export function physicalName(urn: string, inputs: Names, content = ""): string {
   return [logicalName, inputs.mark, digest(urn + content)].filter((part) => part !== undefined).join("-");
 }
 
+/**
+ * Whether a resource of the type with the same parent has this name, in the stack with the mark.
+ * @param urn another resource's
+ */
+export function isNameOfSibling(type: string, urn: string, mark: string | undefined, name: string): boolean {
+  if (mark === undefined) return false;
+  const logicalName = name.slice(0, -`-${mark}-${digest("")}`.length);
+  const qualified = urn.slice(0, urn.lastIndexOf("::"));
+  const parents = qualified.slice(
+    0,
+    Math.max(qualified.lastIndexOf("$") + 1, qualified.lastIndexOf("::") + 2),
+  );
+  return physicalName(`${parents}${type}::${logicalName}`, { mark }) === name;
+}
+
 /** As `physicalName`, for kinds whose names the API keeps short: mark and URN are in the digest. */
 export function shortName(urn: string, inputs: Names, longest: number): string {
   if (inputs.name !== undefined) return inputs.name;

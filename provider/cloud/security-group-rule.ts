@@ -4,18 +4,22 @@ import {
   AddSecurityGroupRules,
   DeleteSecurityGroupRules,
   DescribeSecurityGroupRules,
-  DescribeSecurityGroups,
   ModifySecurityGroupRuleAttributes,
 } from "../../qingcloud/actions.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
-import { type Context, defineResource } from "../resource.ts";
+import { type Context, defineResource, type State } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { isTakenOver, refuseWanted } from "./rule-lists.ts";
 import {
+  applyDeletion,
   applyGroup,
   describeRules,
   fromFound,
+  isApplied,
+  managedElsewhere,
+  type PresentRule,
   type Rule,
   rangeProblems,
   ruleInputs,
@@ -50,11 +54,7 @@ export const securityGroupRule = defineResource({
     ),
   isSame: sameName,
 
-  conflicts(session, { securityGroupId }) {
-    if (securityGroupId === undefined || !session.managedRules.has(securityGroupId)) return [];
-    const reason = `securityGroupId: the SecurityGroup ${securityGroupId} of this program has \`rules\`, which would delete this one. Put the rule there, or leave its \`rules\` out`;
-    return [{ property: "securityGroupId", reason }];
-  },
+  conflicts: managedElsewhere,
 
   async find(context, zone, name) {
     const all = await listAll(context, DescribeSecurityGroupRules, zone, {}, "security_group_rule_set");
@@ -99,7 +99,9 @@ export const securityGroupRule = defineResource({
     const zone = known?.inputs.zone ?? context.importZone();
     const found = await describe(context, zone, id);
     if (found === undefined) return undefined;
-    const { name, rule } = fromFound(found);
+    const present = fromFound(found);
+    const { name, rule } = present;
+    if (known !== undefined && isOthers(context, known, present)) return undefined;
     return {
       inputs: {
         ...namedAsRead(known?.inputs, zone, name),
@@ -122,26 +124,33 @@ export const securityGroupRule = defineResource({
     return { name };
   },
 
-  async delete(context, id, { inputs: { zone, securityGroupId } }) {
+  async delete(context, id, state) {
+    const { zone, securityGroupId, mark } = state.inputs;
+    // Only a resource with a mark can have lost its rule to a list.
+    const found = mark === undefined ? undefined : await describe(context, zone, id);
+    const present = found && fromFound(found);
+    if (present !== undefined && isOthers(context, state, present)) return;
+    if (present !== undefined) refuseWanted(context, zone, securityGroupId, present);
     try {
       await context.session.call(DeleteSecurityGroupRules, zone, { security_group_rules: [id] }, context);
     } catch (error) {
       if (!hasRetCode(error, retCodes.notFound)) throw error;
       // An interrupted run may have deleted it without applying that: until then it is in force.
-      const request = { security_groups: [securityGroupId] };
-      const { security_group_set: groups } = await context.session.call(
-        DescribeSecurityGroups,
-        zone,
-        request,
-        context,
-      );
-      if (groups[0]?.is_applied !== 0) return;
+      if (await isApplied(context, zone, securityGroupId)) return;
     }
-    await applyGroup(context, zone, securityGroupId).catch((error: unknown) => {
-      if (!hasRetCode(error, retCodes.notFound)) throw error;
-    });
+    await applyDeletion(context, zone, securityGroupId);
   },
 });
+
+/** A list of this stack has taken the rule over: it is no longer this resource's. */
+function isOthers(
+  context: Context,
+  { inputs: given, outputs }: State<typeof inputs, z.ZodObject<typeof nameOutput>>,
+  present: PresentRule,
+): boolean {
+  const own = [outputs.name, physicalName(context.urn, given)];
+  return isTakenOver(context, given.mark, own, present);
+}
 
 function ruleOf({ protocol, priority, action, direction, fromPort, toPort, cidrBlock }: Rule): Rule {
   return { protocol, priority, action, direction, fromPort, toPort, cidrBlock };

@@ -1,57 +1,60 @@
 import { z } from "zod";
 import {
-  AddSecurityGroupRules,
   CreateSecurityGroup,
-  DeleteSecurityGroupRules,
   DeleteSecurityGroups,
   DescribeSecurityGroups,
   ModifySecurityGroupAttributes,
 } from "../../qingcloud/actions.ts";
-import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
-import { createOnce, sendOnce, withQuota } from "./creating.ts";
+import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { changeRules, finishing, groupListName, isOfSingleRule, ownedBy, takeOver } from "./rule-lists.ts";
 import {
-  applyGroup,
-  compareRules,
   describeRules,
   inKnownOrder,
+  isSameRule,
+  listProblems,
   type PresentRule,
-  type Rule,
-  rangeProblems,
   ruleInputs,
-  ruleLimit,
-  toRequestRule,
 } from "./security-rules.ts";
+
+const inputs = z.strictObject({
+  ...named,
+  rules: z
+    .array(z.strictObject(ruleInputs))
+    .optional()
+    .describe(
+      "All rules of the group, or with `keepOthers` its own. Absent = rules are not managed here, but by SecurityGroupRules, SecurityGroupRule or by hand; an empty list closes everything inbound.",
+    ),
+  keepOthers: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether rules that others add stay: SecurityGroupRules, SecurityGroupRule or a person. `rules` are then those with the name `inline` in the cloud. Default false.",
+    ),
+});
+type Inputs = z.output<typeof inputs>;
 
 export const securityGroup = defineResource({
   type: "qingcloud:cloud:SecurityGroup",
   description: "Firewall rules of routers and instances; changes are applied at once.",
-  inputs: z.strictObject({
-    ...named,
-    rules: z
-      .array(z.strictObject(ruleInputs))
-      .optional()
-      .describe(
-        "All rules of the group. Absent = rules are not managed here, but by SecurityGroupRule or by hand; an empty list closes everything inbound.",
-      ),
-  }),
+  inputs,
   outputs: z.object(nameOutput),
   replaceOn: ["zone"],
   deleteBeforeReplace: true,
   rules: [
     {
       reads: ["rules"],
-      problems: ({ rules = [] }) => rules.flatMap((rule, index) => rangeProblems(rule, `rules[${index}].`)),
+      problems: ({ rules = [] }) => listProblems(rules),
     },
   ],
   isSame: sameName,
   find,
 
-  notice(session, id, { rules }) {
-    if (rules === undefined) session.managedRules.delete(id);
+  notice(session, id, { rules, keepOthers }) {
+    if (rules === undefined || keepOthers === true) session.managedRules.delete(id);
     else session.managedRules.add(id);
   },
 
@@ -68,10 +71,7 @@ export const securityGroup = defineResource({
           return (await context.session.call(CreateSecurityGroup, zone, request, options)).security_group_id;
         }),
     });
-    if (inputs.rules !== undefined) {
-      const present = adopted ? await describeRules(context, zone, id) : [];
-      await changeRules(context, zone, id, present, inputs.rules);
-    }
+    await putRules(context, id, inputs, adopted ? () => describeRules(context, zone, id) : async () => []);
     return { id, outputs: { name } };
   },
 
@@ -80,27 +80,27 @@ export const securityGroup = defineResource({
     const [found] = await describe(context, zone, { security_groups: [id] });
     if (found === undefined) return undefined;
     const isManaged = known === undefined || known.inputs.rules !== undefined;
-    const rules = isManaged ? (await describeRules(context, zone, id)).map(({ rule }) => rule) : [];
+    const present = isManaged ? await describeRules(context, zone, id) : [];
+    const rules = ownedBy(nameOfRules(known?.inputs), present).map(({ rule }) => rule);
     return {
       inputs: {
         ...namedAsRead(known?.inputs, zone, found.security_group_name),
         ...(isManaged ? { rules: inKnownOrder(rules, known?.inputs.rules ?? []) } : {}),
+        ...(known?.inputs.keepOthers === undefined ? {} : { keepOthers: known.inputs.keepOthers }),
       },
       outputs: { name: found.security_group_name },
       ...(isManaged && found.is_applied === 0 ? { unapplied: "its rules are not applied" } : {}),
     };
   },
 
-  async update(context, id, { news, outputs }) {
+  async update(context, id, { olds, news, outputs }) {
     const { zone } = news;
     const name = physicalName(context.urn, news);
     if (name !== outputs.name) {
       const request = { security_group: id, security_group_name: name };
       await context.session.call(ModifySecurityGroupAttributes, zone, request, context);
     }
-    if (news.rules !== undefined) {
-      await changeRules(context, zone, id, await describeRules(context, zone, id), news.rules);
-    }
+    await putRules(context, id, news, () => describeRules(context, zone, id), olds);
     return { name };
   },
 
@@ -136,48 +136,37 @@ function describe(
   return listAll(context, DescribeSecurityGroups, zone, filter, "security_group_set");
 }
 
-/** Adds what is missing, deletes what is too much, and applies. */
-async function changeRules(
-  context: Context,
-  zone: string,
-  id: string,
-  present: readonly PresentRule[],
-  wanted: readonly Rule[],
-): Promise<void> {
-  const { session } = context;
-  const { surplus, missing } = compareRules(present, wanted);
-  if (missing.length > 0) {
-    const request = { security_group: id, rules: missing.map(toRequestRule) };
-    await sendOnce(
-      context,
-      `new rules of security group ${id}`,
-      async () => {
-        await withQuota(
-          context,
-          zone,
-          {},
-          (options) => session.call(AddSecurityGroupRules, zone, request, options),
-          ruleLimit(context, zone, id, missing.length),
-        );
-        return true;
-      },
-      async () =>
-        compareRules(await describeRules(context, zone, id), wanted).missing.length === 0 || undefined,
-    );
-  }
-  if (surplus.length > 0) {
-    const request = { security_group_rules: surplus.map((rule) => rule.id) };
-    await session.call(DeleteSecurityGroupRules, zone, request, context).catch((error: unknown) => {
-      // Sent again after a lost answer.
-      if (!hasRetCode(error, retCodes.notFound)) throw error;
-    });
-  }
-  // Where all is as wanted, an interrupted run may have left it unapplied.
-  const isChanged = missing.length + surplus.length > 0;
-  if (isChanged || !(await isApplied(context, zone, id))) await applyGroup(context, zone, id);
+/** Name of the rules that are the group's own; absent where all are. */
+function nameOfRules(given: Pick<Inputs, "keepOthers"> | undefined): string | undefined {
+  return given?.keepOthers === true ? groupListName : undefined;
 }
 
-async function isApplied(context: Context, zone: string, id: string): Promise<boolean> {
-  const [found] = await describe(context, zone, { security_groups: [id] });
-  return found?.is_applied !== 0;
+/** @param olds inputs before: rules that the group managed without a name, or left to SecurityGroupRule, become its own */
+async function putRules(
+  context: Context,
+  id: string,
+  news: Inputs,
+  look: () => Promise<readonly PresentRule[]>,
+  olds?: Inputs,
+): Promise<void> {
+  const { zone, mark, rules: wanted } = news;
+  if (wanted === undefined) return;
+  const list = { zone, groupId: id, name: nameOfRules(news), wanted };
+  const present = await look();
+  if (list.name === undefined) return await changeRules(context, list, present);
+  const before = nameOfRules(olds) === undefined ? (olds?.rules ?? []) : [];
+  const wasOwn = ({ name, rule }: PresentRule) =>
+    name === "" && before.some((each) => isSameRule(each, rule));
+  const isFirst = olds?.rules === undefined;
+  await finishing(context, list, async () => {
+    const own = await takeOver(
+      context,
+      list,
+      present,
+      (rule) => wasOwn(rule) || (isFirst && isOfSingleRule(context, mark, rule)),
+    );
+    const kept = new Set(own.map((rule) => rule.id));
+    const left = present.filter((rule) => wasOwn(rule) && !kept.has(rule.id));
+    await changeRules(context, list, [...own, ...left]);
+  });
 }

@@ -5,10 +5,13 @@ import type { ResponseOf } from "../../qingcloud/action.ts";
 import {
   ApplySecurityGroup,
   DescribeSecurityGroupRules,
+  DescribeSecurityGroups,
   ruleAction,
   ruleProtocol,
 } from "../../qingcloud/actions.ts";
+import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import type { Context, Problem } from "../resource.ts";
+import type { Session } from "../session.ts";
 import type { Limit } from "./creating.ts";
 import { listAll } from "./listing.ts";
 import { sharing } from "./waiting.ts";
@@ -56,6 +59,10 @@ export function rangeProblems({ protocol, fromPort, toPort }: Rule, path: string
     return [{ property: `${path}fromPort`, reason }];
   }
   return [];
+}
+
+export function listProblems(rules: readonly Rule[]): Problem[] {
+  return rules.flatMap((each, index) => rangeProblems(each, `rules[${index}].`));
 }
 
 export function toRequestRule({ fromPort, toPort, cidrBlock, ...rest }: Rule) {
@@ -112,16 +119,44 @@ export async function applyGroup(context: Context, zone: string, groupId: string
   await sharing(context, `security group ${groupId} to be applied`, applied);
 }
 
+/** False where changes, e.g. of an interrupted run, are not in force yet; a group that does not exist has none. */
+export async function isApplied(context: Context, zone: string, groupId: string): Promise<boolean> {
+  const request = { security_groups: [groupId] };
+  const [found] = await listAll(context, DescribeSecurityGroups, zone, request, "security_group_set");
+  return found?.is_applied !== 0;
+}
+
+/** Puts a deletion into force; a group that was deleted meanwhile needs none. */
+export async function applyDeletion(context: Context, zone: string, groupId: string): Promise<void> {
+  await applyGroup(context, zone, groupId).catch((error: unknown) => {
+    if (!hasRetCode(error, retCodes.notFound)) throw error;
+  });
+}
+
+/** Refuses rules that the list of the group's own resource would delete. */
+export function managedElsewhere(
+  session: Session,
+  { securityGroupId }: { readonly securityGroupId?: string | undefined },
+): readonly Problem[] {
+  if (securityGroupId === undefined || !session.managedRules.has(securityGroupId)) return [];
+  const reason = `securityGroupId: the SecurityGroup ${securityGroupId} of this program has \`rules\`, which would delete this one. Put the rule there, leave its \`rules\` out, or set its \`keepOthers\``;
+  return [{ property: "securityGroupId", reason }];
+}
+
+export function isSameRule(one: Rule, other: Rule): boolean {
+  return isDeepStrictEqual(one, other);
+}
+
 /** What is too much and what is missing, beside what stays. */
 export function compareRules(present: readonly PresentRule[], wanted: readonly Rule[]) {
   return {
-    surplus: present.filter(({ rule }) => !wanted.some((other) => isDeepStrictEqual(rule, other))),
-    missing: wanted.filter((rule) => !present.some((other) => isDeepStrictEqual(rule, other.rule))),
+    surplus: present.filter(({ rule }) => !wanted.some((other) => isSameRule(rule, other))),
+    missing: wanted.filter((rule) => !present.some((other) => isSameRule(rule, other.rule))),
   };
 }
 
 /** The cloud keeps no order: as the program wrote them, so that a refresh without drift shows none. */
 export function inKnownOrder(rules: readonly Rule[], known: readonly Rule[]): Rule[] {
-  const kept = known.filter((rule) => rules.some((other) => isDeepStrictEqual(rule, other)));
-  return [...kept, ...rules.filter((rule) => !kept.some((other) => isDeepStrictEqual(rule, other)))];
+  const kept = known.filter((rule) => rules.some((other) => isSameRule(rule, other)));
+  return [...kept, ...rules.filter((rule) => !kept.some((other) => isSameRule(rule, other)))];
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { succeed } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";
 import { reportOfEndedRun } from "./run/report.ts";
+import { keptSingleRules } from "./single-rules.ts";
 import {
   commandOf,
   ensureStack,
@@ -36,7 +37,7 @@ const child = spawn(
   withWorkingConfig(args, configFile, workspace.root),
   {
     cwd: workspace.root,
-    env: environment,
+    env: { ...environment, ...keptSingleRules(args, workspace) },
     stdio: "inherit",
   },
 );

@@ -57,9 +57,9 @@ export class Cloud {
     return cloud;
   }
 
-  /** Lets no job of an action end until `letGo`; of a cloud in this process. */
-  async hold(action: string): Promise<void> {
-    await this.#here?.fault({ action, kind: "hang-job", times: 1000 });
+  /** Lets no job of an action end until `letGo`, from the nth call on; of a cloud in this process. */
+  async hold(action: string, nth = 1): Promise<void> {
+    await this.#here?.fault({ action, kind: "hang-job", nth, times: 1000 });
   }
 
   async letGo(): Promise<void> {

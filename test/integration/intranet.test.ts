@@ -102,8 +102,14 @@ test("and on again, a router's SSH stays open in the exchange of its group", asy
     const openedBefore = changes
       .slice(0, exchanged)
       .filter(([action, of]) => action === "AddSecurityGroupRules" && of.security_group === group)
-      .filter(([, of]) => of["rules.1.protocol"] === "tcp");
+      .flatMap(([, of]) => Object.entries(of))
+      .filter(([name, value]) => name.endsWith(".protocol") && value === "tcp");
     expect(openedBefore).toHaveLength(operators.length);
+    const isApplied = changes.findIndex(
+      ([action, of]) => action === "ApplySecurityGroup" && of.security_group === group,
+    );
+    expect(isApplied).toBeGreaterThanOrEqual(0);
+    expect(isApplied).toBeLessThan(exchanged);
   }
 });
 

@@ -1,66 +1,41 @@
-/**
- * States that earlier versions have left. A folder of upgrade/ holds one: the configuration and what `stack export
- * --show-secrets` gave after `up`, with texts in place of its keys; since 0.2.0 also the state of the local cloud that it
- * was made on.
- */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+/** States that earlier versions have left, of what has not changed since: a preview and a refresh find nothing to do. */
+import { readFileSync } from "node:fs";
 import { afterEach, expect, test, vi } from "vitest";
-import { parse, stringify } from "yaml";
 import { stateFile } from "../../scripts/dev/state-file.ts";
-import { Stack } from "../harness/stack.ts";
+import type { Stack } from "../harness/stack.ts";
+import { importStored, storedState, storedVersions } from "./stored-stack.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-const states = join(import.meta.dirname, "upgrade");
-const versions = readdirSync(states);
-let stack: Stack;
+let stack: Stack | undefined;
 afterEach(async () => await stack?.remove());
 
-test.each(versions)("a stack that version %s has made previews without a change", async (version) => {
-  const cloud = join(states, version, "cloud.db");
-  const hasCloud = existsSync(cloud);
-  stack = await Stack.here(hasCloud ? cloud : undefined);
-  // The first secret gives the stack its salt.
-  await stack.ok("config", "set", "--secret", "test:any", "thing");
-  const { configFile, directory } = stack.cloud;
-  const own = (name: string) => join(directory, `${version}-${name}`);
-  const { encryptionsalt } = parse(readFileSync(join(directory, ".pulumi", "Pulumi.dev.yaml"), "utf8"));
-  const state = JSON.parse(readFileSync(join(states, version, "state.json"), "utf8"));
-  state.deployment.secrets_providers = { type: "passphrase", state: { salt: encryptionsalt } };
-  writeFileSync(own("state.json"), JSON.stringify(state).replaceAll("CONFIG_FILE", configFile));
-  const { config } = parse(readFileSync(join(states, version, "config.yaml"), "utf8"));
-  const settings = { encryptionsalt, config: { ...config, "qingcloud:configFile": configFile } };
-  writeFileSync(own("config.yaml"), stringify(settings));
+/** Its firewalls go over to lists of rules: see upgrade-rules.test.ts. */
+const withSingleRules = "0.2.0-intranet-mesh";
+const unchanged = storedVersions.filter((version) => version !== withSingleRules);
 
-  await stack.ok("stack", "import", "--file", own("state.json"));
-  const kept = stack.resources();
-  expect(kept.length).toBeGreaterThanOrEqual(24);
-  const calls = await stack.cloud.changesBy(() =>
-    stack.ok(
-      "preview",
-      "--diff",
-      "--color",
-      "never",
-      "--expect-no-changes",
-      "--config-file",
-      own("config.yaml"),
-    ),
-  );
-  expect(calls).toEqual([]);
-  if (hasCloud) {
+test.each(unchanged)("a stack that version %s has made previews without a change", async (version) => {
+  const stored = await importStored(version, (made) => {
+    stack = made;
+  });
+  const { cloud, workspace } = stored.stack;
+  expect(stored.stack.resources().length).toBeGreaterThanOrEqual(24);
+  const preview = ["preview", "--diff", "--color", "never", "--expect-no-changes", ...stored.configuration];
+  expect(await cloud.changesBy(() => stored.stack.ok(...preview))).toEqual([]);
+  if (stored.hasCloud) {
     const refresh = ["refresh", "--yes", "--skip-preview", "--expect-no-changes", "--color", "never"];
-    await stack.ok(...refresh, "--config-file", own("config.yaml"));
+    await stored.stack.ok(...refresh, ...stored.configuration);
   }
-  const texts = readFileSync(stateFile(stack.workspace), "utf8");
+  const texts = readFileSync(stateFile(workspace), "utf8");
   for (const secret of ["private key of operator", "pre-shared-key-of-the-tunnel"]) {
     expect(texts).not.toContain(secret);
   }
 });
 
 test("earlier versions have left two zones, and a mesh over an intranet with a resource a firewall rule", () => {
-  expect(versions).toEqual(["0.1.0", "0.2.0-intranet-mesh", "0.2.0-two-zones"]);
-  const mesh = JSON.parse(readFileSync(join(states, "0.2.0-intranet-mesh", "state.json"), "utf8"));
-  const types = (mesh.deployment.resources as { type: string }[]).map(({ type }) => type);
+  expect(storedVersions).toEqual(["0.1.0", withSingleRules, "0.2.0-two-zones"]);
+  const types = (storedState(withSingleRules).deployment.resources as { type: string }[]).map(
+    ({ type }) => type,
+  );
   expect(types.filter((type) => type === "qingcloud:cloud:SecurityGroupRule")).toHaveLength(16);
 });

@@ -1,5 +1,6 @@
 /** What the conformance table says of one resource: the whole of its life, as inputs, API calls and state. */
 import type { Properties } from "../../../provider/rpc/values.ts";
+import type { TestClient } from "../../local-cloud/support.ts";
 
 export const zone = "gpu1a";
 
@@ -65,6 +66,8 @@ export interface Entry {
   /** Done by hand before the deletion. */
   beforeDeletion?(id: IdOf): readonly Change[];
   deleted(id: IdOf): readonly Change[];
+  /** The same done by hand, where `deleted` leaves ids open. */
+  deletedByHand?(client: TestClient, id: IdOf): Promise<readonly Change[]>;
   /** What a second deletion does, where it is not nothing; see the entry for why that does no harm. */
   deletedAgain?(id: IdOf): readonly Change[];
 }

@@ -15,7 +15,21 @@ const sentSsh = (index: number) => sent(index, "tcp", 1, { val1: "22", val2: "22
 const sentPing = { action: "drop", direction: "1", val1: "8", val2: "0" };
 const appliedGroup = (group: string): Change => ["ApplySecurityGroup", { security_group: group }];
 const oneRule = { "security_group_rules.1": expect.stringMatching(/^sgr-/) };
+const twoRules = { ...oneRule, "security_group_rules.2": expect.stringMatching(/^sgr-/) };
 const wayIn = { protocol: "tcp", fromPort: 2201, toPort: 2202, cidrBlock: "203.0.113.1/32" };
+
+const gre = { protocol: "gre", priority: 9, action: "accept", direction: 0 };
+const nameOfRule = (index: number, name: string) => ({ [`rules.${index}.security_group_rule_name`]: name });
+const renamedTo = (name: string): Change => [
+  "ModifySecurityGroupRuleAttributes",
+  { security_group_rule: expect.stringMatching(/^sgr-/), security_group_rule_name: name },
+];
+const calledInline = renamedTo("inline");
+
+function addedByHand(group: string, name: string): Change[] {
+  const rule = { "rules.1.protocol": "gre", "rules.1.priority": "9", ...nameOfRule(1, name) };
+  return [["AddSecurityGroupRules", { security_group: group, ...rule }], appliedGroup(group)];
+}
 
 function modified(id: IdOf, changes: Record<string, string>): Change {
   return ["ModifySecurityGroupRuleAttributes", { security_group_rule: id("way-in"), ...changes }];
@@ -144,6 +158,66 @@ export const firewallEntries: readonly Entry[] = [
     deleted: (id) => [["DeleteSecurityGroups", { "security_groups.1": id("closed") }]],
   },
   {
+    ...nameAlone("shared"),
+    type: "cloud:SecurityGroup",
+    name: "shared",
+    inputs: () => ({ ...named("shared"), rules: [ssh, esp] }),
+    unknowns: ["rules"],
+    created: (id) => [
+      ["CreateSecurityGroup", { security_group_name: "shared" }],
+      [
+        "AddSecurityGroupRules",
+        { security_group: id("shared"), ...sentSsh(1), ...sent(2, "esp", 2, { val3: "198.51.100.10/32" }) },
+      ],
+      appliedGroup(id("shared")),
+    ],
+    steps: [
+      {
+        what: "rules of others that stay",
+        to: () => ({ keepOthers: true }),
+        diff: { keepOthers: "ADD" },
+        // A name distinguishes its own from theirs.
+        calls: (id) => [calledInline, calledInline, appliedGroup(id("shared"))],
+      },
+      {
+        what: "one rule more, one less",
+        to: () => ({ rules: [ssh, ping] }),
+        diff: {
+          "rules[1].protocol": "UPDATE",
+          "rules[1].priority": "UPDATE",
+          "rules[1].action": "UPDATE",
+          "rules[1].direction": "UPDATE",
+          "rules[1].cidrBlock": "DELETE",
+          "rules[1].fromPort": "ADD",
+          "rules[1].toPort": "ADD",
+        },
+        calls: (id) => [
+          [
+            "AddSecurityGroupRules",
+            { security_group: id("shared"), ...sent(1, "icmp", 3, sentPing), ...nameOfRule(1, "inline") },
+          ],
+          ["DeleteSecurityGroupRules", oneRule],
+          appliedGroup(id("shared")),
+        ],
+      },
+    ],
+    drifts: [
+      {
+        what: "rule of its own",
+        by: (id) => addedByHand(id("shared"), "inline"),
+        found: () => ({ rules: [ssh, ping, gre] }),
+        calls: (id) => [["DeleteSecurityGroupRules", oneRule], appliedGroup(id("shared"))],
+      },
+      {
+        what: "rule of somebody else, which is none of its own,",
+        by: (id) => addedByHand(id("shared"), "by hand"),
+        found: () => ({}),
+        calls: () => [],
+      },
+    ],
+    deleted: (id) => [["DeleteSecurityGroups", { "security_groups.1": id("shared") }]],
+  },
+  {
     ...nameAlone("way-in"),
     type: "cloud:SecurityGroupRule",
     name: "way-in",
@@ -222,5 +296,104 @@ export const firewallEntries: readonly Entry[] = [
       ["DeleteSecurityGroupRules", { "security_group_rules.1": id("way-in") }],
       appliedGroup(id("their-group")),
     ],
+  },
+  {
+    ...nameAlone("peers"),
+    type: "cloud:SecurityGroupRules",
+    name: "peers",
+    // Next to another resource's rule, which it leaves alone.
+    inputs: (id) => ({ ...named("peers"), securityGroupId: id("their-group"), rules: [ssh, esp] }),
+    unknowns: ["securityGroupId", "rules"],
+    created: (id) => [
+      [
+        "AddSecurityGroupRules",
+        {
+          security_group: id("their-group"),
+          ...{ ...sentSsh(1), ...nameOfRule(1, "peers") },
+          ...{ ...sent(2, "esp", 2, { val3: "198.51.100.10/32" }), ...nameOfRule(2, "peers") },
+        },
+      ],
+      appliedGroup(id("their-group")),
+    ],
+    steps: [
+      {
+        what: "another group",
+        to: () => ({ securityGroupId: "sg-other" }),
+        diff: { securityGroupId: "UPDATE_REPLACE" },
+      },
+      {
+        what: "the same rules in another order",
+        to: () => ({ rules: [esp, ssh] }),
+        diff: {
+          "rules[0].protocol": "UPDATE",
+          "rules[0].priority": "UPDATE",
+          "rules[0].cidrBlock": "ADD",
+          "rules[0].fromPort": "DELETE",
+          "rules[0].toPort": "DELETE",
+          "rules[1].protocol": "UPDATE",
+          "rules[1].priority": "UPDATE",
+          "rules[1].cidrBlock": "DELETE",
+          "rules[1].fromPort": "ADD",
+          "rules[1].toPort": "ADD",
+        },
+        calls: () => [],
+      },
+      {
+        what: "one rule that is another",
+        to: () => ({ rules: [{ ...esp, cidrBlock: "203.0.113.7" }, ssh] }),
+        diff: {
+          "rules[0].protocol": "UPDATE",
+          "rules[0].priority": "UPDATE",
+          "rules[0].cidrBlock": "ADD",
+          "rules[0].fromPort": "DELETE",
+          "rules[0].toPort": "DELETE",
+          "rules[1].protocol": "UPDATE",
+          "rules[1].priority": "UPDATE",
+          "rules[1].cidrBlock": "DELETE",
+          "rules[1].fromPort": "ADD",
+          "rules[1].toPort": "ADD",
+        },
+        calls: (id) => [
+          [
+            "AddSecurityGroupRules",
+            {
+              security_group: id("their-group"),
+              ...{ ...sent(1, "esp", 2, { val3: "203.0.113.7" }), ...nameOfRule(1, "peers") },
+            },
+          ],
+          ["DeleteSecurityGroupRules", oneRule],
+          appliedGroup(id("their-group")),
+        ],
+      },
+      {
+        what: "another name",
+        to: () => ({ name: "peers 2" }),
+        diff: { name: "UPDATE" },
+        calls: (id) => [renamedTo("peers 2"), renamedTo("peers 2"), appliedGroup(id("their-group"))],
+      },
+    ],
+    drifts: [
+      {
+        what: "rule more",
+        by: (id) => addedByHand(id("their-group"), "peers 2"),
+        found: () => ({ rules: [{ ...esp, cidrBlock: "203.0.113.7" }, ssh, gre] }),
+        calls: (id) => [["DeleteSecurityGroupRules", oneRule], appliedGroup(id("their-group"))],
+      },
+    ],
+    deleted: (id) => [["DeleteSecurityGroupRules", twoRules], appliedGroup(id("their-group"))],
+    deletedByHand: async (client, id) => {
+      const group = id("their-group");
+      const { security_group_rule_set: found } = await client.ok("DescribeSecurityGroupRules", {
+        security_group: group,
+      });
+      const rules = (found as Record<string, string>[]).filter((rule) =>
+        rule.security_group_rule_name?.startsWith("peers"),
+      );
+      const ids = rules.map((rule, index) => [
+        `security_group_rules.${index + 1}`,
+        rule.security_group_rule_id,
+      ]);
+      return [["DeleteSecurityGroupRules", Object.fromEntries(ids)], appliedGroup(group)];
+    },
   },
 ];

@@ -19,7 +19,7 @@ const ruleOf = ({ id }: Resource) => ({ zone, name: "way-in", securityGroupId: i
 const refusal = ({ id }: Resource) => [
   [
     "securityGroupId",
-    `securityGroupId: the SecurityGroup ${id} of this program has \`rules\`, which would delete this one. Put the rule there, or leave its \`rules\` out`,
+    `securityGroupId: the SecurityGroup ${id} of this program has \`rules\`, which would delete this one. Put the rule there, leave its \`rules\` out, or set its \`keepOthers\``,
   ],
 ];
 

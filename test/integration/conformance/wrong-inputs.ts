@@ -84,6 +84,13 @@ export const wrongInputs: Readonly<Record<string, WrongInputs>> = {
       ["toPort", "toPort: must be 3 (fromPort) or more (given: 2)"],
     ],
   },
+  "cloud:SecurityGroupRules": {
+    given: { zone, securityGroupId: "sg-x", rules: [], keepOthers: true },
+    told: [
+      ["keepOthers", '"keepOthers" is not a property; allowed: zone, name, mark, securityGroupId, rules'],
+      ["rules", "rules: Too small: expected array to have >=1 items (given: [])"],
+    ],
+  },
   "cloud:KeyPair": {
     given: { zone, name: "x".repeat(256), publicKey: "ssh-ed448 AAAA", comment: "mine" },
     told: [

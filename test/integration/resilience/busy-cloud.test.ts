@@ -10,9 +10,9 @@ import { Grounds } from "./surroundings.ts";
 
 /** Kinds that are made at the same time must not meet each other's faults: none shares a call with another. */
 const batches: readonly (readonly Kind[])[] = [
-  kinds.filter(({ type }) => !/^(IpsecTunnel|GreTunnel|RouterStatic|SecurityGroupRule|VpcEip)$/.test(type)),
+  kinds.filter(({ type }) => !/^(IpsecTunnel|GreTunnel|RouterStatic|SecurityGroupRules?|VpcEip)$/.test(type)),
   ["IpsecTunnel", "SecurityGroupRule", "VpcEip"].map(kindOf),
-  [kindOf("GreTunnel")],
+  ["GreTunnel", "SecurityGroupRules"].map(kindOf),
   [kindOf("RouterStatic")],
 ];
 

@@ -10,7 +10,7 @@ import { Grounds } from "./surroundings.ts";
 /** What is inert until it is applied. */
 const types = [
   ...["PortForward", "IpsecTunnel", "GreTunnel", "RouterStatic", "VpcEip", "Vpc"],
-  ...["SecurityGroup", "SecurityGroupRule"],
+  ...["SecurityGroup", "SecurityGroupRule", "SecurityGroupRules"],
 ] as const;
 const applies = ["UpdateRouters", "ApplySecurityGroup"] as const;
 

@@ -128,6 +128,29 @@ export const kinds: readonly Kind[] = [
     listed: listed("DescribeSecurityGroupRules", "security_group_rule_set", "security_group_rule_name"),
   },
   {
+    type: "SecurityGroupRules",
+    inputs: ({ otherGroup, number }) => ({
+      ...own,
+      securityGroupId: otherGroup,
+      rules: [{ ...ssh, toPort: 22 + number }],
+    }),
+    changed: ({ otherGroup, number }) => ({
+      ...own,
+      name: `renamed-rules-${number}`,
+      securityGroupId: otherGroup,
+      rules: [{ ...ssh, toPort: 23 + number }],
+    }),
+    created: ["AddSecurityGroupRules", "ApplySecurityGroup"],
+    updated: [
+      "ModifySecurityGroupRuleAttributes",
+      "AddSecurityGroupRules",
+      "DeleteSecurityGroupRules",
+      "ApplySecurityGroup",
+    ],
+    deleted: ["DeleteSecurityGroupRules", "ApplySecurityGroup"],
+    listed: listed("DescribeSecurityGroupRules", "security_group_rule_set", "security_group_rule_name"),
+  },
+  {
     type: "KeyPair",
     inputs: () => ({ ...own, publicKey }),
     changed: () => ({ ...own, name: "renamed-key-pair", publicKey }),

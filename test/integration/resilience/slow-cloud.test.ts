@@ -9,7 +9,7 @@ import { kindOf } from "./kinds.ts";
 import { finish, prepare, slowKinds, timesMade, untilAllWait, type Wanted } from "./slow-jobs.ts";
 import { Grounds } from "./surroundings.ts";
 
-/** The statics share a router's update, the rules of two groups are applied: one job each. */
+/** The statics share a router's update, the rules of three groups are applied: one job each. */
 const jobs = new Set(slowKinds.map(({ type }) => (/Forward|Tunnel|Static/.test(type) ? "statics" : type)))
   .size;
 /** The progress that each kind reports while its job is under way. */
@@ -17,7 +17,7 @@ const job = /^waiting for job j-\w+ \d s$/;
 const group = /^waiting for security group sg-\w+ to be applied \d s$/;
 const waitOf: Readonly<Record<string, RegExp>> = {
   ...{ Vpc: job, Vxnet: job, Instance: job, Volume: job, VolumeAttachment: job },
-  ...{ SecurityGroup: group, SecurityGroupRule: group },
+  ...{ SecurityGroup: group, SecurityGroupRule: group, SecurityGroupRules: group },
 };
 const ephemeral = (urn: string, message: RegExp) => ({
   severity: "info",
@@ -33,8 +33,8 @@ const onceEach = (wanted: readonly Wanted[]) => ({
   ...timesMade([], wanted),
   ...Object.fromEntries(wanted.map(({ kind: { created } }) => [created[0], 1])),
   AddRouterStatics: 4,
-  // The group's and the rule's.
-  AddSecurityGroupRules: 2,
+  // The group's, the rule's and the list's.
+  AddSecurityGroupRules: 3,
   // The router's own EIP's and the VpcEip's.
   ModifyRouterAttributes: 2,
 });

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { namedAsRead, physicalName, sameName, shortName } from "../../../provider/cloud/naming.ts";
+import {
+  isNameOfSibling,
+  namedAsRead,
+  physicalName,
+  sameName,
+  shortName,
+} from "../../../provider/cloud/naming.ts";
 
 const urn = "urn:pulumi:dev::crosszone::crosszone:network:Zone$qingcloud:cloud:Vpc::beijing-router";
 describe("a physical name", () => {
@@ -30,6 +36,36 @@ describe("a physical name", () => {
         },
       ),
     );
+  });
+});
+
+describe("a sibling's name", () => {
+  const parents = "urn:pulumi:dev::crosszone::crosszone:network:Zone$";
+  const one = `${parents}qingcloud:cloud:SecurityGroupRules::beijing-peers`;
+  const other = "qingcloud:cloud:SecurityGroupRule";
+  const nameIn = (stack: string, mark: string, name = "beijing-esp-from-10.0.0.1/32") =>
+    physicalName(`${stack}${other}::${name}`, { mark });
+
+  test("is known by type, parent, stack and mark, whatever the logical name is", () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[\w./-]{1,30}$/), (name) => {
+        expect(isNameOfSibling(other, one, "0badcafe", nameIn(parents, "0badcafe", name))).toBe(true);
+      }),
+    );
+    const root = "urn:pulumi:dev::crosszone::";
+    expect(isNameOfSibling(other, `${root}a:b:C::x`, "m", nameIn(root, "m"))).toBe(true);
+  });
+
+  test.each([
+    ["another type", "qingcloud:cloud:Vpc", "0badcafe", nameIn(parents, "0badcafe")],
+    ["another mark", other, "0badcafe", nameIn(parents, "0ddba115")],
+    ["no mark", other, undefined, nameIn(parents, "0badcafe")],
+    ["another stack", other, "0badcafe", nameIn(parents.replace("dev", "prod"), "0badcafe")],
+    ["another parent", other, "0badcafe", nameIn(parents.replace("Zone", "Tunnel"), "0badcafe")],
+    ["a name by hand", other, "0badcafe", "by hand"],
+    ["no name", other, "0badcafe", ""],
+  ])("is not one with %s", (_, type, mark, name) => {
+    expect(isNameOfSibling(type, one, mark, name)).toBe(false);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Routers whose rules are resources: two of one zone that meet in its intranet, and one that exists already. */
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { plain, zoneOf } from "../configurations.ts";
 import { type Deployment, deploy, ofTypes, registered } from "./deployment.ts";
 
@@ -7,11 +7,8 @@ const networkAlone = { ...plain, training: { mode: "none" }, tunnel: { check: "o
 const fromPeer = (zone: string, peer: string) =>
   ["esp", "udp-4500", "udp-500"].map((what) => `SecurityGroupRule ${zone}-${what}-from-${peer}`);
 const ofOperators = (zone: string) => `SecurityGroupRule ${zone}-tcp-2201-from-203.0.113.1/32`;
-const ports = {
-  esp: {},
-  "udp-500": { fromPort: 500, toPort: 500 },
-  "udp-4500": { fromPort: 4500, toPort: 4500 },
-};
+
+afterEach(() => vi.unstubAllEnvs());
 
 test("with check: off nothing runs on the nodes, and nothing is checked", async () => {
   expect(ofTypes(await deploy(networkAlone), "NodeReady", "PathCheck", "ReachCheck")).toEqual({});
@@ -27,33 +24,27 @@ describe("an intranet pair", () => {
     made = await deploy({ ...networkAlone, zones });
   });
 
-  test("each router lets the other's intranet address in once that router is there", () => {
-    const rules = (zone: string, peer: string): Deployment => {
+  test("each router lets the other's intranet address in once that router is there, by one list of rules", () => {
+    const list = (zone: string, peer: string) => {
       const group = `SecurityGroup ${zone}-firewall`;
-      const common = { zone: "pek3b", mark: "mark", securityGroupId: `id of ${group}` };
       const cidrBlock = `intranet address of id of Vpc ${peer}-router/32`;
-      const rule = (inputs: object, ...more: string[]) =>
-        registered({
-          parent: `Zone ${zone}`,
-          inputs: { ...common, ...inputs },
-          dependencies: [group, "StackMark mark", ...more],
-          deletedWith: group,
-        });
-      return {
-        [ofOperators(zone)]: rule({
-          ...{ protocol: "tcp", fromPort: 2201, toPort: 2201, cidrBlock: "203.0.113.1/32" },
-        }),
-        ...Object.fromEntries(
-          Object.entries(ports).map(([what, range]) => [
-            `SecurityGroupRule ${zone}-${what}-from-${peer}`,
-            rule({ protocol: what.split("-")[0], ...range, cidrBlock }, `Vpc ${peer}-router`),
-          ]),
-        ),
-      };
+      return registered({
+        parent: `Zone ${zone}`,
+        inputs: {
+          ...{ zone: "pek3b", mark: "mark", securityGroupId: `id of ${group}` },
+          rules: [
+            { protocol: "udp", fromPort: 500, toPort: 500, cidrBlock },
+            { protocol: "udp", fromPort: 4500, toPort: 4500, cidrBlock },
+            { protocol: "esp", cidrBlock },
+          ],
+        },
+        dependencies: [group, "StackMark mark", `Vpc ${peer}-router`],
+        deletedWith: group,
+      });
     };
-    expect(ofTypes(made, "SecurityGroupRule")).toEqual({
-      ...rules("beijing", "tianjin"),
-      ...rules("tianjin", "beijing"),
+    expect(ofTypes(made, "SecurityGroupRules", "SecurityGroupRule")).toEqual({
+      "SecurityGroupRules beijing-peers": list("beijing", "tianjin"),
+      "SecurityGroupRules tianjin-peers": list("tianjin", "beijing"),
     });
   });
 
@@ -61,8 +52,11 @@ describe("an intranet pair", () => {
     const ofZone = (zone: string): Deployment => ({
       [`SecurityGroup ${zone}-firewall`]: registered({
         parent: `Zone ${zone}`,
-        // No rules: they are resources of their own.
-        inputs: { zone: "pek3b", mark: "mark" },
+        // Peers are let in by a list that comes after the routers.
+        inputs: {
+          ...{ zone: "pek3b", mark: "mark", keepOthers: true },
+          rules: [{ protocol: "tcp", fromPort: 2201, toPort: 2201, cidrBlock: "203.0.113.1/32" }],
+        },
         dependencies: ["StackMark mark"],
       }),
       [`Vpc ${zone}-router`]: registered({
@@ -72,7 +66,7 @@ describe("an intranet pair", () => {
           eipId: `id of Eip ${zone}`,
           securityGroupId: `id of SecurityGroup ${zone}-firewall`,
         },
-        dependencies: [`Eip ${zone}`, `SecurityGroup ${zone}-firewall`, "StackMark mark", ofOperators(zone)],
+        dependencies: [`Eip ${zone}`, `SecurityGroup ${zone}-firewall`, "StackMark mark"],
       }),
     });
     expect(ofTypes(made, "SecurityGroup", "Vpc")).toEqual({ ...ofZone("beijing"), ...ofZone("tianjin") });
@@ -92,7 +86,7 @@ describe("an intranet pair", () => {
         },
         dependencies: [
           ...["PresharedKey beijing-tianjin", "StackMark mark", "Vpc beijing-router", "Vpc tianjin-router"],
-          ...fromPeer(zone, peer),
+          `SecurityGroupRules ${zone}-peers`,
         ],
         deletedWith: `Vpc ${zone}-router`,
         secretOutputs: ["presharedKey"],
@@ -107,6 +101,26 @@ describe("an intranet pair", () => {
         "192.168.1.0/24",
       ]),
     });
+  });
+
+  test("a command with --target keeps the resources of single rules that 0.2.0 has left, and what depends on them", async () => {
+    const kept = [ofOperators("beijing"), "SecurityGroupRule tianjin-esp-from-beijing"];
+    vi.stubEnv("CROSSZONE_SINGLE_RULES", kept.map((name) => name.split(" ")[1]).join(" "));
+    const zones = [zoneOf("beijing", 1, { zoneId: "pek3b" }), zoneOf("tianjin", 3, { zoneId: "pek3b" })];
+    const left = await deploy({ ...networkAlone, zones });
+    expect(Object.keys(ofTypes(left, "SecurityGroupRule"))).toEqual(kept);
+    expect(Object.keys(ofTypes(left, "SecurityGroupRules"))).toHaveLength(2);
+    const dependents = Object.entries(left).flatMap(([name, { dependencies }]) =>
+      dependencies.filter((urn) => urn.startsWith("SecurityGroupRule ")).map((urn) => [name, urn]),
+    );
+    expect(dependents.toSorted()).toEqual([
+      ["IpsecTunnel beijing-tianjin-at-tianjin", kept[1]],
+      ["PortForward tianjin-1-ssh", kept[1]],
+      ["Vpc beijing-router", kept[0]],
+    ]);
+    expect(left["SecurityGroupRules tianjin-peers"]?.inputs).toEqual(
+      made["SecurityGroupRules tianjin-peers"]?.inputs,
+    );
   });
 
   test("no bandwidth of an EIP is expected of its path", async () => {
