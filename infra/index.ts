@@ -1,5 +1,5 @@
 /** The program: configuration, plan, components, outputs. */
-import { RunError, runtime } from "@pulumi/pulumi";
+import { Resource, RunError, runtime } from "@pulumi/pulumi";
 import { getZones } from "../provider/index.ts";
 import { Network } from "./components/network.ts";
 import { Training } from "./components/training.ts";
@@ -9,6 +9,9 @@ import { findExisting, messageOf } from "./existing/find.ts";
 import { planNeeds } from "./plan/needs.ts";
 import { makePlan } from "./plan/plan.ts";
 import { fileProblems, runFiles } from "./training/files.ts";
+
+// The CLI keeps in the state where each resource was made, by all callers: an eighth of what it writes at each step.
+Object.assign(Resource, { stackTrace: () => [] });
 
 const { config, existing } = await readConfig();
 const plan = makePlan(config);

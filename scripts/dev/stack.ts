@@ -24,7 +24,8 @@ export function pulumiEnvironment(workspace: Workspace): NodeJS.ProcessEnv {
   mkdirSync(state, { recursive: true });
   const own = {
     PULUMI_HOME: join(workspace.pulumi, "home"),
-    PULUMI_BACKEND_URL: `file://${state}`,
+    // The CLI writes the whole state at each step: without its checksum in a second file, which nothing reads.
+    PULUMI_BACKEND_URL: `file://${state}?metadata=skip`,
     ...(process.env.PULUMI_CONFIG_PASSPHRASE === undefined && { PULUMI_CONFIG_PASSPHRASE_FILE: passphrase }),
     PULUMI_STACK: workspace.stack,
     PULUMI_PARALLEL: "64",

@@ -14,6 +14,7 @@ const jobs: Readonly<Record<string, readonly string[]>> = {
   "qingcloud:cloud:Eip": [],
   "qingcloud:cloud:KeyPair": [],
   "qingcloud:cloud:SecurityGroup": ["ApplySecurityGroup"],
+  "qingcloud:cloud:SecurityGroupRules": ["ApplySecurityGroup"],
   "qingcloud:cloud:Vpc": ["CreateRouters", "UpdateRouters"],
   "qingcloud:cloud:Vxnet": ["JoinRouter"],
   "qingcloud:cloud:Instance": ["RunInstances"],

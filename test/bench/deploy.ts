@@ -6,8 +6,10 @@ import { readDurations } from "../../local-cloud/services/jobs/jobs.ts";
 import type { Call } from "../harness/calls.ts";
 import { Stack, up } from "../harness/stack.ts";
 import { criticalPath } from "./critical-path.ts";
-import { type Order, type Samples, timed } from "./measuring.ts";
+import { measureGrowth, shapes } from "./growth.ts";
+import type { Order, Samples } from "./measuring.ts";
 import type { MetricName } from "./metrics.ts";
+import { secondsOf } from "./stack-command.ts";
 
 /** Of `up`, `preview` and `destroy`, one after the other. */
 const runs = 5;
@@ -20,9 +22,15 @@ const ratio: MetricName = "deploy.up.criticalPathRatio";
 
 export async function measureDeploy(order: Order): Promise<Samples> {
   const isWanted = (name: MetricName) => order.wanted.has(name);
-  const instant = [...order.wanted].some((name) => name.startsWith("deploy.") && name !== ratio);
+  const grown = shapes.filter((shape) =>
+    [...order.wanted].some((name) => name.startsWith(`deploy.${shape}16.`)),
+  );
+  const instant = [...order.wanted].some(
+    (name) => /^deploy\.(up|preview|destroy)\./.test(name) && name !== ratio,
+  );
   return {
     ...(instant ? await measureInstant(order) : {}),
+    ...(await measureGrowth(order, grown)),
     ...(isWanted(ratio) ? await measureRealistic(order) : {}),
   };
 }
@@ -37,12 +45,12 @@ async function measureInstant({ signal, say }: Order): Promise<Samples> {
     for (let run = 1; run <= runs; run += 1) {
       say(`deploy: run ${run} of ${runs}`);
       const before = stack.cloud.calls().length;
-      samples.up.push(await seconds(stack, signal, up));
+      samples.up.push(await secondsOf(stack, signal, up));
       const { perZone, withoutZone } = countCalls(stack.cloud.calls().slice(before));
       samples.perZone.push(perZone);
       samples.withoutZone.push(withoutZone);
-      samples.preview.push(await seconds(stack, signal, preview));
-      samples.destroy.push(await seconds(stack, signal, destroy));
+      samples.preview.push(await secondsOf(stack, signal, preview));
+      samples.destroy.push(await secondsOf(stack, signal, destroy));
     }
   } finally {
     await stack.remove();
@@ -63,7 +71,7 @@ async function measureRealistic({ signal, say }: Order): Promise<Samples> {
     say(`deploy, realistic jobs: run ${run} of ${realisticRuns}`);
     const stack = await Stack.start("realistic");
     try {
-      const took = await seconds(stack, signal, up);
+      const took = await secondsOf(stack, signal, up);
       ratios.push(took / criticalPath(await stack.resources(), durations).seconds);
     } finally {
       await stack.remove();
@@ -80,20 +88,4 @@ export function countCalls(calls: readonly Pick<Call, "zone">[]): { perZone: num
     perZone: zones.size === 0 ? 0 : withZone.length / zones.size,
     withoutZone: calls.length - withZone.length,
   };
-}
-
-/** How long a command takes that must succeed; an abort ends it with all that it started. */
-async function seconds(stack: Stack, signal: AbortSignal, args: readonly string[]): Promise<number> {
-  signal.throwIfAborted();
-  const running = stack.start(...args);
-  const abort = () => void stack.kill(running);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    const [took, { code, text }] = await timed(() => running.ended);
-    signal.throwIfAborted();
-    if (code !== 0) throw new Error(`pulumi ${args.join(" ")} ended with ${code}:\n${text}`);
-    return took;
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

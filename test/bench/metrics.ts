@@ -2,7 +2,7 @@
 import { linkMetrics } from "./link-metrics.ts";
 
 export interface Metric {
-  readonly unit: "s" | "MB" | "B" | "calls" | "ratio" | "1/s" | "nats";
+  readonly unit: "s" | "MB" | "B" | "calls" | "resources" | "ratio" | "1/s" | "nats";
   /** The value should not be greater; absent where none was set. */
   readonly target?: number;
   /** The value should not be less. */
@@ -89,6 +89,14 @@ export const metrics = {
   },
   "deploy.preview.seconds": { unit: "s", target: 2.5, what: "`preview` without changes" },
   "deploy.destroy.seconds": { unit: "s", target: 5, what: "`destroy`, jobs instant, leases at once" },
+  "deploy.mesh16.seconds": {
+    unit: "s",
+    target: 40,
+    what: "`up` of 16 VPCs of one zone, a tunnel for each pair, from an empty stack; jobs instant, nothing checked",
+  },
+  "deploy.mesh16.resources": { unit: "resources", target: 650, what: "resources of that stack" },
+  "deploy.star16.seconds": { unit: "s", target: 8, what: "the same as a star" },
+  "deploy.star16.resources": { unit: "resources", what: "resources of that stack" },
   "nodes24.mesh.seconds": {
     unit: "s",
     what: "`up` of 24 nodes in four VPCs, two in each zone, joined by six tunnels that are all checked; needs root",

@@ -176,7 +176,7 @@ describe("the environment of the CLI", () => {
     const text = readFileSync(passphrase, "utf8");
     expect(text).toMatch(/^[\w-]{32}$/);
     expect(environment.PULUMI_CONFIG_PASSPHRASE_FILE).toBe(passphrase);
-    expect(environment.PULUMI_BACKEND_URL).toBe(`file://${join(workspace.pulumi, "state")}`);
+    expect(environment.PULUMI_BACKEND_URL).toBe(`file://${join(workspace.pulumi, "state")}?metadata=skip`);
     expect(existsSync(join(workspace.pulumi, "state"))).toBe(true);
     expect(environment.NODE_COMPILE_CACHE).toBe(process.env.NODE_COMPILE_CACHE ?? compileCache);
     expect(environment.PATH?.startsWith(join(workspace.pulumi, "bin"))).toBe(true);
