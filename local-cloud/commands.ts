@@ -9,7 +9,7 @@ import { describeRunning, describeStatus } from "./descriptions.ts";
 import { Failure } from "./failure.ts";
 import { Home } from "./home.ts";
 import { clearLeftovers } from "./network/leftovers.ts";
-import { isAlive, type PidRecord, readRunning } from "./pid-record.ts";
+import { answers, exists, findRunning, type PidRecord, readRecord } from "./pid-record.ts";
 import type { CloudStatus } from "./status.ts";
 
 export interface HomeOptions {
@@ -41,7 +41,7 @@ export async function start(options: StartOptions): Promise<void> {
   if (options.foreground) return await runInForeground(options);
   const home = new Home(options.home);
   home.create();
-  const running = readRunning(home.pid);
+  const running = await findRunning(home.pid);
   if (running === undefined) await spawnServer(home, options);
   const found = await waitUntilReady(home, running);
   print(options, found, describeRunning(found, home, running !== undefined));
@@ -50,11 +50,11 @@ export async function start(options: StartOptions): Promise<void> {
 /** Tells the cloud to end and waits until it is gone. */
 export async function stop(options: HomeOptions): Promise<void> {
   const home = Home.use(options.home);
-  const running = readRunning(home.pid);
+  const running = await findRunning(home.pid);
   if (running !== undefined) {
     process.kill(running.pid, "SIGTERM");
     const deadline = Date.now() + stopDeadline;
-    while (isAlive(running)) {
+    while (exists(running)) {
       if (Date.now() > deadline) {
         throw new Failure(`process ${running.pid} has not ended within ${stopDeadline / 1000} s of SIGTERM`);
       }
@@ -77,14 +77,14 @@ export async function status(options: HomeOptions): Promise<void> {
 
 /** What the cloud of a home says of itself; undefined where none runs. */
 export async function runningStatus(home: string): Promise<CloudStatus | undefined> {
-  const running = readRunning(new Home(home).pid);
+  const running = await findRunning(new Home(home).pid);
   return running === undefined ? undefined : await ask(running, "GET", "status");
 }
 
 /** Removes all resources, of a running cloud or of a stopped one. */
 export async function reset(options: HomeOptions): Promise<void> {
   const home = Home.use(options.home);
-  const running = readRunning(home.pid);
+  const running = await findRunning(home.pid);
   if (running !== undefined) await ask(running, "POST", "reset");
   else if (existsSync(home.state)) await resetStopped(home);
   print(options, { reset: true }, "The local cloud has no resources any more.");
@@ -182,7 +182,9 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
   process.once("SIGINT", abort);
   process.once("SIGTERM", abort);
   const deadline = Date.now() + startDeadline;
-  while (readRunning(home.pid)?.pid !== child.pid || !(await answers(home))) {
+  for (;;) {
+    const record = readRecord(home.pid);
+    if (record !== undefined && record.pid === child.pid && (await answers(record))) break;
     if (child.exitCode !== null || child.signalCode !== null) {
       const said = readFileSync(home.log).subarray(logStart).toString("utf8").trim();
       throw new Failure(
@@ -200,20 +202,8 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
   process.off("SIGTERM", abort);
 }
 
-/** Whether this home's own API answers: another program may hold the port, and may never say a word. */
-async function answers(home: Home): Promise<boolean> {
-  const record = readRunning(home.pid);
-  if (record === undefined) return false;
-  try {
-    const { body } = await send(record, "GET", "ping", undefined, AbortSignal.timeout(1000));
-    return typeof body === "object" && body !== null && "pid" in body && body.pid === record.pid;
-  } catch {
-    return false;
-  }
-}
-
 async function waitUntilReady(home: Home, before: PidRecord | undefined): Promise<CloudStatus> {
-  const record = readRunning(home.pid) ?? before;
+  const record = (await findRunning(home.pid)) ?? before;
   if (record === undefined) throw new Failure(`the local cloud has ended, see ${home.log}`);
   return await ask(record, "GET", "status");
 }

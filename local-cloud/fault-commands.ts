@@ -11,7 +11,7 @@ interface Faults {
 export async function addFault(options: HomeOptions & Readonly<Record<string, unknown>>): Promise<void> {
   const { home: _, json: __, ...request } = options;
   const { fault } = await ask<{ readonly fault: ShownFault }>(
-    needRunning(options, "the faults"),
+    await needRunning(options, "the faults"),
     "POST",
     "faults",
     request,
@@ -21,14 +21,14 @@ export async function addFault(options: HomeOptions & Readonly<Record<string, un
 
 /** Prints the faults that are there. */
 export async function listFaults(options: HomeOptions): Promise<void> {
-  const found = await ask<Faults>(needRunning(options, "the faults"), "GET", "faults");
+  const found = await ask<Faults>(await needRunning(options, "the faults"), "GET", "faults");
   print(options, found, found.faults.map(line).join("\n") || "There are no faults.");
 }
 
 /** Takes one fault back, or all. */
 export async function clearFaults(id: string | undefined, options: HomeOptions): Promise<void> {
   const path = id === undefined ? "faults" : `faults/${encodeURIComponent(id)}`;
-  const found = await ask<Faults>(needRunning(options, "the faults"), "DELETE", path);
+  const found = await ask<Faults>(await needRunning(options, "the faults"), "DELETE", path);
   const gone = id === undefined ? "There are no faults any more." : `There is no fault ${id} any more.`;
   print(options, found, [gone, ...found.faults.map(line)].join("\n"));
 }

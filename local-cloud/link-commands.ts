@@ -17,7 +17,7 @@ interface LinkOptions extends HomeOptions {
 
 /** Changes the link between two zones, or prints all links. */
 export async function link(zones: readonly string[], options: LinkOptions): Promise<void> {
-  const running = needRunning(options, "the links");
+  const running = await needRunning(options, "the links");
   const { home: _, json: __, ...changes } = options;
   const changed = Object.keys(changes).length > 0;
   if (zones.length === 0 && changed)

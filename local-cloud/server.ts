@@ -84,6 +84,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
   const durations = readSetting(() => readDurations(options.jobs));
   const rateLimit = readSetting(() => new RateLimit(options.rateLimit));
   const linkRequests = readSetting(() => (options.links ?? []).map(parseLink));
+  if (options.dataPlane === "linux") await requireLinux();
   const home = new Home(options.home);
   home.create();
   const settings = await home.chooseSettings(options.port, options.dataPlane, {
@@ -91,7 +92,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
     ...(options.quota === undefined ? {} : { quotas: readSetting(() => readQuotas(options.quota ?? "")) }),
   });
   const token = randomBytes(24).toString("hex");
-  register(home.pid, { port: settings.apiPort, token });
+  await register(home.pid, { port: settings.apiPort, token });
   writeFileSync(home.adminHeader, `Authorization: Bearer ${token}\n`, { mode: 0o600 });
   const undo: (() => void | Promise<void>)[] = [
     () => unregister(home.pid),
@@ -234,20 +235,24 @@ async function createDataPlane(options: ServerOptions, home: Home, settings: Set
   return await loadLinuxDataPlane(home, settings, options);
 }
 
+/** The module of the Linux data plane. @throws Failure with what this machine lacks for it */
+async function requireLinux() {
+  const linux = await import("./network/linux.ts");
+  const lacking = linux.checkPrerequisites();
+  if (lacking.length === 0) return linux;
+  throw new Failure(
+    `--data-plane linux can not run here: ${lacking.join("; ")}. ` +
+      "Provide it (npm start installs the packages), or use --data-plane none for the API alone",
+  );
+}
+
 /** The Linux data plane, loaded only where it is wanted. */
 export async function loadLinuxDataPlane(
   home: Home,
   settings: Settings,
   options: Pick<ServerOptions, "webRoot" | "guide" | "log">,
 ): Promise<DataPlane> {
-  const linux = await import("./network/linux.ts");
-  const lacking = linux.checkPrerequisites();
-  if (lacking.length > 0) {
-    throw new Failure(
-      `--data-plane linux can not run here: ${lacking.join("; ")}. ` +
-        "Provide it (npm start installs the packages), or use --data-plane none for the API alone",
-    );
-  }
+  const linux = await requireLinux();
   try {
     return await linux.createLinuxDataPlane({
       home: home.path,

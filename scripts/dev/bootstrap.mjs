@@ -8,15 +8,14 @@ import { spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compileCache } from "../../local-cloud/compile-cache.mjs";
-import { findNode, leastMajor, nodePackage } from "./node.mjs";
+import { findNode, noNode, unsupported } from "./node.mjs";
 import { arePackagesInstalled, installPackages } from "./npm-packages.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const [file, ...rest] = process.argv.slice(2);
 
-if (process.platform !== "linux" || !["x64", "arm64"].includes(process.arch)) {
-  fail(`This project runs on Linux x64 or arm64; this is ${process.platform} ${process.arch}.`);
-}
+const reason = unsupported();
+if (reason !== undefined) fail(reason);
 if (!arePackagesInstalled(root)) install();
 run(findNode(root));
 
@@ -30,11 +29,7 @@ function install() {
 
 /** The child decides how a signal ends it; this process lives as long as the child does. */
 function run(node) {
-  if (node === undefined) {
-    fail(
-      `This project needs Node ${leastMajor} or newer; this is ${process.version}, and the npm package ${nodePackage}, which brings one, is not in node_modules. Run \`npm ci --include=optional\`, or start the command with a newer Node.`,
-    );
-  }
+  if (node === undefined) fail(noNode());
   const own = [...(node === process.execPath ? [] : [dirname(node)]), join(root, "node_modules", ".bin")];
   const child = spawn(node, [join(root, file), ...rest], {
     stdio: "inherit",

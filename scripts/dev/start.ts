@@ -1,6 +1,8 @@
 /** `npm start`: from a fresh clone to a model trained across two zones. */
 import { join } from "node:path";
 import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
+import { tryMachine } from "../../local-cloud/network/machine/trials.ts";
+import { refusalOf, worksWithoutDataPlane } from "./machine.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
 import { reportOfEndedRun, reportOfRun } from "./run/report.ts";
 import { setUp } from "./setup.ts";
@@ -32,17 +34,17 @@ if (wasInterrupted()) {
 }
 
 async function start(workspace: Workspace): Promise<number> {
+  const refusal = refusalOf("npm start");
+  if (refusal !== undefined) throw new Error(refusal);
   if (process.getuid?.() !== 0) {
     throw new Error(
       "The local cloud needs root, for network namespaces; this is another user. Run `sudo npm start`. A stack on a real account needs none: `npm run pulumi -- up --stack prod`.",
     );
   }
+  // Before set-up, which takes minutes, and again when its programs are there.
+  requireOf(tryMachine());
   await setUp(workspace, print);
-  const missing = checkPrerequisites();
-  if (missing.length > 0)
-    throw new Error(
-      `This machine cannot run the local cloud:\n${missing.map((line) => `  - ${line}`).join("\n")}`,
-    );
+  requireOf(checkPrerequisites());
   if (wasInterrupted()) return 130;
 
   const cloud = join(workspace.root, "local-cloud", "main.ts");
@@ -102,6 +104,15 @@ async function start(workspace: Workspace): Promise<number> {
   if (report !== undefined) print(report);
   print(`\nDone in ${seconds(started)} s. Remove everything: npm run pulumi -- destroy --yes`);
   return 0;
+}
+
+/** @throws Error with what the machine lacks, and what it can run */
+function requireOf(problems: readonly string[]): void {
+  if (problems.length === 0) return;
+  const lines = problems.map((line) => `  - ${line}`).join("\n");
+  throw new Error(
+    `This machine cannot run the local cloud:\n${lines}\nThis works without:\n${worksWithoutDataPlane}`,
+  );
 }
 
 /** Lines of a rank stand alone; the CLI repeats all messages under "Diagnostics", where those of ranks are left out. */

@@ -17,12 +17,17 @@ function backend({ pulumi }: Workspace): string {
  * Clears the state lock that a killed CLI left, of this host, and its process is dead. The CLI replaces its files in one
  * step each, but not the attributes beside them: cut off, these keep it from reading the state ("failed to load
  * checkpoint: EOF"), missing they do no harm.
- * @returns what was cleared, for the user
+ * A machine without /proc does not say whether the process lives: there no lock is cleared.
+ * @param processes folder of the processes
+ * @returns what was cleared, or why nothing was, for the user
  */
-export function clearStaleLock(workspace: Workspace): string[] {
+export function clearStaleLock(workspace: Workspace, processes = "/proc"): string[] {
   const directory = join(backend(workspace), "locks", "organization", "crosszone", workspace.stack);
   if (!existsSync(directory)) return [];
   const locks = readdirSync(directory).filter((file) => file.endsWith(".json"));
+  if (!existsSync(join(processes, "self", "stat"))) {
+    return locks.map((file) => describeLock(workspace, readJson(join(directory, file)) as Lock | undefined));
+  }
   return locks.flatMap((file) => {
     const path = join(directory, file);
     const lock = readJson(path) as Lock | undefined;
@@ -31,7 +36,7 @@ export function clearStaleLock(workspace: Workspace): string[] {
       removeLock(path);
       return ["cleared a state lock that was not written to its end"];
     }
-    if (lock.hostname !== hostname() || lock.pid === undefined || isAlive(lock.pid)) return [];
+    if (lock.hostname !== hostname() || lock.pid === undefined || isAlive(lock.pid, processes)) return [];
     const cutOff = clearCutAttributes(backend(workspace));
     removeLock(path);
     return [
@@ -73,11 +78,29 @@ export function readJson(path: string): unknown {
   }
 }
 
-/** The pid may be another program's by now, or a zombie: only a Pulumi process that lives keeps the lock. */
-function isAlive(pid: number): boolean {
+function describeLock({ stack }: Workspace, { pid, hostname: host, timestamp }: Lock = {}): string {
+  const process = pid === undefined ? "another process" : `process ${pid} on ${host ?? "an unknown host"}`;
+  const since = timestamp === undefined ? "" : ` since ${timestamp}`;
+  return `the state of stack ${stack} is locked by ${process}${since}. If that no longer runs: npm run pulumi -- cancel --yes --stack ${stack}`;
+}
+
+/**
+ * The pid may be another program's by now, or a zombie: only a Pulumi process that lives keeps the lock. A process that
+ * the system hides from this user lives too.
+ */
+function isAlive(pid: number, processes: string): boolean {
   try {
-    return /^\d+ \(pulumi\) [^ZX]/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    return /^\d+ \(pulumi\) [^ZX]/.test(readFileSync(join(processes, String(pid), "stat"), "utf8"));
   } catch {
-    return false;
+    return exists(pid);
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -10,6 +10,7 @@ import { createInterface } from "node:readline";
 import { runChecks } from "./check.ts";
 import { testPackages } from "./debian.ts";
 import { outcomeOfPytest, pytestFolder } from "./junit.ts";
+import { refusalOf } from "./machine.ts";
 import { setUp } from "./setup.ts";
 import { pulumiEnvironment } from "./stack.ts";
 import {
@@ -38,6 +39,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 const asked = share(process.argv.slice(2));
+const refusal = refusalOf("npm test");
+if (refusal !== undefined) {
+  process.stderr.write(`${refusal}\n`);
+  process.exit(1);
+}
 const started = performance.now();
 await setUp(workspace, print, testPackages);
 const setUpEnded = performance.now();

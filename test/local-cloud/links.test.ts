@@ -27,13 +27,14 @@ afterEach(async () => {
 });
 
 async function links(): Promise<readonly ShownLink[]> {
-  return (await ask<{ links: ShownLink[] }>(needRunning({ home }, "the links"), "GET", "links")).links;
+  return (await ask<{ links: ShownLink[] }>(await needRunning({ home }, "the links"), "GET", "links")).links;
 }
 
 async function set(...request: [string, string, object]): Promise<ShownLink> {
   const [one, other, changes] = request;
   const body = { zones: [one, other], ...changes };
-  return (await ask<{ link: ShownLink }>(needRunning({ home }, "the links"), "POST", "links", body)).link;
+  return (await ask<{ link: ShownLink }>(await needRunning({ home }, "the links"), "POST", "links", body))
+    .link;
 }
 
 test("every pair of zones has a link, perfect at first", async () => {
@@ -77,7 +78,7 @@ test("links outlive a restart and a reset, of a cloud that runs and of one that 
   await cloud.stop();
   cloud = await startTestCloud({ home });
   expect((await links())[1]).toMatchObject({ rttMs: 30 });
-  await ask(needRunning({ home }, "the links"), "POST", "reset");
+  await ask(await needRunning({ home }, "the links"), "POST", "reset");
   expect((await links())[1]).toMatchObject({ rttMs: 30 });
   await cloud.stop();
   const argv = ["--disable-warning=ExperimentalWarning", main, "reset", "--home", home];

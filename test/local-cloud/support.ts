@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { ask } from "../../local-cloud/commands.ts";
 import { Home } from "../../local-cloud/home.ts";
-import { readRunning } from "../../local-cloud/pid-record.ts";
+import { findRunning } from "../../local-cloud/pid-record.ts";
 import { startCloud } from "../../local-cloud/server.ts";
 import type { ShownFault } from "../../local-cloud/services/faults/faults.ts";
 import type { FaultRequest } from "../../local-cloud/services/faults/settings.ts";
@@ -174,7 +174,7 @@ async function askCloud<Answer = { readonly faults: readonly ShownFault[] }>(
   command: string,
   body?: object,
 ): Promise<Answer> {
-  const record = readRunning(new Home(home).pid);
+  const record = await findRunning(new Home(home).pid);
   if (record === undefined) throw new Error(`the cloud of ${home} does not run`);
   return await ask<Answer>(record, method, command, body);
 }

@@ -59,7 +59,7 @@ describe("tunnels over a path of 1400 bytes", { timeout: 60_000 }, () => {
   });
 
   test("in a black hole the tunnel is up and small packets pass, large ones are lost", async () => {
-    const running = needRunning(cloud, "the links");
+    const running = await needRunning(cloud, "the links");
     await ask(running, "POST", "links", { zones: ["gpu1a", "gpu2a"], mtuBlackhole: true });
     for (const site of [left, right]) await inRouter(site, "ip", "route", "flush", "cache");
     expect(await ping(1000, "do", ...secretly)).toContain("3 received");

@@ -1,7 +1,6 @@
 /** What the Linux data plane needs of a machine. */
 
-import { existsSync } from "node:fs";
-import { environment } from "./shell.ts";
+import { isInstalled, tryMachine } from "./trials.ts";
 
 /** Programs and files by the Debian package that brings them. */
 const contents: Readonly<Record<string, readonly string[]>> = {
@@ -31,27 +30,19 @@ const contents: Readonly<Record<string, readonly string[]>> = {
 /** The Debian packages to install; with `--no-install-recommends` nothing more comes along. */
 export const debianPackages: readonly string[] = Object.keys(contents);
 
+/** Whether this process has made a namespace and opened TUN: what could be done once is not tried again. */
+let isTried = false;
+
 /** What is missing on this machine, each with what to do about it; empty when the data plane can run. */
 export function checkPrerequisites(): string[] {
-  const problems: string[] = [];
   if (process.platform !== "linux") return [`the data plane needs Linux, this is ${process.platform}`];
-  if (process.getuid?.() !== 0) problems.push("the data plane needs root: run it as root or through sudo");
-  if (!existsSync("/dev/net/tun")) {
-    problems.push(
-      "/dev/net/tun is missing: load the kernel module tun (`modprobe tun`), which IPSec tunnels need",
-    );
-  }
+  if (process.getuid?.() !== 0) return ["the data plane needs root: run it as root or through sudo"];
+  const problems = isTried ? [] : tryMachine();
+  isTried = problems.length === 0;
   for (const [name, files] of Object.entries(contents)) {
-    const missing = files.filter((file) => !isThere(file));
+    const missing = files.filter((file) => !isInstalled(file));
     if (missing.length > 0)
       problems.push(`${missing.join(", ")} is missing: install the Debian package ${name}`);
   }
   return problems;
-}
-
-function isThere(file: string): boolean {
-  const candidates = file.startsWith("/")
-    ? [file]
-    : environment.PATH.split(":").map((folder) => `${folder}/${file}`);
-  return candidates.some((candidate) => existsSync(candidate));
 }

@@ -70,6 +70,29 @@ describe("the state lock", () => {
     expect([existsSync(lock), existsSync(`${lock}.attrs`)]).toEqual([false, false]);
   });
 
+  test("is never cleared where the system does not show processes; the command that clears it is printed", () => {
+    write(2 ** 22 + 1);
+    const withoutProc = join(workspace.root, "no-proc");
+    expect(clearStaleLock(workspace, withoutProc)).toEqual([
+      `the state of stack dev is locked by process ${2 ** 22 + 1} on ${hostname()} since 2026-11-24T00:00:00Z. If that no longer runs: npm run pulumi -- cancel --yes --stack dev`,
+    ]);
+    writeFileSync(lock, "{");
+    utimesSync(lock, 0, 0);
+    expect(clearStaleLock(workspace, withoutProc)).toEqual([
+      "the state of stack dev is locked by another process. If that no longer runs: npm run pulumi -- cancel --yes --stack dev",
+    ]);
+    expect([existsSync(lock), existsSync(`${lock}.attrs`)]).toEqual([true, true]);
+  });
+
+  test("of a process that lives is kept where the system hides it from this user", () => {
+    const processes = join(workspace.root, "proc");
+    mkdirSync(join(processes, "self"), { recursive: true });
+    writeFileSync(join(processes, "self", "stat"), "");
+    write(process.pid);
+    expect(clearStaleLock(workspace, processes)).toEqual([]);
+    expect(existsSync(lock)).toBe(true);
+  });
+
   test("of a process that lives is kept", async () => {
     const { pid = 0 } = pulumiProcess();
     await vi.waitFor(() => expect(named(pid)).toBe("pulumi"));
