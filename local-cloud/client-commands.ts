@@ -1,4 +1,5 @@
 /** How QingCloud's own clients reach a local cloud: all of them read the config.yaml of its home. */
+import { quoted } from "./words.ts";
 
 export interface ClientCommands {
   readonly cli: string;
@@ -15,9 +16,4 @@ export function clientCommands(config: string): ClientCommands {
     python: `python3 -c ${quoted(program)}`,
     go: `settings, _ := config.NewDefault(); settings.LoadConfigFromFilepath(${JSON.stringify(config)})`,
   };
-}
-
-/** As one word of a shell. */
-function quoted(word: string): string {
-  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,16 +1,18 @@
 /** The commands of the local cloud, as seen from outside its process. */
 import { spawn } from "node:child_process";
-import { closeSync, createReadStream, existsSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, createReadStream, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { send } from "./admin-client.ts";
 import { compileCache } from "./compile-cache.mjs";
 import { describeRunning, describeStatus } from "./descriptions.ts";
+import { isRoot, runAsRoot } from "./elevation.ts";
 import { Failure } from "./failure.ts";
 import { Home } from "./home.ts";
-import { clearLeftovers } from "./network/leftovers.ts";
+import { clearLeftovers, hasLeftovers } from "./network/leftovers.ts";
 import { answers, exists, findRunning, type PidRecord, readRecord } from "./pid-record.ts";
 import type { CloudStatus } from "./status.ts";
+import { readStopped, resetStopped, trainingScripts } from "./stopped.ts";
 
 export interface HomeOptions {
   readonly home: string;
@@ -33,15 +35,16 @@ interface StartOptions extends HomeOptions {
 const startDeadline = 60_000;
 const stopDeadline = 60_000;
 
-/** Served inside the internet where nothing else is given, and on the deep learning image. */
-const trainingScripts = join(import.meta.dirname, "..", "scripts", "train");
-
 /** Starts the cloud in a process of its own and waits until its API answers. */
 export async function start(options: StartOptions): Promise<void> {
-  if (options.foreground) return await runInForeground(options);
   const home = new Home(options.home);
   home.create();
   const running = await findRunning(home.pid);
+  if (running === undefined && options.dataPlane === "linux" && !isRoot) {
+    const why = "--data-plane linux can not run here: the data plane needs root";
+    return await runAsRoot(home, why, "\nor use --data-plane none for the API alone");
+  }
+  if (options.foreground) return await runInForeground(options);
   if (running === undefined) await spawnServer(home, options);
   const found = await waitUntilReady(home, running);
   print(options, found, describeRunning(found, home, running !== undefined));
@@ -52,17 +55,23 @@ export async function stop(options: HomeOptions): Promise<void> {
   const home = Home.use(options.home);
   const running = await findRunning(home.pid);
   if (running !== undefined) {
-    process.kill(running.pid, "SIGTERM");
+    await end(running);
     const deadline = Date.now() + stopDeadline;
     while (exists(running)) {
       if (Date.now() > deadline) {
-        throw new Failure(`process ${running.pid} has not ended within ${stopDeadline / 1000} s of SIGTERM`);
+        throw new Failure(
+          `process ${running.pid} has not ended within ${stopDeadline / 1000} s: end it as root (kill -KILL ${running.pid}) and stop again`,
+        );
       }
       await sleep(20);
     }
   }
   if (running !== undefined) return print(options, { stopped: true }, "The local cloud has stopped.");
-  const cleared = await clearLeftovers(home.prefix, home.path);
+  if (!isRoot && (await hasLeftovers(home.prefix, home.machineFolder))) {
+    return await runAsRoot(home, "what a killed cloud has left is root's");
+  }
+  const cleared = await clearLeftovers(home.prefix, home.machineFolder);
+  home.clearMachineFolder();
   const also = cleared === 0 ? "" : ` What a killed one had left (${cleared} namespaces) is removed.`;
   print(options, { stopped: false, cleared }, `The local cloud was not running.${also}`);
 }
@@ -86,7 +95,12 @@ export async function reset(options: HomeOptions): Promise<void> {
   const home = Home.use(options.home);
   const running = await findRunning(home.pid);
   if (running !== undefined) await ask(running, "POST", "reset");
-  else if (existsSync(home.state)) await resetStopped(home);
+  else if (existsSync(home.state)) {
+    if (!isRoot && home.readSettings()?.dataPlane === "linux") {
+      return await runAsRoot(home, "the disks of its nodes are root's");
+    }
+    await resetStopped(home);
+  }
   print(options, { reset: true }, "The local cloud has no resources any more.");
 }
 
@@ -103,6 +117,17 @@ export async function logs(options: HomeOptions & { readonly follow?: boolean })
       position = size;
     }
     if (!options.follow) return;
+  }
+}
+
+/** A user cannot signal the cloud that root runs for them: its server is asked. */
+async function end(running: PidRecord): Promise<void> {
+  try {
+    process.kill(running.pid, "SIGTERM");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EPERM") await ask(running, "POST", "stop");
+    else if (code !== "ESRCH") throw error; // it has just ended
   }
 }
 
@@ -129,7 +154,8 @@ async function runInForeground(options: StartOptions): Promise<void> {
     guide: trainingScripts,
     log,
   });
-  log(`${await ended}: stopping`);
+  const asked = cloud.endAsked.then(() => "asked by a command");
+  log(`${await Promise.race([ended, asked])}: stopping`);
   await cloud.stop();
   log("stopped");
   process.exit(0);
@@ -176,7 +202,10 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
     },
   );
   closeSync(descriptor);
+  home.handOver();
+  let isAborted = false;
   const abort = (): void => {
+    isAborted = true;
     child.kill("SIGTERM");
   };
   process.once("SIGINT", abort);
@@ -184,8 +213,9 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
   const deadline = Date.now() + startDeadline;
   for (;;) {
     const record = readRecord(home.pid);
-    if (record !== undefined && record.pid === child.pid && (await answers(record))) break;
+    if (!isAborted && record !== undefined && record.pid === child.pid && (await answers(record))) break;
     if (child.exitCode !== null || child.signalCode !== null) {
+      if (isAborted) throw new Failure("the start was interrupted: nothing runs");
       const said = readFileSync(home.log).subarray(logStart).toString("utf8").trim();
       throw new Failure(
         said.replace(/^cloud: /, "") || `the local cloud ended at its start, see ${home.log}`,
@@ -223,50 +253,6 @@ export async function ask<Answer = CloudStatus>(
       ? answer.message
       : `process ${record.pid} answers ${command} with: ${answer.message}`,
   );
-}
-
-async function readStopped(home: Home): Promise<CloudStatus> {
-  const { Store } = await import("./store/store.ts");
-  const { zoneStatuses } = await import("./status.ts");
-  const store = new Store(existsSync(home.state) ? home.state : ":memory:");
-  const zones = zoneStatuses(store);
-  const { Faults } = await import("./services/faults/faults.ts");
-  const faults = new Faults(store, () => undefined).list();
-  store.close();
-  const dataPlane = home.readSettings()?.dataPlane ?? "none";
-  return {
-    running: false,
-    home: home.path,
-    config: home.config,
-    dataPlane,
-    zones,
-    routers: [],
-    nodes: [],
-    faults,
-  };
-}
-
-async function resetStopped(home: Home): Promise<void> {
-  const { Store } = await import("./store/store.ts");
-  const store = new Store(home.state);
-  const kept = [...store.list("instance"), ...store.list("volume")].map(({ id }) => id);
-  const settings = home.readSettings();
-  if (settings?.dataPlane === "linux") {
-    const { loadLinuxDataPlane } = await import("./server.ts");
-    const log = (line: string): void => {
-      process.stderr.write(`${line}\n`);
-    };
-    const dataPlane = await loadLinuxDataPlane(home, settings, {
-      webRoot: trainingScripts,
-      guide: trainingScripts,
-      log,
-    });
-    await dataPlane.stop();
-    await dataPlane.forget(kept);
-  }
-  store.clear();
-  store.close();
-  for (const suffix of ["", "-wal", "-shm"]) rmSync(`${home.measurements}${suffix}`, { force: true });
 }
 
 /** Prints a command's outcome: the value with `--json`, else the text. */

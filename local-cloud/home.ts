@@ -5,9 +5,13 @@ import {
   chmodSync,
   constants,
   existsSync,
+  lchownSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
+  rmdirSync,
+  rmSync,
   type Stats,
   statSync,
   writeFileSync,
@@ -16,6 +20,7 @@ import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import type { Credentials } from "./api/authentication.ts";
 import { Failure } from "./failure.ts";
+import { isOverlay } from "./network/machine/file-systems.ts";
 import type { Quotas } from "./services/account/limits.ts";
 import { zones } from "./services/zones/zones.ts";
 
@@ -69,6 +74,43 @@ export class Home {
   /** Starts the names of everything that its data plane makes on this machine. */
   get prefix(): string {
     return `cz${createHash("sha256").update(this.path).digest("hex").slice(0, 8)}`;
+  }
+
+  /**
+   * Where root keeps what is not the user's to read or remove: disks of nodes, volumes, keys of the bastion. Inside the home
+   * where that is root's; else on the machine, so that no file of root's is in a user's checkout.
+   */
+  get machineFolder(): string {
+    if (this.#owner === undefined) return this.path;
+    // As it often is in a container.
+    if (isOverlay("/var/lib") && !isOverlay(this.path)) return join(this.path, "machine");
+    return join("/var/lib/crosszone", this.prefix);
+  }
+
+  /** The user that the home belongs to, where that is not root. */
+  get #owner(): { readonly uid: number; readonly gid: number } | undefined {
+    const found = statSync(this.path, { throwIfNoEntry: false });
+    return found === undefined || found.uid === 0 ? undefined : found;
+  }
+
+  /** Gives what root has written for the home's user to that user; does nothing for any other. */
+  handOver(): void {
+    const owner = this.#owner;
+    if (owner === undefined || process.getuid?.() !== 0) return;
+    for (const entry of readdirSync(this.path, { withFileTypes: true })) {
+      if (entry.isFile()) lchownSync(join(this.path, entry.name), owner.uid, owner.gid);
+    }
+  }
+
+  /** Root removes the folder of the machine, unless a disk is kept in it; does nothing for any other. */
+  clearMachineFolder(): void {
+    const folder = this.machineFolder;
+    if (process.getuid?.() !== 0 || folder === this.path || !existsSync(folder)) return;
+    const disks = ["nodes", "volumes"].map((name) => join(folder, name)).filter((each) => existsSync(each));
+    if (!disks.every((each) => readdirSync(each).length === 0)) return;
+    rmSync(folder, { recursive: true });
+    const others = dirname(folder);
+    if (others !== this.path && readdirSync(others).length === 0) rmdirSync(others);
   }
 
   /** Makes the directory, closed to everyone else. @throws Failure */

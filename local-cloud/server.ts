@@ -8,10 +8,9 @@ import type { Api } from "./api/dispatch.ts";
 import { listen } from "./api/http.ts";
 import { RateLimit } from "./api/rate-limit.ts";
 import { Failure } from "./failure.ts";
-import { Home, type Settings } from "./home.ts";
+import { Home } from "./home.ts";
+import { createDataPlane, requireLinux } from "./linux-data-plane.ts";
 import type { DataPlane } from "./network/data-plane.ts";
-import { clearLeftovers } from "./network/leftovers.ts";
-import { noDataPlane } from "./network/none.ts";
 import { register, unregister } from "./pid-record.ts";
 import { defaultQuotas, readQuotas } from "./services/account/limits.ts";
 import { Faults } from "./services/faults/faults.ts";
@@ -48,6 +47,8 @@ export interface ServerOptions {
 
 export interface RunningCloud {
   readonly endpoint: string;
+  /** Settled when a command asks it to end: a user cannot signal a cloud of root's. */
+  readonly endAsked: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -96,8 +97,10 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
   writeFileSync(home.adminHeader, `Authorization: Bearer ${token}\n`, { mode: 0o600 });
   const undo: (() => void | Promise<void>)[] = [
     () => unregister(home.pid),
+    () => home.clearMachineFolder(),
     () => rmSync(home.adminHeader, { force: true }),
   ];
+  const end = Promise.withResolvers<void>();
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step();
   };
@@ -137,7 +140,10 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
       log,
     };
     const endpoint = `http://127.0.0.1:${settings.apiPort}/iaas/`;
-    const commands = createCommands(options, home, api, dataPlane, endpoint);
+    // The answer goes out first.
+    const stopSoon = () => void setImmediate(end.resolve);
+    const commands = { ...createCommands(options, home, api, dataPlane, endpoint), end: stopSoon };
+    home.handOver();
     for (const request of linkRequests) commands.links.set(request);
     const { server } = await listen(api, createControl(token, commands), settings.apiPort).catch(
       (error: Error) => {
@@ -146,6 +152,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
     );
     undo.push(() => close(server));
     home.saveSettings(settings);
+    home.handOver();
     const prune = (): void => {
       runner.prune();
       measurements.thin(Date.now() / 1000);
@@ -157,9 +164,10 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
     void runner.forgetGone();
     runner.wake();
     log(`local cloud: the API answers at ${endpoint}, data plane ${options.dataPlane}, jobs ${options.jobs}`);
-    return { endpoint, stop };
+    return { endpoint, endAsked: end.promise, stop };
   } catch (error) {
     await stop();
+    home.handOver();
     throw error;
   }
 }
@@ -170,7 +178,7 @@ function createCommands(
   { store, runner, faults, measurements }: Api,
   dataPlane: DataPlane,
   endpoint: string,
-): Commands {
+): Omit<Commands, "end"> {
   const { log } = options;
   return {
     faults,
@@ -223,48 +231,6 @@ function openMeasurements(file: string): Measurements {
         cause: error,
       },
     );
-  }
-}
-
-async function createDataPlane(options: ServerOptions, home: Home, settings: Settings): Promise<DataPlane> {
-  if (options.dataPlane === "none") {
-    // A killed cloud with another data plane may have run here before.
-    if (home.readSettings()?.dataPlane === "linux") await clearLeftovers(home.prefix, home.path);
-    return noDataPlane;
-  }
-  return await loadLinuxDataPlane(home, settings, options);
-}
-
-/** The module of the Linux data plane. @throws Failure with what this machine lacks for it */
-async function requireLinux() {
-  const linux = await import("./network/linux.ts");
-  const lacking = linux.checkPrerequisites();
-  if (lacking.length === 0) return linux;
-  throw new Failure(
-    `--data-plane linux can not run here: ${lacking.join("; ")}. ` +
-      "Provide it (npm start installs the packages), or use --data-plane none for the API alone",
-  );
-}
-
-/** The Linux data plane, loaded only where it is wanted. */
-export async function loadLinuxDataPlane(
-  home: Home,
-  settings: Settings,
-  options: Pick<ServerOptions, "webRoot" | "guide" | "log">,
-): Promise<DataPlane> {
-  const linux = await requireLinux();
-  try {
-    return await linux.createLinuxDataPlane({
-      home: home.path,
-      prefix: settings.prefix,
-      bastionPort: settings.bastionPort,
-      webRoot: options.webRoot,
-      ...(options.guide === undefined ? {} : { guide: options.guide }),
-      clampMss: settings.mssClamp !== "off",
-      log: options.log,
-    });
-  } catch (error) {
-    throw new Failure(`--data-plane linux can not start: ${(error as Error).message}`, { cause: error });
   }
 }
 

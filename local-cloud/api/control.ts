@@ -16,6 +16,8 @@ export interface Control {
 export interface Commands {
   status(): Promise<CloudStatus>;
   reset(): Promise<void>;
+  /** Ends the cloud, soon after the answer. */
+  end(): void;
   readonly faults: Faults;
   readonly links: Links;
   /** Waits until the data plane shows the state, or has tried. */
@@ -37,6 +39,9 @@ export function createControl(token: string, commands: Commands): Control {
           return await commands.status();
         case "POST reset":
           await commands.reset();
+          return { done: true };
+        case "POST stop":
+          commands.end();
           return { done: true };
         case "GET faults":
           return { faults: commands.faults.list() };

@@ -1,7 +1,7 @@
 /** The data plane on Linux: routers and nodes as namespaces of this machine, tunnels in user space. */
 
 import { createHash } from "node:crypto";
-import { mkdir, rm, statfs, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { webServerAddress } from "./addressing.ts";
 import { count } from "./counters.ts";
@@ -9,6 +9,7 @@ import type { Counters, DataPlane, Observation } from "./data-plane.ts";
 import { Bastion, bastionUser } from "./internet/bastion.ts";
 import { Internet } from "./internet/internet.ts";
 import { clearLeftovers } from "./leftovers.ts";
+import { isOverlay } from "./machine/file-systems.ts";
 import { checkPrerequisites } from "./machine/prerequisites.ts";
 import { observe } from "./observation.ts";
 import type { Picture, UserdataPicture } from "./picture.ts";
@@ -23,8 +24,6 @@ export interface LinuxDataPlaneOptions extends ReconcilerOptions {
   readonly bastionPort: number;
 }
 
-const overlayMagic = 0x794c7630;
-
 /** Clears what an earlier process of the same prefix left and opens the bastion. */
 export async function createLinuxDataPlane(options: LinuxDataPlaneOptions): Promise<DataPlane> {
   const problems = checkPrerequisites();
@@ -32,8 +31,8 @@ export async function createLinuxDataPlane(options: LinuxDataPlaneOptions): Prom
   if (!/^[a-z0-9]{1,16}$/.test(options.prefix)) {
     throw new Error(`prefix "${options.prefix}": give 1 to 16 lower-case letters and digits`);
   }
-  await mkdir(options.home, { recursive: true });
-  if ((await statfs(options.home)).type === overlayMagic) {
+  await mkdir(options.home, { recursive: true, mode: 0o700 });
+  if (isOverlay(options.home)) {
     throw new Error(
       `${options.home} is on an overlay file system, where nodes cannot have disks: take a home elsewhere`,
     );

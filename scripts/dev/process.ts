@@ -1,5 +1,5 @@
 /** Child processes of the set-up. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 
 export interface Finished {
   readonly code: number;
@@ -15,9 +15,12 @@ interface Options {
   readonly timeoutMs?: number;
   /** Sees every line of standard output as it comes. */
   onLine?(line: string): void;
+  /** Ctrl-C for it, where it is not this user's. */
+  interrupt?(child: ChildProcess): void;
 }
 
-const running = new Set<ReturnType<typeof spawn>>();
+/** What runs, with its Ctrl-C. */
+const running = new Map<ChildProcess, () => void>();
 
 /** Runs a program to its end and keeps what it prints. */
 export function capture(command: string, args: readonly string[], options: Options = {}): Promise<Finished> {
@@ -28,7 +31,7 @@ export function capture(command: string, args: readonly string[], options: Optio
       stdio: "pipe",
       ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
     });
-    running.add(child);
+    running.set(child, () => (options.interrupt ? options.interrupt(child) : child.kill("SIGINT")));
     let stdout = "";
     let stderr = "";
     let partial = "";
@@ -78,7 +81,7 @@ export function forwardSignals(): () => boolean {
     process.on(signal, () => {
       interrupted = true;
       if (signal === "SIGINT" && process.stdin.isTTY) return;
-      for (const child of running) child.kill("SIGINT");
+      for (const interrupt of running.values()) interrupt();
     });
   }
   return () => interrupted;

@@ -16,43 +16,53 @@ import {
   writeWorkingConfig,
 } from "./stack.ts";
 import { clearStaleLock } from "./state-file.ts";
-import { findWorkspace } from "./workspace.ts";
+import { findWorkspace, type Workspace } from "./workspace.ts";
 
 const args = process.argv.slice(2);
-const workspace = stackOf(args);
-await ensureCli(workspace);
-const environment = pulumiEnvironment(workspace);
-process.env.PATH = environment.PATH;
-for (const line of clearStaleLock(workspace)) process.stderr.write(`${line}\n`);
-await ensureStack(workspace, environment);
-const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
-const configFile = writeWorkingConfig(workspace, machine);
-if (["destroy", "down", "dn"].includes(commandOf(args) ?? "") && pendingCreates(workspace).length > 0) {
-  process.stderr.write("finishing what a killed run was creating, so that destroy finds it …\n");
-  await finishPendingCreates(workspace, environment, configFile);
+try {
+  await run(stackOf(args));
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
 }
 
-const child = spawn(
-  join(binDirectory(workspace), "pulumi"),
-  withWorkingConfig(args, configFile, workspace.root),
-  {
-    cwd: workspace.root,
-    env: { ...environment, ...keptSingleRules(args, workspace) },
-    stdio: "inherit",
-  },
-);
-process.on("SIGINT", () => {
-  if (!process.stdin.isTTY) child.kill("SIGINT");
-});
-process.on("SIGTERM", () => child.kill("SIGINT"));
-child.on("close", async (code) => {
+async function run(workspace: Workspace): Promise<void> {
+  await ensureCli(workspace);
+  const environment = pulumiEnvironment(workspace);
+  process.env.PATH = environment.PATH;
+  for (const line of clearStaleLock(workspace)) process.stderr.write(`${line}\n`);
+  await ensureStack(workspace, environment);
+  const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
+  const configFile = writeWorkingConfig(workspace, machine);
+  if (["destroy", "down", "dn"].includes(commandOf(args) ?? "") && pendingCreates(workspace).length > 0) {
+    process.stderr.write("finishing what a killed run was creating, so that destroy finds it …\n");
+    await finishPendingCreates(workspace, environment, configFile);
+  }
+
+  const child = spawn(
+    join(binDirectory(workspace), "pulumi"),
+    withWorkingConfig(args, configFile, workspace.root),
+    {
+      cwd: workspace.root,
+      env: { ...environment, ...keptSingleRules(args, workspace) },
+      stdio: "inherit",
+    },
+  );
+  process.on("SIGINT", () => {
+    if (!process.stdin.isTTY) child.kill("SIGINT");
+  });
+  process.on("SIGTERM", () => child.kill("SIGINT"));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", resolve);
+  });
   const isUp = ["up", "update"].includes(commandOf(args) ?? "");
-  if (code === 0 && isUp) await tellReport();
+  if (code === 0 && isUp) await tellReport(workspace, environment);
   process.exit(code ?? 130);
-});
+}
 
 /** An `up` that has succeeded is none the worse for a report that can not be made. */
-async function tellReport(): Promise<void> {
+async function tellReport(workspace: Workspace, environment: NodeJS.ProcessEnv): Promise<void> {
   const options = { cwd: workspace.root, env: environment };
   try {
     const { stdout } = await succeed("pulumi", ["stack", "output", "--json"], options);
@@ -64,7 +74,7 @@ async function tellReport(): Promise<void> {
 }
 
 /** `--stack NAME` or `-s NAME` chooses the stack of this one command, else PULUMI_STACK, else dev. */
-function stackOf(given: readonly string[]) {
+function stackOf(given: readonly string[]): Workspace {
   const found = findWorkspace();
   const index = given.findIndex((arg) => arg === "--stack" || arg === "-s");
   const stack = index >= 0 ? given[index + 1] : given.find((arg) => arg.startsWith("--stack="))?.slice(8);

@@ -1,4 +1,5 @@
 /** What a fresh machine needs before anything else runs. */
+import type { Privilege } from "../../local-cloud/privilege.ts";
 import { debianStep, mainJobPackages } from "./debian.ts";
 import { digitsStep } from "./digits.ts";
 import { cliStep, isOfficial } from "./pulumi-cli.ts";
@@ -6,15 +7,20 @@ import { pluginsStep } from "./pulumi-plugins.ts";
 import { runSteps } from "./steps.ts";
 import type { Workspace } from "./workspace.ts";
 
-/**
- * @param morePackages Debian packages in addition to those of the main job
- * @throws Error that names each step that failed, with the program's own words
- */
+interface Options {
+  /** Debian packages in addition to those of the main job. */
+  readonly morePackages?: readonly string[];
+  /** Undefined where this user cannot become root. */
+  readonly privilege: Privilege | undefined;
+}
+
+/** @throws Error that names each step that failed, with the program's own words */
 export async function setUp(
   workspace: Workspace,
   print: (line: string) => void,
-  morePackages: readonly string[] = [],
+  { morePackages = [], privilege }: Options,
 ): Promise<void> {
-  await runSteps([cliStep(workspace), debianStep([...mainJobPackages, ...morePackages])], print);
+  const packages = debianStep([...mainJobPackages, ...morePackages], privilege);
+  await runSteps([cliStep(workspace), packages], print);
   await runSteps([pluginsStep(workspace, isOfficial(workspace)), digitsStep(workspace)], print);
 }

@@ -1,7 +1,13 @@
 /** `npm start`: from a fresh clone to a model trained across two zones. */
+import { statSync } from "node:fs";
 import { join } from "node:path";
+import { rootCommand } from "../../local-cloud/elevation.ts";
+import { Home } from "../../local-cloud/home.ts";
 import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
 import { tryMachine } from "../../local-cloud/network/machine/trials.ts";
+import { findRunning } from "../../local-cloud/pid-record.ts";
+import { findPrivilege, forAdministrator, type Privilege } from "../../local-cloud/privilege.ts";
+import { installCommand, mainJobPackages, missingPackages } from "./debian.ts";
 import { refusalOf, worksWithoutDataPlane } from "./machine.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
 import { reportOfEndedRun, reportOfRun } from "./run/report.ts";
@@ -36,20 +42,22 @@ if (wasInterrupted()) {
 async function start(workspace: Workspace): Promise<number> {
   const refusal = refusalOf("npm start");
   if (refusal !== undefined) throw new Error(refusal);
-  if (process.getuid?.() !== 0) {
-    throw new Error(
-      "The local cloud needs root, for network namespaces; this is another user. Run `sudo npm start`. A stack on a real account needs none: `npm run pulumi -- up --stack prod`.",
+  const privilege = findPrivilege();
+  const home = new Home(workspace.cloud);
+  if (privilege === undefined) await requireNoRoot(home);
+  if (privilege?.kind === "root" && statSync(workspace.root).uid !== 0) {
+    print(
+      "Run as root, all that is made in this checkout belongs to root. Its user's `npm start` uses sudo where it must.",
     );
   }
   // Before set-up, which takes minutes, and again when its programs are there.
   requireOf(tryMachine());
-  await setUp(workspace, print);
-  requireOf(checkPrerequisites());
+  await setUp(workspace, print, { privilege });
+  if (privilege?.kind === "root") requireOf(checkPrerequisites());
   if (wasInterrupted()) return 130;
 
-  const cloud = join(workspace.root, "local-cloud", "main.ts");
   await timed("local cloud", async () => {
-    await succeed(process.execPath, [cloud, "start", "--home", workspace.cloud]);
+    await startCloud(home, privilege);
     return "running, two zones (npm run cloud -- status)";
   });
 
@@ -104,6 +112,40 @@ async function start(workspace: Workspace): Promise<number> {
   if (report !== undefined) print(report);
   print(`\nDone in ${seconds(started)} s. Remove everything: npm run pulumi -- destroy --yes`);
   return 0;
+}
+
+async function startCloud(home: Home, privilege: Privilege | undefined): Promise<void> {
+  if (privilege === undefined || (await findRunning(home.pid)) !== undefined) return;
+  // The user's, so that the cloud hands over what is for its user.
+  home.create();
+  const command = rootCommand(home, ["start"]);
+  privilege.ask(command, print);
+  const [program = "", ...args] = privilege.kind === "root" ? ownCommand(home) : privilege.line(command);
+  await succeed(program, args, { interrupt: privilege.interrupt });
+}
+
+function ownCommand(home: Home): string[] {
+  return [
+    process.execPath,
+    join(import.meta.dirname, "..", "..", "local-cloud", "main.ts"),
+    "start",
+    "--home",
+    home.path,
+  ];
+}
+
+/** @throws Error with what an administrator can run, where something needs root */
+async function requireNoRoot(home: Home): Promise<void> {
+  const missing = await missingPackages(mainJobPackages);
+  const commands = [
+    ...(missing.length === 0 ? [] : [installCommand("install", missing)]),
+    ...((await findRunning(home.pid)) === undefined ? [rootCommand(home, ["start"])] : []),
+  ];
+  if (commands.length === 0) return;
+  home.create();
+  throw new Error(
+    `npm start needs root for the local cloud, and this user has no sudo, or sudo wants a password and there is no terminal to ask on. Run it in a terminal, or ${forAdministrator(commands)}\nThen \`npm start\` goes on as this user, as long as that cloud runs. This works without root:\n${worksWithoutDataPlane}`,
+  );
 }
 
 /** @throws Error with what the machine lacks, and what it can run */

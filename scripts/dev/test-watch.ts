@@ -1,6 +1,7 @@
 /** `npm run test:watch -- NAME`: vitest that runs the files with NAME in their path again when what they import changes. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { findPrivilege } from "../../local-cloud/privilege.ts";
 import { testPackages } from "./debian.ts";
 import { setUp } from "./setup.ts";
 import { pulumiEnvironment } from "./stack.ts";
@@ -12,7 +13,10 @@ if (filters.length === 0) {
   process.exit(2);
 }
 const workspace = findWorkspace();
-await setUp(workspace, (line) => process.stdout.write(`${line}\n`), testPackages);
+await setUp(workspace, (line) => process.stdout.write(`${line}\n`), {
+  morePackages: testPackages,
+  privilege: findPrivilege(),
+});
 const vitest = join(workspace.root, "node_modules", "vitest", "vitest.mjs");
 const child = spawn(process.execPath, [vitest, "watch", ...filters], {
   cwd: workspace.root,

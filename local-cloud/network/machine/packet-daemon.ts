@@ -99,7 +99,7 @@ export class PacketDaemon {
   #start(): Running {
     const { namespace, program, logFile, log, name } = this.#options;
     const errors = openSync(logFile, "a", 0o600);
-    const args = [`--net=${namespacePath(namespace)}`, "--", "/usr/bin/python3", "-I", "-S", program];
+    const args = [`--net=${namespacePath(namespace)}`, "--", "/usr/bin/python3", "-I", "-S", "-B", program];
     const daemon = spawn("nsenter", args, {
       env: environment,
       detached: true,

@@ -24,9 +24,16 @@ ip tuntap add dev try mode tun
 
 /** What this machine forbids, each with what to do about it; empty where a namespace can be made and TUN be opened. */
 export function tryMachine(): string[] {
+  if (process.getuid?.() !== 0) return lackingForRoot();
   const problems = [tryNamespace(), tryTun()].flatMap((each) => each ?? []);
   // Without namespaces what happens inside them cannot be tried: what is missing as well is read.
   return problems.length === 0 ? tryInside() : [...problems, ...lackingAsWell(problems)];
+}
+
+/** Another user cannot try, but sees what root cannot have here either. */
+function lackingForRoot(): string[] {
+  const lacking = (["SYS_ADMIN", "NET_ADMIN"] as const).filter((name) => !has(name, "CapBnd"));
+  return [...lacking.map(withoutCapability), ...(existsSync(tun) ? [] : [tunProblem("ENOENT")])];
 }
 
 function tryNamespace(): string | undefined {
@@ -42,15 +49,18 @@ function tryTun(): string | undefined {
     closeSync(openSync(tun, "r+"));
     return undefined;
   } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    const load = ["ENOENT", "ENXIO", "ENODEV"].includes(code)
-      ? " Load the kernel module (`modprobe tun`). In a container with"
-      : "";
-    const what = existsSync(tun)
-      ? `${tun} exists and cannot be opened (${code})`
-      : `the device ${tun} is missing`;
-    return `${what}: IPSec tunnels need it.${load} Docker: --device ${tun}; Kubernetes: a device plugin that gives ${tun}, or securityContext.privileged: true`;
+    return tunProblem((error as NodeJS.ErrnoException).code ?? "");
   }
+}
+
+function tunProblem(code: string): string {
+  const load = ["ENOENT", "ENXIO", "ENODEV"].includes(code)
+    ? " Load the kernel module (`modprobe tun`). In a container with"
+    : "";
+  const what = existsSync(tun)
+    ? `${tun} exists and cannot be opened (${code})`
+    : `the device ${tun} is missing`;
+  return `${what}: IPSec tunnels need it.${load} Docker: --device ${tun}; Kubernetes: a device plugin that gives ${tun}, or securityContext.privileged: true`;
 }
 
 function tryInside(): string[] {
@@ -79,8 +89,10 @@ function withoutCapability(name: Capability): string {
   return `the capability CAP_${name} is missing. Docker: --cap-add ${name}; Kubernetes: securityContext.capabilities.add: ["${name}"]`;
 }
 
-function has(name: Capability): boolean {
-  const [, bits = "0"] = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+/** @param set what this process may do, or what any program that it starts could at most */
+function has(name: Capability, set: "CapEff" | "CapBnd" = "CapEff"): boolean {
+  const [, bits = "0"] =
+    new RegExp(`^${set}:\\s*([0-9a-f]+)$`, "m").exec(readFileSync("/proc/self/status", "utf8")) ?? [];
   return ((BigInt(`0x${bits}`) >> BigInt(capabilities[name])) & 1n) === 1n;
 }
 

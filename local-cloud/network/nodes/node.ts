@@ -139,7 +139,7 @@ export class Node {
       "--propagation",
       "private",
     ];
-    const program = ["/usr/bin/python3", "-I", "-S", bootProgram];
+    const program = ["/usr/bin/python3", "-I", "-S", "-B", bootProgram];
     const args = [`--net=${namespacePath(this.namespace)}`, "--", "unshare", ...own, "--", ...program];
     const child = spawn("nsenter", args, {
       env: environment,

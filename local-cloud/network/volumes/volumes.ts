@@ -121,15 +121,20 @@ function copyOf(file: string): string {
   return `${file}.new`;
 }
 
-/** Detaches the devices of a home's volumes that a killed cloud has left. */
-export async function detachDevices(home: string): Promise<void> {
-  const own = await realpath(home).catch(() => home);
+/** Detaches the devices of volumes in a folder that a killed cloud has left. */
+export async function detachDevices(folder: string): Promise<void> {
+  for (const { device, file } of await devicesOf(folder)) await detach(device, file);
+}
+
+/** The devices of volumes in a folder, with their files. */
+export async function devicesOf(folder: string): Promise<{ device: string; file: string }[]> {
+  const own = await realpath(folder).catch(() => folder);
   const names = (await readdir("/sys/block").catch(() => [])).filter((name) => name.startsWith("loop"));
   const files = await Promise.all(names.map(backingFile));
-  for (const [index, name] of names.entries()) {
+  return names.flatMap((name, index) => {
     const file = files[index];
-    if (file?.startsWith(`${join(own, folderName)}/`)) await detach(`/dev/${name}`, file);
-  }
+    return file?.startsWith(`${join(own, folderName)}/`) ? [{ device: `/dev/${name}`, file }] : [];
+  });
 }
 
 /** Whatever the device's blocks are, its statistics are in sectors of 512 bytes. */
