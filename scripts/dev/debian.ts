@@ -39,9 +39,10 @@ export function debianStep(packages: readonly string[], privilege: Privilege | u
     }
     privilege.ask(command, print);
     const [program = "", ...args] = privilege.line(command);
-    return () => succeed(program, args, { interrupt: privilege.interrupt });
+    return (onLine?: (line: string) => void) =>
+      succeed(program, args, { interrupt: privilege.interrupt, ...(onLine && { onLine }) });
   };
-  let install: (() => Promise<unknown>) | undefined;
+  let install: ((onLine: (line: string) => void) => Promise<unknown>) | undefined;
   let missing: readonly string[] = [];
   return {
     name: "Debian packages",
@@ -61,13 +62,23 @@ export function debianStep(packages: readonly string[], privilege: Privilege | u
       install = await asRoot(installCommand("install", missing), print);
     },
 
-    async make() {
-      await install?.();
+    async make({ progress }) {
+      await install?.((line) => {
+        const text = describeStatus(line);
+        if (text !== undefined) progress(text);
+      });
       const still = await missingPackages(missing);
       if (still.length > 0) throw new Error(`apt-get has not installed ${still.join(" ")}`);
       return `installed ${missing.join(" ")}`;
     },
   };
+}
+
+/** @param line as APT::Status-Fd writes it, e.g. `pmstatus:crun:41.5:Unpacking crun (amd64)` */
+export function describeStatus(line: string): string | undefined {
+  const [, kind, percent] = /^(dlstatus|pmstatus):[^:]*(?::[a-z0-9]+)?:(\d+(?:\.\d+)?):/.exec(line) ?? [];
+  if (percent === undefined) return undefined;
+  return `${kind === "dlstatus" ? "downloading" : "installing"}, ${Math.floor(Number(percent))} %`;
 }
 
 export async function missingPackages(packages: readonly string[]): Promise<string[]> {

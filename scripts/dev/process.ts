@@ -15,6 +15,8 @@ interface Options {
   readonly timeoutMs?: number;
   /** Sees every line of standard output as it comes. */
   onLine?(line: string): void;
+  /** As `onLine`, of standard error. */
+  onErrorLine?(line: string): void;
   /** Ctrl-C for it, where it is not this user's. */
   interrupt?(child: ChildProcess): void;
 }
@@ -34,15 +36,15 @@ export function capture(command: string, args: readonly string[], options: Optio
     running.set(child, () => (options.interrupt ? options.interrupt(child) : child.kill("SIGINT")));
     let stdout = "";
     let stderr = "";
-    let partial = "";
+    const onOutput = lineByLine((line) => options.onLine?.(line));
+    const onError = lineByLine((line) => options.onErrorLine?.(line));
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
-      const lines = (partial + text).split("\n");
-      partial = lines.pop() ?? "";
-      for (const line of lines) options.onLine?.(line);
+      onOutput.add(text);
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
+      onError.add(text);
     });
     child.on("error", (error) => {
       running.delete(child);
@@ -50,12 +52,38 @@ export function capture(command: string, args: readonly string[], options: Optio
     });
     child.on("close", (code, signal) => {
       running.delete(child);
-      if (partial !== "") options.onLine?.(partial);
+      onOutput.end();
+      onError.end();
       resolve({ code: code ?? (signal === "SIGINT" ? 130 : 143), stdout, stderr });
     });
     child.stdin.on("error", () => {});
     child.stdin.end(options.stdin ?? "");
   });
+}
+
+/** Hands over whole lines of a text that comes in parts. */
+function lineByLine(onLine: (line: string) => void) {
+  let partial = "";
+  return {
+    add(text: string) {
+      const lines = (partial + text).split("\n");
+      partial = lines.pop() ?? "";
+      for (const line of lines) onLine(line);
+    },
+    end() {
+      if (partial !== "") onLine(partial);
+    },
+  };
+}
+
+/** Whether a process of this id runs, whoever's it is. */
+export function isProcess(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 /** As `capture`, but a failure is an error that ends with the program's own words. */
@@ -72,11 +100,10 @@ export async function succeed(
 
 /**
  * Ctrl-C and SIGTERM go to whatever runs, and the caller goes on when it has ended. A terminal's Ctrl-C reaches the
- * children by itself: a second one would mean "at once" to the Pulumi CLI.
- * @returns tells whether a signal has come
+ * children directly: a second one would mean "at once" to the Pulumi CLI.
+ * @returns whether a signal has come
  */
 export function forwardSignals(): () => boolean {
-  let interrupted = false;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       interrupted = true;
@@ -84,5 +111,12 @@ export function forwardSignals(): () => boolean {
       for (const interrupt of running.values()) interrupt();
     });
   }
-  return () => interrupted;
+  return wasInterrupted;
+}
+
+let interrupted = false;
+
+/** Whether a signal has come: whoever has a second way to do something does not begin it. */
+export function wasInterrupted(): boolean {
+  return interrupted;
 }

@@ -7,7 +7,6 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
-  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,7 +15,9 @@ import {
 import { dirname, join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { findGo } from "./go.ts";
-import { capture, succeed } from "./process.ts";
+import { buildWithGo } from "./go-build.ts";
+import { capture, forwardSignals, wasInterrupted } from "./process.ts";
+import { Progress } from "./progress.ts";
 import { pluginsStep } from "./pulumi-plugins.ts";
 import { downloadCli, NotDownloaded } from "./releases.ts";
 import { runSteps, type Step } from "./steps.ts";
@@ -57,16 +58,17 @@ export function cliStep(workspace: Workspace): Step {
       use(workspace, built);
       return `${version} built from Go modules, of the cache, ${built}${also}`;
     },
-    async make(say) {
+    async make({ say, progress }) {
       try {
-        await downloadCli(version, official, (percent) => say(`downloading, ${percent} %`));
+        await downloadCli(version, official, (percent) => progress(`downloading, ${percent} %`));
         use(workspace, join(official, "pulumi"));
         return `${version}, the official release, kept in ${official}`;
       } catch (error) {
+        if (wasInterrupted()) throw new Error("the download was interrupted");
         if (!(error instanceof NotDownloaded)) throw error;
         say(`${error.message}. Building it from its Go module instead (once, about 5 min) …`);
       }
-      await build(workspace, built);
+      await build(workspace, built, progress);
       use(workspace, built);
       return `${version} built from Go modules, kept as ${built}`;
     },
@@ -150,24 +152,20 @@ function linkOf(path: string): string | undefined {
   }
 }
 
-async function build(workspace: Workspace, target: string): Promise<void> {
-  const go = await findGo();
-  mkdirSync(dirname(target), { recursive: true });
-  const partial = `${target}.${process.pid}`;
+async function build(
+  workspace: Workspace,
+  target: string,
+  onProgress: (text: string) => void,
+): Promise<void> {
   const stamp = `-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${version}`;
-  try {
-    await succeed(
-      go,
-      ["build", "-trimpath", "-ldflags", stamp, "-o", partial, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"],
-      {
-        cwd: join(workspace.root, "toolchain", "pulumi-cli"),
-        env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false -mod=readonly" },
-      },
-    );
-    renameSync(partial, target);
-  } finally {
-    rmSync(partial, { force: true });
-  }
+  await buildWithGo({
+    go: await findGo(),
+    directory: join(workspace.root, "toolchain", "pulumi-cli"),
+    program: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    flags: ["-trimpath", "-ldflags", stamp],
+    target,
+    onProgress,
+  });
 }
 
 /** Whether the workspace's CLI has Pulumi's own language host: it came from a machine that reaches Pulumi's servers. */
@@ -181,7 +179,9 @@ export function isOfficial(workspace: Workspace): boolean {
 /** Sets up the CLI with its plugins where a command other than set-up is the first. */
 export async function ensureCli(workspace: Workspace): Promise<void> {
   if (existsSync(join(binDirectory(workspace), "pulumi"))) return;
-  const print = (line: string) => process.stderr.write(`${line}\n`);
-  await runSteps([cliStep(workspace)], print);
-  await runSteps([pluginsStep(workspace, isOfficial(workspace))], print);
+  // Ctrl-C ends what runs, and this process lives until nothing half is left.
+  forwardSignals();
+  const shown = new Progress(process.stderr);
+  await runSteps([cliStep(workspace)], shown);
+  await runSteps([pluginsStep(workspace, isOfficial(workspace))], shown);
 }

@@ -1,7 +1,7 @@
 /** `npm run pulumi -- ARGS`: the Pulumi CLI in the project's environment. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { succeed } from "./process.ts";
+import { succeed, wasInterrupted } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";
 import { reportOfEndedRun } from "./run/report.ts";
 import { keptSingleRules } from "./single-rules.ts";
@@ -23,7 +23,7 @@ try {
   await run(stackOf(args));
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode = wasInterrupted() ? 130 : 1;
 }
 
 async function run(workspace: Workspace): Promise<void> {

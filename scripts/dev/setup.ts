@@ -2,6 +2,7 @@
 import type { Privilege } from "../../local-cloud/privilege.ts";
 import { debianStep, mainJobPackages } from "./debian.ts";
 import { digitsStep } from "./digits.ts";
+import type { Progress } from "./progress.ts";
 import { cliStep, isOfficial } from "./pulumi-cli.ts";
 import { pluginsStep } from "./pulumi-plugins.ts";
 import { runSteps } from "./steps.ts";
@@ -17,10 +18,10 @@ interface Options {
 /** @throws Error that names each step that failed, with the program's own words */
 export async function setUp(
   workspace: Workspace,
-  print: (line: string) => void,
+  shown: Progress,
   { morePackages = [], privilege }: Options,
 ): Promise<void> {
   const packages = debianStep([...mainJobPackages, ...morePackages], privilege);
-  await runSteps([cliStep(workspace), packages], print);
-  await runSteps([pluginsStep(workspace, isOfficial(workspace)), digitsStep(workspace)], print);
+  await runSteps([cliStep(workspace), packages], shown);
+  await runSteps([pluginsStep(workspace, isOfficial(workspace)), digitsStep(workspace)], shown);
 }

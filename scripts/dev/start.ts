@@ -10,6 +10,7 @@ import { findPrivilege, forAdministrator, type Privilege } from "../../local-clo
 import { installCommand, mainJobPackages, missingPackages } from "./debian.ts";
 import { refusalOf, worksWithoutDataPlane } from "./machine.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
+import { Progress } from "./progress.ts";
 import { reportOfEndedRun, reportOfRun } from "./run/report.ts";
 import { setUp } from "./setup.ts";
 import {
@@ -52,7 +53,7 @@ async function start(workspace: Workspace): Promise<number> {
   }
   // Before set-up, which takes minutes, and again when its programs are there.
   requireOf(tryMachine());
-  await setUp(workspace, print, { privilege });
+  await setUp(workspace, new Progress(), { privilege });
   if (privilege?.kind === "root") requireOf(checkPrerequisites());
   if (wasInterrupted()) return 130;
 

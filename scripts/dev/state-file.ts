@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
+import { isProcess } from "./process.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Where the CLI keeps the state of the stack. */
@@ -92,15 +93,6 @@ function isAlive(pid: number, processes: string): boolean {
   try {
     return /^\d+ \(pulumi\) [^ZX]/.test(readFileSync(join(processes, String(pid), "stat"), "utf8"));
   } catch {
-    return exists(pid);
-  }
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    return isProcess(pid);
   }
 }

@@ -1,4 +1,13 @@
 /** The steps of the set-up: in parallel where they do not depend, each skipped when its result is there. */
+import { Progress } from "./progress.ts";
+
+/** How a step says what goes on. */
+export interface Tell {
+  /** A line that stays. */
+  say(text: string): void;
+  /** How far it is; the next one takes its place. */
+  progress(text: string): void;
+}
 
 export interface Step {
   readonly name: string;
@@ -9,28 +18,26 @@ export interface Step {
    * @throws Error where it cannot be done
    */
   prepare?(print: (line: string) => void): Promise<void>;
-  /**
-   * Does it and says what exists now.
-   * @param say prints what is going on in the meantime
-   */
-  make(say: (text: string) => void): Promise<string>;
+  /** Does it and says what exists now. */
+  make(tell: Tell): Promise<string>;
 }
 
 /**
  * Prepares the steps that have something to do, one after the other, then runs all at the same time and prints each with
  * its time; the first failure is thrown when all have ended.
  */
-export async function runSteps(steps: readonly Step[], print: (line: string) => void): Promise<void> {
-  const started = performance.now();
-  const found = await Promise.all(steps.map((step) => step.present()));
+export async function runSteps(steps: readonly Step[], shown: Progress = new Progress()): Promise<void> {
+  const found = await Promise.all(steps.map((step) => timed(() => step.present())));
   for (const [index, step] of steps.entries()) {
-    if (found[index] === undefined) await prepare(step, print);
+    if (found[index]?.result === undefined) await prepare(step, shown.print);
   }
   const outcomes = await Promise.allSettled(
     steps.map(async (step, index) => {
-      if (found[index] === undefined) print(`${step.name}: working …`);
-      const result = found[index] ?? (await step.make((text) => print(`${step.name}: ${text}`)));
-      print(`${step.name}: ${result} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+      const { result, seconds = 0 } = found[index] ?? {};
+      if (result !== undefined) return shown.print(`${step.name}: ${result} (${seconds.toFixed(1)} s)`);
+      shown.print(`${step.name}: working …`);
+      const made = await timed(() => make(step, shown)).finally(() => shown.end(step.name));
+      shown.print(`${step.name}: ${made.result} (${(seconds + made.seconds).toFixed(1)} s)`);
     }),
   );
   const failures = outcomes.flatMap((outcome, index) =>
@@ -41,6 +48,13 @@ export async function runSteps(steps: readonly Step[], print: (line: string) => 
   if (failures.length > 0) throw new Error(`The set-up did not finish.\n${failures.join("\n")}`);
 }
 
+function make(step: Step, shown: Progress): Promise<string> {
+  return step.make({
+    say: (text) => shown.print(`${step.name}: ${text}`),
+    progress: (text) => shown.update(step.name, text),
+  });
+}
+
 async function prepare(step: Step, print: (line: string) => void): Promise<void> {
   try {
     await step.prepare?.(print);
@@ -49,4 +63,10 @@ async function prepare(step: Step, print: (line: string) => void): Promise<void>
       cause: error,
     });
   }
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<{ result: T; seconds: number }> {
+  const started = performance.now();
+  const result = await work();
+  return { result, seconds: (performance.now() - started) / 1000 };
 }

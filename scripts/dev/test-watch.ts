@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { findPrivilege } from "../../local-cloud/privilege.ts";
 import { testPackages } from "./debian.ts";
+import { Progress } from "./progress.ts";
 import { setUp } from "./setup.ts";
 import { pulumiEnvironment } from "./stack.ts";
 import { findWorkspace } from "./workspace.ts";
@@ -13,7 +14,7 @@ if (filters.length === 0) {
   process.exit(2);
 }
 const workspace = findWorkspace();
-await setUp(workspace, (line) => process.stdout.write(`${line}\n`), {
+await setUp(workspace, new Progress(), {
   morePackages: testPackages,
   privilege: findPrivilege(),
 });

@@ -12,6 +12,8 @@ import { runChecks } from "./check.ts";
 import { testPackages } from "./debian.ts";
 import { outcomeOfPytest, pytestFolder } from "./junit.ts";
 import { refusalOf } from "./machine.ts";
+import { forwardSignals } from "./process.ts";
+import { Progress } from "./progress.ts";
 import { setUp } from "./setup.ts";
 import { pulumiEnvironment } from "./stack.ts";
 import {
@@ -48,7 +50,13 @@ if (refusal !== undefined) {
   process.exit(1);
 }
 const started = performance.now();
-await setUp(workspace, print, { morePackages: testPackages, privilege: findPrivilege() });
+forwardSignals();
+try {
+  await setUp(workspace, new Progress(), { morePackages: testPackages, privilege: findPrivilege() });
+} catch (error) {
+  process.stderr.write(`\n${(error as Error).message}\n`);
+  process.exit(isInterrupted ? 130 : 1);
+}
 const setUpEnded = performance.now();
 const outcomes = await Promise.all(lanes.map(runLane));
 const total = sumOf([...outcomes, await runLane(lastLane)]);

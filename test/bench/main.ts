@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { forwardSignals } from "../../scripts/dev/process.ts";
+import { Progress } from "../../scripts/dev/progress.ts";
 import { cliStep } from "../../scripts/dev/pulumi-cli.ts";
 import { runSteps } from "../../scripts/dev/steps.ts";
 import { findWorkspace } from "../../scripts/dev/workspace.ts";
@@ -64,7 +65,9 @@ async function measure(wanted: ReadonlySet<MetricName>): Promise<Samples> {
   const samples: Samples = {};
   for (const [name, measureGroup] of Object.entries(groups)) {
     if (![...wanted].some((metric) => metric.startsWith(`${name}.`))) continue;
-    if (["deploy", "nodes24", "link"].includes(name)) await runSteps([cliStep(findWorkspace())], say);
+    if (["deploy", "nodes24", "link"].includes(name)) {
+      await runSteps([cliStep(findWorkspace())], new Progress(process.stderr));
+    }
     signal.throwIfAborted();
     Object.assign(samples, await measureGroup({ wanted, signal, say }));
   }

@@ -140,12 +140,14 @@ test("an official CLI gets the plugin by its own `plugin install`, from the mirr
   cli("exit 1");
   const step = pluginsStep(workspace, true);
   expect(await step.present()).toBeUndefined();
-  expect(await step.make(() => {})).toContain("the stand-in of toolchain/command");
+  expect(await step.make({ say: () => {}, progress: () => {} })).toContain(
+    "the stand-in of toolchain/command",
+  );
   expect(readFileSync(asked, "utf8")).toBe(
     `${join(workspace.pulumi, "home")} plugin install resource command ${version} --server http://127.0.0.1:9/mirror/plugins\n`,
   );
   rmSync(place, { recursive: true });
   const official = installForUser(join(directory, "served"));
   cli(`mkdir -p "${join(workspace.pulumi, "home", "plugins")}" && cp -r "${official}" "${place}"`);
-  expect(await step.make(() => {})).toBe(`command ${version} of ${place}`);
+  expect(await step.make({ say: () => {}, progress: () => {} })).toBe(`command ${version} of ${place}`);
 });

@@ -1,4 +1,4 @@
-/** A server of Pulumi's releases: whole, broken off, of another file, silent. */
+/** A server of Pulumi's releases: whole, broken off, stopping half-way, of another file, silent. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -23,7 +23,7 @@ export class PulumiServer {
   /** Paths that were asked for. */
   readonly requests: string[] = [];
   /** How the archive is sent. */
-  sends: "whole" | "half" | "other" | "nothing" = "whole";
+  sends: "whole" | "half" | "stalls" | "other" | "nothing" = "whole";
   readonly #server: Server;
 
   private constructor(server: Server) {
@@ -48,7 +48,7 @@ export class PulumiServer {
         else if (own.sends === "other") response.end(Buffer.alloc(archive.length, "x"));
         else {
           response.write(archive.subarray(0, archive.length / 2));
-          setImmediate(() => response.destroy());
+          if (own.sends === "half") setImmediate(() => response.destroy());
         }
       } else if (own.sends !== "nothing") {
         response.statusCode = 404;
