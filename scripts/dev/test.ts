@@ -42,7 +42,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 const testsNeedRoot =
-  "npm test needs root for the tests of the data plane; this is another user. Run it as root in a clone of root's, or name tests that do without: npm test -- test/unit";
+  "npm test needs root for the tests of the data plane; this is another user. Run it as root in another clone, or name tests that do without: npm test -- test/unit";
 const asked = share(process.argv.slice(2));
 const refusal = refusalOf("npm test") ?? (asked.all && process.getuid?.() !== 0 ? testsNeedRoot : undefined);
 if (refusal !== undefined) {

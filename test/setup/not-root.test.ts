@@ -108,16 +108,22 @@ case "$*" in *install*) touch ${done}; chown ${uid} ${done};; esac`,
     expect(user.rootsFiles()).toEqual([]);
   });
 
-  test("removes what a killed cloud has left", async () => {
+  test("removes what a killed cloud has left, also where /var/lib cannot hold disks", async () => {
+    const layers = join(user.directory, "layers");
+    const options = `lowerdir=/var/lib,upperdir=${layers}/upper,workdir=${layers}/work`;
+    user.asRoot(`mkdir -p ${layers}/upper ${layers}/work; mount -t overlay -o ${options} none /var/lib`);
     const { pid } = JSON.parse((await user.cloud("start", "--json")).stdout) as { pid: number };
     const { prefix } = new Home(user.cloudHome);
     user.asRoot(`ip netns add ${prefix}-left; kill -KILL ${pid}`);
+    expect(user.asRoot(`ls ${user.cloudHome}/machine`)).toContain("bastion");
     const { code, stdout, stderr } = await user.cloud("stop");
     expect([code, stdout], stderr).toEqual([
       0,
       "The local cloud was not running. What a killed one had left (1 namespaces) is removed.\n",
     ]);
     nothingRuns();
+    expect(user.rootsFiles()).toEqual([]);
+    user.asRoot("umount /var/lib");
   });
 
   test("interrupts a start without a terminal: nothing of it stays", async () => {

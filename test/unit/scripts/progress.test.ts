@@ -48,6 +48,12 @@ test("on a terminal one line is rewritten, never wider than the terminal, and go
   ]);
 });
 
+test("a terminal that does not know its width gets 79 characters at most", () => {
+  const { written, progress } = recorded({ isTTY: true, columns: 0 });
+  progress.update("CLI", "x".repeat(100));
+  expect(written).toEqual([`\r\x1b[KCLI: ${"x".repeat(74)}`]);
+});
+
 test.each([
   [0, 1667, 60_000, "0 %"],
   [40, 1667, 10_000, "2 %"],
