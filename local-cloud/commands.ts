@@ -41,7 +41,7 @@ export async function start(options: StartOptions): Promise<void> {
   home.create();
   const running = await findRunning(home.pid);
   if (running === undefined && options.dataPlane === "linux" && !isRoot) {
-    const why = "--data-plane linux can not run here: the data plane needs root";
+    const why = "--data-plane linux cannot run here: the data plane needs root";
     return await runAsRoot(home, why, "\nor use --data-plane none for the API alone");
   }
   if (options.foreground) return await runInForeground(options);

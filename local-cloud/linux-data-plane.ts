@@ -7,7 +7,7 @@ import { clearLeftovers, hasLeftovers } from "./network/leftovers.ts";
 import { noDataPlane } from "./network/none.ts";
 
 interface Options {
-  /** What the web server inside the internet serves. */
+  /** Folder that the web server inside the internet serves. */
   readonly webRoot: string;
   /** The guide's scripts, which the deep learning image has. @default webRoot */
   readonly guide?: string;
@@ -43,7 +43,7 @@ export async function requireLinux() {
   const lacking = linux.checkPrerequisites();
   if (lacking.length === 0) return linux;
   throw new Failure(
-    `--data-plane linux can not run here: ${lacking.join("; ")}. ` +
+    `--data-plane linux cannot run here: ${lacking.join("; ")}. ` +
       "Provide it (npm start installs the packages), or use --data-plane none for the API alone",
   );
 }
@@ -68,6 +68,6 @@ export async function loadLinuxDataPlane(
       log: options.log,
     });
   } catch (error) {
-    throw new Failure(`--data-plane linux can not start: ${(error as Error).message}`, { cause: error });
+    throw new Failure(`--data-plane linux cannot start: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -7,7 +7,7 @@ import type { CloudStatus } from "./status.ts";
 /** Served inside the internet where nothing else is given, and on the deep learning image. */
 export const trainingScripts = join(import.meta.dirname, "..", "scripts", "train");
 
-/** What a stopped cloud keeps. */
+/** The status of a stopped cloud. */
 export async function readStopped(home: Home): Promise<CloudStatus> {
   const { Store } = await import("./store/store.ts");
   const { zoneStatuses } = await import("./status.ts");

@@ -122,7 +122,7 @@ async function chooseCaches(go: string, folder: string): Promise<Caches> {
 
 const ownPrefix = "go-caches-";
 
-/** Whether a cache was never used. Go's tool writes a README of its own into a new one. */
+/** Whether a cache was never used. Go's tool puts a README into a new one. */
 function isAbsent(cache: string): boolean {
   if (cache === "off" || !existsSync(cache)) return true;
   return readdirSync(cache).every((name) => name === "README" || name === "trim.txt");

@@ -1,4 +1,4 @@
-/** What of this project a machine can run: its data plane needs Linux with Debian's packages, the rest does not. */
+/** The commands that a machine can run: the data plane needs Linux with Debian's packages, the rest does not. */
 import { existsSync } from "node:fs";
 
 export interface Machine {

@@ -21,7 +21,7 @@ interface Options {
   interrupt?(child: ChildProcess): void;
 }
 
-/** What runs, with its Ctrl-C. */
+/** The children that run, each with its Ctrl-C. */
 const running = new Map<ChildProcess, () => void>();
 
 /** Runs a program to its end and keeps what it prints. */

@@ -1,4 +1,4 @@
-/** What goes on at the moment, for people: one line that is rewritten on a terminal, now and then a line in a pipe. */
+/** Progress for people: one line that is rewritten on a terminal, now and then a line in a pipe. */
 
 interface Output {
   readonly isTTY?: boolean;
@@ -13,7 +13,7 @@ const clear = "\r\x1b[K";
 export class Progress {
   readonly #output: Output;
   readonly #now: () => number;
-  /** What each step does now. */
+  /** The text of each step that runs. */
   readonly #current = new Map<string, string>();
   #lastLine: number;
 
@@ -64,7 +64,7 @@ export class Progress {
 export function describeShare(done: number, total: number, elapsedMs: number): string {
   const share = Math.min(done / Math.max(total, 1), 1);
   const percent = `${Math.floor(100 * share)} %`;
-  // Of the first few parts one cannot tell.
+  // The first few parts say little.
   return share < 0.03 ? percent : `${percent}, ${describeTime((elapsedMs * (1 - share)) / share)} left`;
 }
 

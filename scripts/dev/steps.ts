@@ -2,7 +2,7 @@
 import { Progress } from "./progress.ts";
 
 /** How a step says what goes on. */
-export interface Tell {
+export interface Report {
   /** A line that stays. */
   say(text: string): void;
   /** How far it is; the next one takes its place. */
@@ -19,7 +19,7 @@ export interface Step {
    */
   prepare?(print: (line: string) => void): Promise<void>;
   /** Does it and says what exists now. */
-  make(tell: Tell): Promise<string>;
+  make(report: Report): Promise<string>;
 }
 
 /**

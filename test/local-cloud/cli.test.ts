@@ -183,7 +183,7 @@ test("without root the API runs with data plane none, and data plane linux says 
   expect(refused).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(
-      /^cloud: --data-plane linux can not run here: the data plane needs root[\s\S]* let an administrator run as root:\n {2}env XDG_CACHE_HOME=\S+ \S+ \S+main\.ts start --home \S+\nor use --data-plane none for the API alone\n$/,
+      /^cloud: --data-plane linux cannot run here: the data plane needs root[\s\S]* let an administrator run as root:\n {2}env XDG_CACHE_HOME=\S+ \S+ \S+main\.ts start --home \S+\nor use --data-plane none for the API alone\n$/,
     ),
   });
   expect(await asUser("start", "--data-plane", "none", "--port", "0")).toMatchObject({ code: 0, stderr: "" });

@@ -72,7 +72,7 @@ test.each(Object.entries(containers))("the local cloud in a container %s", async
   const [program = "", ...args] = [...wrapper, process.execPath, join(root, "local-cloud", "main.ts")];
   const { code, stderr } = await startProcess(program, [...args, "start", "--home", home]).ended;
   expect(code, stderr).toBe(2);
-  expect(stderr).toMatch(/^cloud: --data-plane linux can not run here: /);
+  expect(stderr).toMatch(/^cloud: --data-plane linux cannot run here: /);
   expect(stderr).toMatch(/or use --data-plane none for the API alone\n$/);
   for (const line of lines) expect(stderr).toContain(line);
   // The log of the start that was refused, and no state.

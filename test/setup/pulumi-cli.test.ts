@@ -15,7 +15,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
 import { cliStep, isNewEnough, isOfficial } from "../../scripts/dev/pulumi-cli.ts";
 import { downloadCli } from "../../scripts/dev/releases.ts";
-import type { Tell } from "../../scripts/dev/steps.ts";
+import type { Report } from "../../scripts/dev/steps.ts";
 import type { Workspace } from "../../scripts/dev/workspace.ts";
 import { startProcess, waitForText } from "../harness/process.ts";
 import { PulumiServer, writeCli } from "./pulumi-server.ts";
@@ -47,12 +47,12 @@ const cache = () => {
   const folder = join(directory, "cache", "crosszone");
   return existsSync(folder) ? readdirSync(folder) : [];
 };
-const silent: Tell = { say: () => {}, progress: () => {} };
+const silent: Report = { say: () => {}, progress: () => {} };
 /** Keeps what a step says. */
 const keep = () => {
   const [said, progress]: [string[], string[]] = [[], []];
-  const tell: Tell = { say: (text) => said.push(text), progress: (text) => progress.push(text) };
-  return { said, progress, tell };
+  const report: Report = { say: (text) => said.push(text), progress: (text) => progress.push(text) };
+  return { said, progress, report };
 };
 
 describe("a CLI of PATH", () => {
@@ -107,8 +107,8 @@ describe("the official release", () => {
     const step = cliStep(workspace);
     expect(await step.present()).toBeUndefined();
     const folder = join(directory, "cache", "crosszone", `pulumi-${version}-official`);
-    const { progress, tell } = keep();
-    expect(await step.make(tell)).toBe(`${version}, the official release, kept in ${folder}`);
+    const { progress, report } = keep();
+    expect(await step.make(report)).toBe(`${version}, the official release, kept in ${folder}`);
     expect(progress.at(-1)).toBe("downloading, 100 %");
     expect([link(), isOfficial(workspace)]).toEqual([join(folder, "pulumi"), true]);
     expect(cache()).toEqual([`pulumi-${version}-official`]);
@@ -152,8 +152,8 @@ test("Ctrl-C in the middle of a download leaves nothing of it, and begins no bui
 const { forwardSignals } = await import(${module("process.ts")});
 const { cliStep } = await import(${module("pulumi-cli.ts")});
 forwardSignals();
-const tell = { say: console.log, progress: console.log };
-await cliStep(JSON.parse(process.argv[1])).make(tell).catch((error) => console.log(error.message));
+const report = { say: console.log, progress: console.log };
+await cliStep(JSON.parse(process.argv[1])).make(report).catch((error) => console.log(error.message));
 `;
   const flags = ["--input-type=module", "-e", program, JSON.stringify(workspace)];
   const running = startProcess(process.execPath, flags, { env: process.env });
@@ -173,8 +173,8 @@ test("where no release can be had, the CLI is built with Go, and the reason is p
   const go = `#!/bin/sh\n[ "$1" = env ] && echo go1.26.6 && exit\n[ "$1" = list ] && echo main && exit\nwhile [ "$1" != -o ]; do shift; done\necho part > "$2"\necho "no space left on device" >&2\nexit 1\n`;
   writeFileSync(join(bin, "go"), go, { mode: 0o755 });
   vi.stubEnv("PATH", `${bin}:/usr/bin:/bin`);
-  const { said, tell } = keep();
-  await expect(cliStep(workspace).make(tell)).rejects.toThrow("no space left on device");
+  const { said, report } = keep();
+  await expect(cliStep(workspace).make(report)).rejects.toThrow("no space left on device");
   expect(said.at(-1)).toMatch(/not used\. Building it from its Go module instead/);
   expect(readdirSync(join(directory, "cache", "crosszone"), { recursive: true })).toEqual([
     `pulumi-${version}`,

@@ -1,5 +1,5 @@
 /**
- * A user of this machine who is not root, in a checkout of their own. The accounts are a copy of /etc in a mount namespace:
+ * A user of this machine who is not root, in their own checkout. The accounts are a copy of /etc in a mount namespace:
  * the machine's own files are what running clouds show their nodes.
  */
 import { type ChildProcess, spawn } from "node:child_process";

@@ -22,7 +22,7 @@ echo device
 ip tuntap add dev try mode tun
 `;
 
-/** What this machine forbids, each with what to do about it; empty where a namespace can be made and TUN be opened. */
+/** The problems of this machine, each with what to do about it; empty where a namespace can be made and TUN be opened. */
 export function tryMachine(): string[] {
   if (process.getuid?.() !== 0) return lackingForRoot();
   const problems = [tryNamespace(), tryTun()].flatMap((each) => each ?? []);
