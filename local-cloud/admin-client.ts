@@ -1,5 +1,10 @@
 /** What a process on this machine asks a running cloud, over HTTP on loopback. */
-import type { PidRecord } from "./pid-record.ts";
+
+/** Where it listens, and what opens `/_cloud/`. */
+interface Address {
+  readonly port: number;
+  readonly token: string;
+}
 
 /** Node's `fetch`, and an import of this module, would load a client of HTTP that takes 50 ms. */
 const { request } = process.getBuiltinModule("node:http");
@@ -10,7 +15,7 @@ const { request } = process.getBuiltinModule("node:http");
  * @throws Error where there is no answer, or none in JSON
  */
 export function send(
-  { port, token }: PidRecord,
+  { port, token }: Address,
   method: "GET" | "POST" | "DELETE",
   command: string,
   body?: object,

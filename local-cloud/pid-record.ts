@@ -1,5 +1,6 @@
 /** Who runs a home: the process, by its id and start time, so that a stale record is recognised. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { send } from "./admin-client.ts";
 import { Failure } from "./failure.ts";
 
 export interface PidRecord {
@@ -59,14 +60,10 @@ function stateOf(pid: number): "ours" | "another user's" | "none" {
 }
 
 /** Whether this record's own API answers: another program may hold the port, and may never say a word. */
-export async function answers({ pid, port, token }: PidRecord): Promise<boolean> {
+export async function answers(record: PidRecord): Promise<boolean> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/_cloud/ping`, {
-      headers: { Authorization: `Bearer ${token}`, Connection: "close" },
-      signal: AbortSignal.timeout(1000),
-    });
-    const body: unknown = await response.json();
-    return typeof body === "object" && body !== null && "pid" in body && body.pid === pid;
+    const { body } = await send(record, "GET", "ping", undefined, AbortSignal.timeout(1000));
+    return typeof body === "object" && body !== null && "pid" in body && body.pid === record.pid;
   } catch {
     return false;
   }
