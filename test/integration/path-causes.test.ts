@@ -1,6 +1,6 @@
 /**
  * Causes of a broken path, brought about by the API between two joined zones: PathCheck names the cause, and its advice
- * helps. What the nodes see of each other is stated here; test/e2e/path-causes.test.ts has real packets.
+ * helps. What the nodes see of each other is stated here; test/e2e/two-zones/path-causes.ts has real packets.
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { pathCheck } from "../../provider/link/path-check.ts";

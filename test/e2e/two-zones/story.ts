@@ -1,7 +1,7 @@
 /** The one stack and cloud of the whole story. Each test goes on where the one before ended. */
 import { test as base } from "vitest";
 import { hostNetwork } from "../../harness/machine.ts";
-import { secretsOf } from "../../harness/outputs.ts";
+import { outputsOf, secretsOf } from "../../harness/outputs.ts";
 import { Place } from "../../harness/place.ts";
 import { command, root } from "../../harness/process.ts";
 
@@ -29,6 +29,11 @@ export function ownFilesInGit(): string {
     "infra/node_modules",
   ];
   return command("git", "-C", root, "status", "--porcelain", "--untracked-files=all", "--", ...paths);
+}
+
+/** The id of a zone's router. */
+export function routerOf(place: Place, zone: string): string {
+  return outputsOf(place).zones.find(({ name }) => name === zone)?.vpcId ?? "";
 }
 
 export const scriptsOfTraining = [
