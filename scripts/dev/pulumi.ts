@@ -1,7 +1,8 @@
 /** `npm run pulumi -- ARGS`: the Pulumi CLI in the project's environment. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { succeed, wasInterrupted } from "./process.ts";
+import { stackOutputs } from "./outputs.ts";
+import { wasInterrupted } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";
 import { reportOfEndedRun } from "./run/report.ts";
 import { keptSingleRules } from "./single-rules.ts";
@@ -63,10 +64,9 @@ async function run(workspace: Workspace): Promise<void> {
 
 /** An `up` that has succeeded is none the worse for a report that can not be made. */
 async function tellReport(workspace: Workspace, environment: NodeJS.ProcessEnv): Promise<void> {
-  const options = { cwd: workspace.root, env: environment };
   try {
-    const { stdout } = await succeed("pulumi", ["stack", "output", "--json"], options);
-    const report = await reportOfEndedRun(workspace, environment, JSON.parse(stdout), false);
+    const outputs = await stackOutputs(workspace, environment);
+    const report = await reportOfEndedRun(workspace, environment, outputs, false);
     if (report !== undefined) process.stderr.write(`${report}\n`);
   } catch (error) {
     process.stderr.write(`report  not made: ${(error as Error).message}\n`);

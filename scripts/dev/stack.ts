@@ -10,22 +10,29 @@ import { compileCache } from "../../local-cloud/compile-cache.mjs";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { succeed } from "./process.ts";
 import { binDirectory } from "./pulumi-cli.ts";
+import { keptSingleRules } from "./single-rules.ts";
 import { readJson, stateFile } from "./state-file.ts";
 import { reportsFolder, type Workspace } from "./workspace.ts";
 
 type Settings = Record<string, unknown>;
+
+/**
+ * Where this checkout keeps its stacks. The CLI writes the whole state at each step: without its checksum in a second
+ * file, which nothing reads.
+ */
+export function backendUrl({ pulumi }: Workspace): string {
+  return `file://${join(pulumi, "state")}?metadata=skip`;
+}
 
 /** The environment of every Pulumi command: own home, own state, nothing downloaded. The user's own variables win. */
 export function pulumiEnvironment(workspace: Workspace): NodeJS.ProcessEnv {
   const passphrase = join(workspace.pulumi, "passphrase");
   if (!existsSync(passphrase))
     writeFileSync(passphrase, randomBytes(24).toString("base64url"), { mode: 0o600 });
-  const state = join(workspace.pulumi, "state");
-  mkdirSync(state, { recursive: true });
+  mkdirSync(join(workspace.pulumi, "state"), { recursive: true });
   const own = {
     PULUMI_HOME: join(workspace.pulumi, "home"),
-    // The CLI writes the whole state at each step: without its checksum in a second file, which nothing reads.
-    PULUMI_BACKEND_URL: `file://${state}?metadata=skip`,
+    PULUMI_BACKEND_URL: backendUrl(workspace),
     ...(process.env.PULUMI_CONFIG_PASSPHRASE === undefined && { PULUMI_CONFIG_PASSPHRASE_FILE: passphrase }),
     PULUMI_STACK: workspace.stack,
     PULUMI_PARALLEL: "64",
@@ -134,7 +141,7 @@ export async function finishPendingCreates(
   const up = ["up", "--yes", "--skip-preview", "--non-interactive", ...targets];
   await succeed("pulumi", withWorkingConfig(up, configFile, workspace.root), {
     cwd: workspace.root,
-    env: environment,
+    env: { ...environment, ...keptSingleRules(up, workspace) },
   });
   await clearPendingCreates(workspace, environment);
 }

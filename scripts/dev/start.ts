@@ -10,6 +10,7 @@ import { findRunning } from "../../local-cloud/pid-record.ts";
 import { findPrivilege, forAdministrator, type Privilege } from "../../local-cloud/privilege.ts";
 import { installCommand, mainJobPackages, missingPackages } from "./debian.ts";
 import { refusalOf, worksWithoutDataPlane } from "./machine.ts";
+import { stackOutputs } from "./outputs.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
 import { Progress } from "./progress.ts";
 import { reportOfEndedRun, reportOfRun } from "./run/report.ts";
@@ -104,13 +105,10 @@ async function start(workspace: Workspace): Promise<number> {
   await clearPendingCreates(workspace, environment);
   if (!isChanged) print("\nNothing has changed since the last run: no resource was touched.");
 
-  const { stdout: outputs } = await succeed("pulumi", ["stack", "output", "--json"], {
-    cwd: workspace.root,
-    env: environment,
-  });
+  const outputs = await stackOutputs(workspace, environment);
   print("");
-  for (const line of summarize(JSON.parse(outputs))) print(line);
-  const report = await reportOfEndedRun(workspace, environment, JSON.parse(outputs), isChanged);
+  for (const line of summarize(outputs)) print(line);
+  const report = await reportOfEndedRun(workspace, environment, outputs, isChanged);
   if (report !== undefined) print(report);
   print(`\nDone in ${seconds(started)} s. Remove everything: npm run pulumi -- destroy --yes`);
   return 0;

@@ -39,19 +39,3 @@ export function readCheckpoint(workspace: Workspace): Checkpoint {
   const { latest } = checkpoint.parse(JSON.parse(text)).checkpoint;
   return { text, resources: latest?.resources ?? [], pending: latest?.pending_operations ?? [] };
 }
-
-/** The engine's mark of a secret: https://github.com/pulumi/pulumi, sdk/go/common/resource/sig/sig.go. */
-const signature = "4dabf18193072939515e22adb298388d";
-
-/** The stack's outputs as `pulumi stack output --json` prints them. */
-export function outputsIn({ resources }: Checkpoint): unknown {
-  const stack = resources.find(({ type }) => type === "pulumi:pulumi:Stack");
-  return hideSecrets(stack?.outputs ?? {});
-}
-
-function hideSecrets(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(hideSecrets);
-  if (typeof value !== "object" || value === null) return value;
-  if (signature in value) return "[secret]";
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, hideSecrets(item)]));
-}

@@ -1,32 +1,18 @@
 /** The project's commands as a user runs them, with state, cloud, ports and namespaces that belong to one test file. */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runningStatus } from "../../local-cloud/commands.ts";
 import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
-import { binDirectory } from "../../scripts/dev/pulumi-cli.ts";
-import {
-  localCloudSettings,
-  pulumiEnvironment,
-  withWorkingConfig,
-  writeWorkingConfig,
-} from "../../scripts/dev/stack.ts";
-import { clearStaleLock, stateFile } from "../../scripts/dev/state-file.ts";
+import { outputsIn } from "../../scripts/dev/outputs.ts";
 import { findWorkspace, type Workspace } from "../../scripts/dev/workspace.ts";
 import { type Call, callsOf, changingActions } from "./calls.ts";
-import { type Checkpoint, outputsIn, readCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
+import { cliCommand } from "./cli.ts";
 import { configure, type Value } from "./configuration.ts";
 import { keepEvidence } from "./evidence.ts";
-import {
-  type Ended,
-  isForeign,
-  type Running,
-  root,
-  startProcess,
-  succeeded,
-  userEnvironment,
-} from "./process.ts";
+import { type Ended, type Running, root, startProcess, succeeded, userEnvironment } from "./process.ts";
 
 interface RunOptions {
   readonly stdin?: string;
@@ -112,16 +98,8 @@ export class Place {
   /** Starts what `up` waits for. */
   async startUp(...flags: string[]): Promise<Running> {
     const args = ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never", ...flags];
-    if (!existsSync(stateFile(this.workspace))) return this.run("pulumi", args);
-    clearStaleLock(this.workspace);
-    const configFile = writeWorkingConfig(this.workspace, await localCloudSettings(this.workspace));
-    const pulumi = join(binDirectory(this.workspace), "pulumi");
-    const own = Object.entries(pulumiEnvironment(this.workspace)).filter(
-      ([name, value]) => !isForeign(name) || process.env[name] !== value,
-    );
-    return this.#run([pulumi, ...withWorkingConfig(args, configFile, root)], {
-      env: Object.fromEntries(own.map(([name, value = ""]) => [name, value])),
-    });
+    const command = await cliCommand(this.workspace, args);
+    return command === undefined ? this.run("pulumi", args) : this.#run(command.line, command);
   }
 
   /** As `up`, and must succeed; the actions that it had called which change something, sorted. */
@@ -152,7 +130,7 @@ export class Place {
 
   /** The stack's outputs, secrets hidden. */
   outputs(): unknown {
-    return outputsIn(this.checkpoint());
+    return outputsIn(this.checkpoint().resources);
   }
 
   /** Sets values of the stack's configuration, by path; undefined removes one. */

@@ -1,8 +1,10 @@
 /** The Pulumi CLI in the project's environment, on a stack and a cloud of the test's own. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { outputsIn } from "../../scripts/dev/outputs.ts";
 import { findWorkspace } from "../../scripts/dev/workspace.ts";
-import { outputsIn, readCheckpoint, type Stored } from "./checkpoint.ts";
+import { readCheckpoint, type Stored } from "./checkpoint.ts";
+import { cliCommand } from "./cli.ts";
 import { Cloud } from "./cloud.ts";
 import { configure, type Value } from "./configuration.ts";
 import { type Ended, type Running, root, startProcess } from "./process.ts";
@@ -53,18 +55,25 @@ export class Stack {
     return findWorkspace({ CROSSZONE_DIRECTORY: this.cloud.directory });
   }
 
-  /** `npm run pulumi -- ARGS`, in a process group of its own. */
+  /** What `npm run pulumi -- ARGS` does, in a process group. */
   start(...args: readonly string[]): Running {
-    const running = startProcess(process.execPath, [join(root, "scripts", "dev", "pulumi.ts"), ...args], {
-      env: { ...cleanEnvironment(), CROSSZONE_DIRECTORY: this.cloud.directory },
+    return this.#start([process.execPath, join(root, "scripts", "dev", "pulumi.ts"), ...args]);
+  }
+
+  /** As `start`; what the project's own command adds nothing to is run by the CLI itself once the stack is made. */
+  async run(...args: readonly string[]): Promise<Ended> {
+    const isPlain = ["up", "preview", "refresh"].includes(args[0] ?? "") && !args.includes("--target");
+    const command = isPlain ? await cliCommand(this.workspace, args) : undefined;
+    return await (command === undefined ? this.start(...args) : this.#start(command.line, command.env)).ended;
+  }
+
+  #start([program = "", ...args]: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+    const running = startProcess(program, args, {
+      env: { ...cleanEnvironment(), ...env, CROSSZONE_DIRECTORY: this.cloud.directory },
     });
     this.#running.add(running);
     void running.ended.finally(() => this.#running.delete(running)).catch(() => {});
     return running;
-  }
-
-  run(...args: readonly string[]): Promise<Ended> {
-    return this.start(...args).ended;
   }
 
   /** A command that must succeed; what it printed on standard output. */
@@ -88,7 +97,7 @@ export class Stack {
 
   /** The stack's outputs; those that are secret are hidden. */
   outputs<Outputs>(): Outputs {
-    return outputsIn(readCheckpoint(this.workspace)) as Outputs;
+    return outputsIn(readCheckpoint(this.workspace).resources) as Outputs;
   }
 
   /** Lets the CLI look for drift and for changes, and expects neither in what it says, the state or the cloud. */
