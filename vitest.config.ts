@@ -12,6 +12,16 @@ const oneByOne = {
   expect: { poll: { timeout: 20_000 } },
 };
 
+const wholeStacks = {
+  ...oneByOne,
+  setupFiles: ["test/harness/evidence-hooks.ts"],
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+};
+
+/** As long as all other files of whole stacks: it runs beside them. */
+const longest = "test/e2e/two-zones.test.ts";
+
 /** Files with claims about round trips and rates, which hold where nothing else takes the processors. */
 const rates = [
   "test/network/links.test.ts",
@@ -41,16 +51,8 @@ export default defineConfig({
       { test: { name: "train", include: ["test/train/**/*.test.ts"], exclude: rates, ...oneByOne } },
       { test: { name: "network", include: ["test/network/**/*.test.ts"], exclude: rates, ...oneByOne } },
       { test: { name: "rates", include: rates, ...oneByOne } },
-      {
-        test: {
-          name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
-          setupFiles: ["test/harness/evidence-hooks.ts"],
-          ...oneByOne,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
-        },
-      },
+      { test: { name: "two-zones", include: [longest], ...wholeStacks } },
+      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], exclude: [longest], ...wholeStacks } },
     ],
   },
 });
