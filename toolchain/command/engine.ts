@@ -4,19 +4,20 @@ import { credentials } from "@grpc/grpc-js";
 import engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import engineMessages from "@pulumi/pulumi/proto/engine_pb.js";
 
-const flushSeconds = 5;
-
 export interface LineLog {
   line(text: string): void;
-  /** Resolves when the engine has all lines, so that none shows after the resource is done. */
+  /** Resolves when the engine has all lines, so that none shows after the resource is done, or takes none any longer. */
   flush(): Promise<void>;
 }
 
 /** Opens the log of one resource. */
 export type OpenLog = (urn: string) => LineLog;
 
-/** Connects to the engine; without an address (a provider that is attached to for debugging) lines are dropped. */
-export function connectEngine(address: string | undefined): OpenLog {
+/**
+ * Connects to the engine; without an address (a provider that is attached to for debugging) lines are dropped.
+ * @param patienceMs an engine that takes no line for so long is not waited for
+ */
+export function connectEngine(address: string | undefined, patienceMs = 5_000): OpenLog {
   if (address === undefined) return () => ({ line() {}, flush: async () => {} });
   const client = new engineService.EngineClient(address, credentials.createInsecure());
 
@@ -33,12 +34,20 @@ export function connectEngine(address: string | undefined): OpenLog {
   return (urn) => {
     // One call after the other: the engine serves calls concurrently, and lines would change places.
     let sent = Promise.resolve();
+    let taken = 0;
     return {
       line(text) {
-        sent = sent.then(() => send(urn, text));
+        sent = sent.then(async () => {
+          await send(urn, text);
+          taken += 1;
+        });
       },
       async flush() {
-        await Promise.race([sent, delay(flushSeconds * 1000, undefined, { ref: false })]);
+        const all = sent.then(() => true);
+        for (let before = -1; taken > before; ) {
+          before = taken;
+          if (await Promise.race([all, delay(patienceMs, false, { ref: false })])) return;
+        }
       },
     };
   };

@@ -62,7 +62,8 @@ export function changes(): void {
     );
     const after = outputsOf(place);
     expect(after.zones).toEqual(before.zones.map((zone) => ({ ...zone, bandwidthMbps: 50 })));
-    expect(after.training).toEqual(before.training);
+    // The tuning follows the round trips that the check has measured again.
+    expect({ ...after.training, tuning: [] }).toEqual({ ...before.training, tuning: [] });
     expect(after.tunnels[0]?.goodputMbps).toBeGreaterThan(35);
   });
 
