@@ -22,8 +22,9 @@ const wholeStacks = {
 /** As long as all other files of whole stacks: it runs beside them. */
 const longest = "test/e2e/two-zones.test.ts";
 
-/** Files with claims about round trips and rates, which hold where nothing else takes the processors. */
+/** Files with claims about round trips, rates and times, which hold where nothing else takes the processors. */
 const rates = [
+  "test/e2e/bandwidth-plan.test.ts",
   "test/network/links.test.ts",
   "test/network/two-zones.test.ts",
   "test/train/path-check.test.ts",
@@ -50,9 +51,16 @@ export default defineConfig({
       { test: { name: "setup", include: ["test/setup/**/*.test.ts"], ...oneByOne } },
       { test: { name: "train", include: ["test/train/**/*.test.ts"], exclude: rates, ...oneByOne } },
       { test: { name: "network", include: ["test/network/**/*.test.ts"], exclude: rates, ...oneByOne } },
-      { test: { name: "rates", include: rates, ...oneByOne } },
+      { test: { name: "rates", include: rates, ...wholeStacks } },
       { test: { name: "two-zones", include: [longest], ...wholeStacks } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], exclude: [longest], ...wholeStacks } },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          exclude: [longest, ...rates],
+          ...wholeStacks,
+        },
+      },
     ],
   },
 });

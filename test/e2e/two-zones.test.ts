@@ -7,14 +7,12 @@ import { changes } from "./two-zones/changes.ts";
 import { faults } from "./two-zones/faults.ts";
 import { anotherRun, mainJob } from "./two-zones/main-job.ts";
 import { pathCauses } from "./two-zones/path-causes.ts";
-import { planOfFirstRun, plans } from "./two-zones/plan.ts";
 import { reportOfFirstRun, reportOfRunningRun, reportWithoutNode } from "./two-zones/report.ts";
 import { test } from "./two-zones/story.ts";
 import { trainCommand, trainCommandOnAnotherRun } from "./two-zones/train-command.ts";
 
 describe("the main job", mainJob);
 describe("the report of the first run", reportOfFirstRun);
-describe("the plan of the first run", planOfFirstRun);
 describe("another run on the same network", anotherRun);
 describe("changes", changes);
 describe("faults", faults);
@@ -22,7 +20,6 @@ describe("causes of a broken path", pathCauses);
 describe("npm run train", trainCommand);
 describe("the report of a run that goes on", reportOfRunningRun);
 describe("npm run train, of another run", trainCommandOnAnotherRun);
-describe("the plan of more runs", plans);
 describe("the end", () => {
   let numbers: string[];
   let prefix: string;
@@ -31,7 +28,7 @@ describe("the end", () => {
     const { routers, nodes, pid } = await place.status();
     prefix = `${routers[0]?.namespace.split("-")[0]}-`;
     const names = namespacesOf(prefix);
-    expect(names.length).toBe(9);
+    expect(names.length).toBe(7);
     numbers = namespaceNumbers(names);
     expect(processesOf(numbers, place.directory).map(({ pid: found }) => found)).toEqual(
       expect.arrayContaining([pid, ...nodes.map((node) => node.pid)]),
