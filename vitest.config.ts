@@ -19,9 +19,6 @@ const wholeStacks = {
   hookTimeout: 300_000,
 };
 
-/** As long as all other files of whole stacks: it runs beside them. */
-const longest = "test/e2e/two-zones.test.ts";
-
 /** Files with claims about round trips, rates and times, which hold where nothing else takes the processors. */
 const rates = [
   "test/e2e/bandwidth-plan.test.ts",
@@ -52,12 +49,11 @@ export default defineConfig({
       { test: { name: "train", include: ["test/train/**/*.test.ts"], exclude: rates, ...oneByOne } },
       { test: { name: "network", include: ["test/network/**/*.test.ts"], exclude: rates, ...oneByOne } },
       { test: { name: "rates", include: rates, ...wholeStacks } },
-      { test: { name: "two-zones", include: [longest], ...wholeStacks } },
       {
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
-          exclude: [longest, ...rates],
+          exclude: rates,
           ...wholeStacks,
         },
       },

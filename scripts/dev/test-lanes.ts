@@ -10,10 +10,9 @@ export interface Lane {
   readonly hasPytest: boolean;
 }
 
-/** Each waits for processes now and then: with four the two cores have always something to do. */
+/** Each waits for processes now and then: with three the two cores have always something to do. */
 export const lanes: readonly Lane[] = [
-  { name: "zones", projects: ["two-zones"], hasPytest: false },
-  { name: "shapes", projects: ["e2e"], hasPytest: false },
+  { name: "stacks", projects: ["e2e"], hasPytest: false },
   { name: "parts", projects: ["setup", "integration"], hasPytest: false },
   { name: "pieces", projects: ["unit", "local-cloud", "network", "train"], hasPytest: true },
 ];
