@@ -1,13 +1,11 @@
-/** What a process on this machine asks a running cloud, over HTTP on loopback. */
+/** Questions to a running cloud of this machine, over HTTP on loopback. */
+import { http } from "../qingcloud/http.ts";
 
 /** Where it listens, and what opens `/_cloud/`. */
 interface Address {
   readonly port: number;
   readonly token: string;
 }
-
-/** Node's `fetch`, and an import of this module, would load a client of HTTP that takes 50 ms. */
-const { request } = process.getBuiltinModule("node:http");
 
 /**
  * @param signal ends it
@@ -22,7 +20,7 @@ export function send(
   signal?: AbortSignal,
 ): Promise<{ readonly status: number; readonly body: unknown }> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(
+    const outgoing = http.request(
       {
         host: "127.0.0.1",
         port,

@@ -4,6 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Action, RequestOf, ResponseOf } from "./action.ts";
 import { abortableDelay } from "./delay.ts";
 import { QingCloudError, retCodeMeanings, retCodes } from "./errors.ts";
+import { http } from "./http.ts";
 import type { Profile } from "./profile.ts";
 import { canonicalQuery, encode, sign } from "./signature.ts";
 import { toParameters } from "./wire.ts";
@@ -18,9 +19,6 @@ export interface CallOptions {
   /** Hears why a call is sent again. */
   progress?(message: string): void;
 }
-
-/** Imported, this module would bring its WebSocket, and with it a client of HTTP that takes 50 ms to load. */
-const { Agent: HttpAgent, request: httpRequest } = process.getBuiltinModule("node:http");
 
 interface Answer {
   readonly body: unknown;
@@ -49,7 +47,7 @@ export class QingCloudClient {
 
   constructor(profile: Profile) {
     this.profile = profile;
-    const OwnAgent = profile.endpoint.protocol === "https:" ? HttpsAgent : HttpAgent;
+    const OwnAgent = profile.endpoint.protocol === "https:" ? HttpsAgent : http.Agent;
     this.#agent = new OwnAgent({ keepAlive: true, maxSockets: 32 });
     this.#creatingAgent = new OwnAgent({ keepAlive: false, maxSockets: 32 });
   }
@@ -122,7 +120,7 @@ export class QingCloudClient {
     const path = form === undefined ? `${endpoint.pathname}?${query}` : endpoint.pathname;
     const headers = form === undefined ? {} : { "Content-Type": "application/x-www-form-urlencoded" };
     const isTls = endpoint.protocol === "https:";
-    const send = isTls ? httpsRequest : httpRequest;
+    const send = isTls ? httpsRequest : http.request;
     return new Promise((resolve, reject) => {
       let isConnected = false;
       const fail = (what: string, cause: unknown, outcome: "refused" | "unknown") =>

@@ -58,11 +58,12 @@ function ownRouterInIntranet(
 ): Router {
   const { zone, mark } = vpcArgs;
   const all = [...byName(name, rules).values()];
+  const ofIntranet = all.filter(isOfIntranet);
   // A router that had another group is not closed by the exchange: the others are let in before.
-  const early = all.filter((rule) => !isOfIntranet(rule)).map(inList);
+  const early = all.filter((rule) => !isOfIntranet(rule));
   const firewall = new SecurityGroup(
     `${name}-firewall`,
-    { zone, mark, rules: early, keepOthers: true },
+    { zone, mark, rules: early.map(inList), keepOthers: true },
     options,
   );
   const withGroup = { ...options, deletedWith: firewall };
@@ -71,14 +72,14 @@ function ownRouterInIntranet(
   const vpc = new Vpc(
     `${name}-router`,
     { ...vpcArgs, securityGroupId: firewall.id },
-    { ...options, dependsOn: left(all.filter((rule) => !isOfIntranet(rule))) },
+    { ...options, dependsOn: left(early) },
   );
   const peers = new SecurityGroupRules(
     `${name}-peers`,
-    { zone, mark, securityGroupId: firewall.id, rules: all.filter(isOfIntranet).map(inList) },
+    { zone, mark, securityGroupId: firewall.id, rules: ofIntranet.map(inList) },
     withGroup,
   );
-  const dependsOn = [peers, ...left(all.filter(isOfIntranet))];
+  const dependsOn = [peers, ...left(ofIntranet)];
   return { id: vpc.id, ofStatics: { deletedWith: vpc, dependsOn } };
 }
 

@@ -1,12 +1,11 @@
 /** The HTTP server on loopback: `/iaas` for the API, `/_cloud` for the local cloud's own commands. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { http } from "../../qingcloud/http.ts";
 import type { SignedRequest } from "./authentication.ts";
 import { HttpError, readBody } from "./body.ts";
 import type { Control } from "./control.ts";
 import { type Api, answer } from "./dispatch.ts";
 
-/** Imported, this module would bring its WebSocket, and with it a client of HTTP that takes 50 ms to load. */
-const { createServer } = process.getBuiltinModule("node:http");
 const host = "127.0.0.1";
 
 /** Starts the server; resolves when it listens. Port 0 takes any free one. */
@@ -15,7 +14,7 @@ export async function listen(
   control: Control,
   port: number,
 ): Promise<{ server: Server; port: number }> {
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     respond(api, control, request, response).catch((error: unknown) => {
       const status = error instanceof HttpError ? error.status : 500;
       if (status === 500) api.log(`${request.method} ${request.url}: ${String(error)}`);

@@ -54,7 +54,7 @@ export function debianStep(packages: readonly string[], privilege: Privilege | u
 
     async prepare(print) {
       if ((await unavailable(missing)).length > 0) {
-        // What is known here may be old, or nothing in a fresh container.
+        // The lists of this machine may be old, and a fresh container has none.
         await (await asRoot(installCommand("update"), print))();
         const lacking = await unavailable(missing);
         if (lacking.length > 0) throw new Error(unavailableMessage(lacking, distribution()));

@@ -1,37 +1,26 @@
 /** The stack's outputs, without a run of the CLI where its state is this checkout's. */
 import { succeed } from "./process.ts";
 import { backendUrl } from "./stack.ts";
-import { readJson, stateFile } from "./state-file.ts";
+import { readState, type StoredState } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** The engine's mark of a secret: https://github.com/pulumi/pulumi, sdk/go/common/resource/sig/sig.go. */
 const signature = "4dabf18193072939515e22adb298388d";
-
-interface State {
-  readonly checkpoint?: { readonly latest?: { readonly resources?: readonly StoredResource[] } | null };
-}
-
-interface StoredResource {
-  readonly type: string;
-  readonly outputs?: unknown;
-}
 
 /**
  * The output of `pulumi stack output --json`: secrets are hidden.
  * @throws Error with the CLI's words where it has to be asked and cannot say
  */
 export async function stackOutputs(workspace: Workspace, environment: NodeJS.ProcessEnv): Promise<unknown> {
-  const state =
-    environment.PULUMI_BACKEND_URL === backendUrl(workspace)
-      ? (readJson(stateFile(workspace)) as State | undefined)
-      : undefined;
-  if (state !== undefined) return outputsIn(state.checkpoint?.latest?.resources ?? []);
+  const isOurs = environment.PULUMI_BACKEND_URL === backendUrl(workspace);
+  const state = isOurs ? readState(workspace) : undefined;
+  if (state !== undefined) return outputsIn(state.resources ?? []);
   const options = { cwd: workspace.root, env: environment };
   return JSON.parse((await succeed("pulumi", ["stack", "output", "--json"], options)).stdout);
 }
 
 /** @param resources those of a state */
-export function outputsIn(resources: readonly StoredResource[]): unknown {
+export function outputsIn(resources: NonNullable<StoredState["resources"]>): unknown {
   return hideSecrets(resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {});
 }
 

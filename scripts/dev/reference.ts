@@ -93,7 +93,7 @@ function inputTable(
     const notes = [
       each.description ?? "",
       ...(each.secret ? ["Secret."] : []),
-      ...(each.willReplaceOnChanges ? ["A change makes the resource anew."] : []),
+      ...(each.willReplaceOnChanges ? ["A change replaces the resource."] : []),
     ];
     const fallback = required.includes(name)
       ? "required"

@@ -3,7 +3,7 @@
  * forgets their resources at its end. A command that leaves resources untouched, e.g. by --target, would break the state:
  * what is untouched keeps its dependencies, and the CLI refuses a state in which one of these is not registered.
  */
-import { readJson, stateFile } from "./state-file.ts";
+import { readState } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Options by which a command leaves resources untouched. */
@@ -13,15 +13,8 @@ const type = "qingcloud:cloud:SecurityGroupRule";
 /** Environment by which the program keeps the rules' resources; empty where the command is for the whole stack. */
 export function keptSingleRules(args: readonly string[], workspace: Workspace): Record<string, string> {
   if (!args.some((arg) => partial.test(arg))) return {};
-  const state = readJson(stateFile(workspace)) as State | undefined;
-  const names = (state?.checkpoint?.latest?.resources ?? [])
+  const names = (readState(workspace)?.resources ?? [])
     .filter((resource) => resource.type === type)
     .map(({ urn }) => urn.slice(urn.lastIndexOf("::") + 2));
   return names.length === 0 ? {} : { CROSSZONE_SINGLE_RULES: names.join(" ") };
-}
-
-interface State {
-  readonly checkpoint?: {
-    readonly latest?: { readonly resources?: readonly { readonly urn: string; readonly type: string }[] };
-  };
 }

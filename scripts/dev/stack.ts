@@ -11,7 +11,7 @@ import type { CloudStatus } from "../../local-cloud/status.ts";
 import { succeed } from "./process.ts";
 import { binDirectory } from "./pulumi-cli.ts";
 import { keptSingleRules } from "./single-rules.ts";
-import { readJson, stateFile } from "./state-file.ts";
+import { readState, stateFile } from "./state-file.ts";
 import { reportsFolder, type Workspace } from "./workspace.ts";
 
 type Settings = Record<string, unknown>;
@@ -98,16 +98,9 @@ export async function ensureStack(workspace: Workspace, environment: NodeJS.Proc
   }
 }
 
-interface State {
-  readonly checkpoint?: {
-    readonly latest?: { readonly pending_operations?: { type: string; resource: { urn: string } }[] };
-  };
-}
-
 /** URNs of creates that a killed CLI left unfinished: the cloud may have made them, and the state knows no id. */
 export function pendingCreates(workspace: Workspace): string[] {
-  const state = readJson(stateFile(workspace)) as State | undefined;
-  return (state?.checkpoint?.latest?.pending_operations ?? [])
+  return (readState(workspace)?.pending_operations ?? [])
     .filter(({ type }) => type === "creating")
     .map(({ resource }) => resource.urn);
 }

@@ -70,6 +70,20 @@ function clearCutAttributes(directory: string): string[] {
   return cutOff.map((path) => `removed ${basename(path)}, whose writing was cut off`);
 }
 
+export interface StoredState {
+  readonly resources?: readonly { readonly urn: string; readonly type: string; readonly outputs?: unknown }[];
+  readonly pending_operations?: readonly {
+    readonly type: string;
+    readonly resource: { readonly urn: string };
+  }[];
+}
+
+/** @returns the stack's state in this checkout; undefined where there is none that can be read */
+export function readState(workspace: Workspace): StoredState | undefined {
+  const file = readJson(stateFile(workspace)) as { checkpoint?: { latest?: StoredState | null } } | undefined;
+  return file === undefined ? undefined : (file.checkpoint?.latest ?? {});
+}
+
 /** @returns what the file holds; undefined where it is missing or was not written to its end */
 export function readJson(path: string): unknown {
   try {

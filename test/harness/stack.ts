@@ -55,7 +55,7 @@ export class Stack {
     return findWorkspace({ CROSSZONE_DIRECTORY: this.cloud.directory });
   }
 
-  /** What `npm run pulumi -- ARGS` does, in a process group. */
+  /** As `npm run pulumi -- ARGS`, in a process group. */
   start(...args: readonly string[]): Running {
     return this.#start([process.execPath, join(root, "scripts", "dev", "pulumi.ts"), ...args]);
   }

@@ -86,7 +86,7 @@ test("where the user has no caches, those of the run are used and removed; the u
   vi.stubEnv("GOMODCACHE", modules);
   mkdirSync(modules);
   writeFileSync(join(modules, "module"), "");
-  // Of a run that was killed, and of one that may still work.
+  // One is left by a run that was killed, the other belongs to one that may still work.
   mkdirSync(join(directory, "cache", `go-caches-${2 ** 22 + 1}-x`), { recursive: true });
   mkdirSync(join(directory, "cache", `go-caches-${process.pid}-x`));
   await build(fakeGo('echo built >"$target"'));

@@ -25,7 +25,7 @@ const name = "newcomer";
 export const uid = 64_123;
 export const password = "open sesame";
 
-/** What the user may do as root. */
+/** The user's rights to be root. */
 export type Sudo = "without a password" | "with a password" | "nothing";
 
 const rules: Readonly<Record<Sudo, string>> = {

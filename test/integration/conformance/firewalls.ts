@@ -6,6 +6,20 @@ const ssh = { protocol: "tcp", priority: 1, action: "accept", direction: 0, from
 const esp = { protocol: "esp", priority: 2, action: "accept", direction: 0, cidrBlock: "198.51.100.10/32" };
 const ping = { protocol: "icmp", priority: 3, action: "drop", direction: 1, fromPort: 8, toPort: 0 };
 
+/** The diff of a list of `ssh` and `esp` with one of `esp` and `ssh`. */
+const espBeforeSsh = {
+  "rules[0].protocol": "UPDATE",
+  "rules[0].priority": "UPDATE",
+  "rules[0].cidrBlock": "ADD",
+  "rules[0].fromPort": "DELETE",
+  "rules[0].toPort": "DELETE",
+  "rules[1].protocol": "UPDATE",
+  "rules[1].priority": "UPDATE",
+  "rules[1].cidrBlock": "DELETE",
+  "rules[1].fromPort": "ADD",
+  "rules[1].toPort": "ADD",
+} as const;
+
 function sent(index: number, protocol: string, priority: number, values: Record<string, string>) {
   const rule = { protocol, priority: `${priority}`, action: "accept", direction: "0", ...values };
   return Object.fromEntries(Object.entries(rule).map(([name, value]) => [`rules.${index}.${name}`, value]));
@@ -324,35 +338,13 @@ export const firewallEntries: readonly Entry[] = [
       {
         what: "the same rules in another order",
         to: () => ({ rules: [esp, ssh] }),
-        diff: {
-          "rules[0].protocol": "UPDATE",
-          "rules[0].priority": "UPDATE",
-          "rules[0].cidrBlock": "ADD",
-          "rules[0].fromPort": "DELETE",
-          "rules[0].toPort": "DELETE",
-          "rules[1].protocol": "UPDATE",
-          "rules[1].priority": "UPDATE",
-          "rules[1].cidrBlock": "DELETE",
-          "rules[1].fromPort": "ADD",
-          "rules[1].toPort": "ADD",
-        },
+        diff: espBeforeSsh,
         calls: () => [],
       },
       {
         what: "one rule that is another",
         to: () => ({ rules: [{ ...esp, cidrBlock: "203.0.113.7" }, ssh] }),
-        diff: {
-          "rules[0].protocol": "UPDATE",
-          "rules[0].priority": "UPDATE",
-          "rules[0].cidrBlock": "ADD",
-          "rules[0].fromPort": "DELETE",
-          "rules[0].toPort": "DELETE",
-          "rules[1].protocol": "UPDATE",
-          "rules[1].priority": "UPDATE",
-          "rules[1].cidrBlock": "DELETE",
-          "rules[1].fromPort": "ADD",
-          "rules[1].toPort": "ADD",
-        },
+        diff: espBeforeSsh,
         calls: (id) => [
           [
             "AddSecurityGroupRules",

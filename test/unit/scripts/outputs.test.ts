@@ -9,7 +9,7 @@ import { findWorkspace, type Workspace } from "../../../scripts/dev/workspace.ts
 
 let directory: string;
 let workspace: Workspace;
-/** Of a CLI that knows other outputs. */
+/** The environment of a CLI that knows other outputs. */
 let environment: NodeJS.ProcessEnv;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "crosszone-outputs-"));

@@ -12,7 +12,7 @@ const run = async (...steps: Step[]) => {
   await runSteps(steps, progress);
   return lines;
 };
-/** What a pipe gets, with a word for times. */
+/** The lines that a pipe gets, with a word for times. */
 const shown = () => {
   const lines: string[] = [];
   const write = (text: string) => lines.push(text.trimEnd().replace(/\(\d+\.\d s\)$/, "(TIME)"));
