@@ -1,7 +1,10 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requireDataPlane } from "../machine-requirements.ts";
@@ -14,9 +17,9 @@ const started: Python[] = [];
 afterAll(() => Promise.all(started.map((python) => python.kill())));
 
 /** Starts the check as on a node: source and call by stdin. */
-function begin(given: object, namespace?: string): Python {
+function begin(given: object, namespace?: string, env: NodeJS.ProcessEnv = {}): Python {
   const stdin = `${source}\nmain(json.loads(${JSON.stringify(JSON.stringify(given))}))\n`;
-  const python = new Python("-", [], { stdin, ...(namespace === undefined ? {} : { namespace }) });
+  const python = new Python("-", [], { stdin, env, ...(namespace === undefined ? {} : { namespace }) });
   started.push(python);
   return python;
 }
@@ -86,6 +89,25 @@ describe("on loopback", () => {
     server.process.stdout.destroy();
     expect((await server.ended).code).toBe(1);
   }, 20_000);
+
+  test("the round trip is the median: one that a busy node holds up does not count", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "crosszone-ping-"));
+    const lines = [0.52, 48.1, 0.61].map(
+      (ms, index) => `1380 bytes from 127.0.0.1: icmp_seq=${index} time=${ms} ms`,
+    );
+    const said = [
+      ...lines,
+      "3 packets transmitted, 3 received, 0% packet loss, time 402ms",
+      "rtt min/avg/max/mdev = 0.520/16.410/48.100/22.409 ms",
+    ];
+    writeFileSync(join(folder, "ping"), `#!/bin/sh\ncat <<'end'\n${said.join("\n")}\nend\n`, { mode: 0o755 });
+    const python = begin({ role: "probe", peer, mtu: 1400, pings: 3 }, undefined, {
+      PATH: `${folder}:${process.env.PATH}`,
+    });
+    const { stdout } = await python.ended;
+    rmSync(folder, { recursive: true });
+    expect(JSON.parse(stdout)).toMatchObject({ reachable: true, rttMs: 0.61, lossPercent: 0 });
+  });
 
   test("wrong arguments are named", async () => {
     const { code, stderr } = await begin({ role: "dance" }).ended;
