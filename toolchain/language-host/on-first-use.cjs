@@ -13,7 +13,8 @@ const files = new Set();
 
 /** Packages that are asked for a property when they are used. */
 for (const name of [
-  "typescript",
+  // TypeScript, of the SDK where the project has none.
+  "@pulumi/pulumi/vendor/typescript@3.8.3/typescript.js",
   "@npmcli/arborist",
   "@pulumi/pulumi/automation/index.js",
   "normalize-package-data",

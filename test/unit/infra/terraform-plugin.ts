@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { runtime } from "@pulumi/pulumi";
-import ts from "typescript";
 
 const typings = dirname(createRequire(import.meta.url).resolve("@pulumi/terraform"));
 
@@ -13,21 +12,18 @@ interface Declared {
   readonly result: readonly string[];
 }
 
-/** Names of what a function of module `state` takes and answers, as the package's types declare it. */
+/** Names of what a function of module `state` takes and answers, as the package's generated types declare it. */
 export function declared(name: string): Declared {
-  const path = join(typings, "state", `${name}.d.ts`);
-  const source = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.Latest);
+  const source = readFileSync(join(typings, "state", `${name}.d.ts`), "utf8");
   const title = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-  const members = (of: string) =>
-    source.statements
-      .filter((statement) => ts.isInterfaceDeclaration(statement))
-      .filter((statement) => statement.name.text === of)
-      .flatMap((statement) => [...statement.members])
-      .flatMap((member) =>
-        member.name !== undefined && ts.isIdentifier(member.name)
-          ? [{ name: member.name.text, isOptional: member.questionToken !== undefined }]
-          : [],
-      );
+  const members = (of: string) => {
+    const body = new RegExp(`^export interface ${of} \\{$(.*?)^\\}$`, "ms").exec(source)?.[1];
+    if (body === undefined) throw new Error(`the package declares no ${of}`);
+    return [...body.matchAll(/^ {4}(?:readonly )?(\w+)(\??): /gm)].map(([, member = "", mark]) => ({
+      name: member,
+      isOptional: mark === "?",
+    }));
+  };
   const taken = members(`${title}Args`);
   return {
     arguments: taken.map((each) => each.name),

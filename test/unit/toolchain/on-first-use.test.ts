@@ -28,11 +28,11 @@ test("the SDK starts without TypeScript, arborist, the tracing exporters, the Au
     require("@pulumi/pulumi/cmd/run/tracing.js");
     require("source-map-support/register");
     const stoodIn = [
-      "typescript", "@npmcli/arborist", "normalize-package-data", "@opentelemetry/resources",
+      "@pulumi/pulumi/vendor/typescript@3.8.3/typescript.js", "@npmcli/arborist", "normalize-package-data", "@opentelemetry/resources",
       "@opentelemetry/sdk-trace-node", "source-map-support/register",
     ];
     const files = Object.keys(Module._cache).filter((file) => !stoodIn.map(require.resolve).includes(file));
-    const names = files.flatMap((file) => /.*\\/node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(file)?.[1] ?? []);
+    const names = files.flatMap((file) => /.*\\/(?:node_modules|vendor)\\/((?:@[^/]+\\/)?[^/@]+)/.exec(file)?.[1] ?? []);
     console.log(JSON.stringify([...new Set(names)].sort()));
   `) as string[];
   expect(loaded).toContain("@pulumi/pulumi");
