@@ -1,14 +1,13 @@
 /** Later changes: in place, on the same instances; and the bytes that each way to synchronise sends. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import type { Value } from "../../harness/configuration.ts";
 import { followedOf, outputsOf } from "../../harness/outputs.ts";
 import type { Place } from "../../harness/place.ts";
-import { root } from "../../harness/process.ts";
-import { ranksStarted } from "../../harness/ranks.ts";
-import { parameters, scriptsOfTraining, stepsPerEpoch, test } from "./story.ts";
+import { type Ended, type Running, root, waitFor } from "../../harness/process.ts";
+import { logsOnDisk, ranksStarted } from "../../harness/ranks.ts";
+import { modulesOfTraining, parameters, stepsPerEpoch, test } from "./story.ts";
 
 /** One that no node has kept from an earlier run. */
 const otherScript = readFileSync(join(root, "scripts", "train", "mnist_dist.py"));
@@ -20,28 +19,83 @@ const steps = epochs * stepsPerEpoch;
 /** By rank 4: conv 32 x 144, linear 64 x 512 and linear 10 x 64; as they are: conv 16 x 9, and all biases. */
 const approximated = 4 * (32 + 144 + 64 + 512 + 10 + 64) + 16 * 9 + 16 + 32 + 64 + 10;
 
+interface Mode {
+  /** Of training.sync; the last one's are those of the stack's configuration. */
+  readonly flags: readonly string[];
+  /** Bytes that each rank must hand to the group, and that its EIP must send with little more. */
+  readonly payload: number;
+  /** Small messages beside them. */
+  readonly small?: number;
+}
+
+const modes = {
+  fp16: { flags: ["--sync", "fp16"], payload: steps * 2 * parameters },
+  // It begins with two steps of ddp.
+  powersgd: {
+    flags: ["--sync", "powersgd"],
+    payload: 4 * (2 * parameters + (steps - 2) * approximated),
+    small: 3 * steps,
+  },
+  // Something every 20 steps.
+  "local-sgd": {
+    flags: ["--sync", "local-sgd", "--sync-precision", "fp32"],
+    payload: (steps / 20) * 4 * parameters,
+  },
+  // A byte a parameter every 20 steps, and the scales of 10 blocks.
+  diloco: { flags: [], payload: (steps / 20) * (parameters + 4 * 10) },
+} as const satisfies Record<string, Mode>;
+const modeNames = Object.keys(modes) as (keyof typeof modes)[];
+
+/** A rank's module in place of the one that trains: it trains in one mode after another, each when a file says so. */
+const inEveryMode = `import os, sys, time
+import trains_in_one_mode
+
+def main():
+    os.environ.pop("CHECKPOINT_DIR", None)
+    given = sys.argv[1:]
+    for mode, flags in ${JSON.stringify(modeNames.map((name) => [name, modes[name].flags]))}:
+        print("ready for", mode, flush=True)
+        while not os.path.exists(f"/home/ubuntu/begin-{mode}"):
+            time.sleep(0.05)
+        child = os.fork()
+        if child == 0:
+            sys.argv[1:] = [*given, *flags]
+            trains_in_one_mode.main()
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            sys.exit(os.waitstatus_to_exitcode(status))
+    print("ready for the end", flush=True)
+`;
+
 /**
- * Trains with some settings.
- * @param payload bytes that each rank must hand to the group, and that its EIP must send with little more
- * @param small messages beside them
- * @returns the actions that were called which change something, sorted
+ * Lets the ranks that wait for it train in each mode.
+ * @param up that starts them
+ * @returns bytes that each EIP has sent meanwhile, by mode
  */
-async function train(place: Place, settings: Record<string, Value>, payload: number, small = 0) {
-  place.configure(settings);
-  const before = await place.status();
-  const changes = await place.changesByUp();
-  const { routers } = await place.status();
-  const results = followedOf(place).flatMap((each) => each.results);
-  expect(results.map((each) => Math.round(each.gradientBytesPerStep * steps))).toEqual([payload, payload]);
-  for (const router of routers) {
-    const earlier = before.routers.find(({ id }) => id === router.id);
-    const sent = router.sent - (earlier?.sent ?? 0);
-    expect(sent).toBeGreaterThanOrEqual(payload);
-    // Headers of TCP, ESP and UDP; the first parameters, which rank 0 sends; gloo's own packets around small messages;
-    // SSH and other small packets.
-    expect(sent).toBeLessThanOrEqual(1.2 * (payload + 4 * parameters) + 3000 * small + 150_000);
+async function sentInEveryMode(place: Place, up: Running): Promise<Map<string, number[]>> {
+  let ended: Ended | undefined;
+  void up.ended.then((end) => {
+    ended = end;
+  });
+  const ranksSay = (line: string) =>
+    waitFor(`both ranks: ${line}`, () => {
+      if (ended !== undefined && ended.code !== 0) throw new Error(ended.text);
+      return logsOnDisk(place).every((lines) => lines.includes(line));
+    });
+  const sent = new Map<string, number[]>();
+  for (const [index, mode] of modeNames.entries()) {
+    await ranksSay(`ready for ${mode}`);
+    const before = await place.status();
+    for (const { pid } of before.nodes) writeFileSync(`/proc/${pid}/root/home/ubuntu/begin-${mode}`, "");
+    await ranksSay(`ready for ${modeNames[index + 1] ?? "the end"}`);
+    const { routers } = await place.status();
+    const earlier = (id: string) => before.routers.find((router) => router.id === id)?.sent ?? 0;
+    sent.set(
+      mode,
+      routers.map((router) => router.sent - earlier(router.id)),
+    );
   }
-  return changes;
+  return sent;
 }
 
 const twice = (...actions: string[]) => actions.flatMap((action) => [action, action]);
@@ -67,46 +121,45 @@ export function changes(): void {
     expect(after.tunnels[0]?.goodputMbps).toBeGreaterThan(35);
   });
 
-  test("another shape comes to stopped instances, which are the same and are reached with the new key: they train, and the EIPs' bytes are those of fp16", async ({
+  let sent: Map<string, number[]>;
+
+  test("another shape comes to stopped instances, which are the same and are reached with the new key: they train with a script by URL, which they fetch, and with the modules that are brought beside it", async ({
     place,
   }) => {
     const before = outputsOf(place);
-    // It is reached by the routes that its user data sets at every boot.
-    const resized = await train(
-      place,
-      { "zones[0].shape.instanceType": "c4m8", "training.epochs": epochs, "training.sync": "fp16" },
-      steps * 2 * parameters,
+    const folder = join(place.directory, "modules");
+    mkdirSync(folder);
+    copyFileSync(
+      join(root, "scripts", "train", "pytorch_mnist_dist.py"),
+      join(folder, "trains_in_one_mode.py"),
     );
-    expect(resized).toEqual(["ResizeInstances", "StartInstances", "StopInstances"]);
-    const after = outputsOf(place);
-    expect(after.zones).toEqual(before.zones);
-    expect(after.training.runId).not.toBe(before.training.runId);
-  });
-
-  test("the bytes on the EIPs fall as powersgd promises", async ({ place }) => {
-    // It begins with two steps of ddp.
-    const payload = 4 * (2 * parameters + (steps - 2) * approximated);
-    expect(await train(place, { "training.sync": "powersgd" }, payload, 3 * steps)).toEqual([]);
-  });
-
-  test("the bytes on the EIPs fall as local-sgd promises: something every 20 steps", async ({ place }) => {
-    expect(await train(place, { "training.sync": "local-sgd" }, (steps / 20) * 4 * parameters)).toEqual([]);
-  });
-
-  test("a script by URL is fetched by the nodes, and trains with the modules that are brought beside it; the EIPs' bytes are those of diloco: a byte a parameter every 20 steps, and the scales of 10 blocks", async ({
-    place,
-  }) => {
-    const settings = {
-      "training.script.files": scriptsOfTraining.map((name) => `scripts/train/${name}.py`),
+    writeFileSync(join(folder, "pytorch_mnist_dist.py"), inEveryMode);
+    place.configure({
+      "zones[0].shape.instanceType": "c4m8",
+      "training.epochs": epochs,
+      "training.script.files": [
+        ...modulesOfTraining.map((name) => `scripts/train/${name}.py`),
+        join(folder, "trains_in_one_mode.py"),
+        join(folder, "pytorch_mnist_dist.py"),
+      ],
       "training.script.source": "url",
       "training.script.url": otherUrl,
       "training.script.sha256": otherSha256,
       "training.sync": "diloco",
       "training.syncOptions.precision": "int8",
       "training.lr": 0.003,
-    };
-    expect(await train(place, settings, (steps / 20) * (parameters + 4 * 10))).toEqual([]);
-    const { training } = outputsOf(place);
+    });
+    // It is reached by the routes that its user data sets at every boot.
+    const changes = await place.changesBy(async () => {
+      const up = await place.startUp();
+      sent = await sentInEveryMode(place, up);
+      const { code, text } = await up.ended;
+      expect(code, text).toBe(0);
+    });
+    expect(changes).toEqual(["ResizeInstances", "StartInstances", "StopInstances"]);
+    const { zones, training } = outputsOf(place);
+    expect(zones).toEqual(before.zones);
+    expect(training.runId).not.toBe(before.training.runId);
     expect(training).toMatchObject({
       state: "succeeded",
       script: "mnist_dist.py",
@@ -121,6 +174,19 @@ export function changes(): void {
     expect(fetched.length).toBe(2);
     for (const stdout of fetched)
       expect(JSON.parse(String(stdout)).files[0]).toMatchObject({ sha256: otherSha256, fetched: true });
+  });
+
+  test.for(modeNames)("the bytes on the EIPs are those that %s promises", (name, { place }) => {
+    const { payload, small = 0 }: Mode = modes[name];
+    const results = followedOf(place).flatMap((each) => each.results.filter(({ sync }) => sync === name));
+    expect(results.map((each) => Math.round(each.gradientBytesPerStep * steps))).toEqual([payload, payload]);
+    expect(sent.get(name)?.length).toBe(2);
+    for (const bytes of sent.get(name) ?? []) {
+      expect(bytes).toBeGreaterThanOrEqual(payload);
+      // Headers of TCP, ESP and UDP; the first parameters, which rank 0 sends; gloo's own packets around small messages;
+      // SSH and other small packets.
+      expect(bytes).toBeLessThanOrEqual(1.2 * (payload + 4 * parameters) + 3000 * small + 150_000);
+    }
   });
 
   test("a script with another SHA-256 than expected runs nowhere", async ({ place }) => {

@@ -36,14 +36,14 @@ export function routerOf(place: Place, zone: string): string {
   return outputsOf(place).zones.find(({ name }) => name === zone)?.vpcId ?? "";
 }
 
-export const scriptsOfTraining = [
+/** The modules that the script which trains is made of. */
+export const modulesOfTraining = [
   "arguments",
   "checkpoint",
   "data",
   "group",
   "metrics",
   "model",
-  "pytorch_mnist_dist",
   "sync",
   "training",
 ];
