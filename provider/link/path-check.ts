@@ -15,7 +15,7 @@ const side = z.strictObject({
 
 const outputs = z.object({
   up: z.boolean().describe("Whether each node reaches the other with whole packets."),
-  rttMs: z.number().describe("Median round-trip time of full-size packets, milliseconds."),
+  rttMs: z.number().describe("Least round-trip time of full-size packets, milliseconds."),
   lossPercent: z.number().describe("Small packets that were not answered, per cent, the worse direction."),
   goodputMbps: z
     .number()

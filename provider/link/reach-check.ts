@@ -34,7 +34,7 @@ export const reachCheck = defineResource({
   description:
     "Proves that a node reaches others with full-size packets: its routes are there, and nothing between them drops what it sends. Fails with every one that it does not reach.",
   inputs,
-  outputs: z.object({ rttMs: z.number().describe("Median round-trip time to the farthest, milliseconds.") }),
+  outputs: z.object({ rttMs: z.number().describe("Least round-trip time to the farthest, milliseconds.") }),
   replaceOn: [],
   isMeasured: true,
   secrets: ["connection"],

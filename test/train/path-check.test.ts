@@ -90,9 +90,9 @@ describe("on loopback", () => {
     expect((await server.ended).code).toBe(1);
   }, 20_000);
 
-  test("the round trip is the median: one that a busy node holds up does not count", async () => {
+  test("the round trip is the least: one that a busy node holds up does not count", async () => {
     const folder = mkdtempSync(join(tmpdir(), "crosszone-ping-"));
-    const lines = [0.52, 48.1, 0.61].map(
+    const lines = [48.1, 0.61, 0.52].map(
       (ms, index) => `1380 bytes from 127.0.0.1: icmp_seq=${index} time=${ms} ms`,
     );
     const said = [
@@ -106,7 +106,7 @@ describe("on loopback", () => {
     });
     const { stdout } = await python.ended;
     rmSync(folder, { recursive: true });
-    expect(JSON.parse(stdout)).toMatchObject({ reachable: true, rttMs: 0.61, lossPercent: 0 });
+    expect(JSON.parse(stdout)).toMatchObject({ reachable: true, rttMs: 0.52, lossPercent: 0 });
   });
 
   test("wrong arguments are named", async () => {
