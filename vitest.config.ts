@@ -19,9 +19,11 @@ const wholeStacks = {
   hookTimeout: 300_000,
 };
 
+/** Long stories on one stack each. */
+const stories = ["two-zones", "shapes"];
+
 /** Files with claims about round trips, rates and times, which hold where nothing else takes the processors. */
 const rates = [
-  "test/e2e/bandwidth-plan.test.ts",
   "test/network/links.test.ts",
   "test/network/two-zones.test.ts",
   "test/train/path-check.test.ts",
@@ -49,11 +51,12 @@ export default defineConfig({
       { test: { name: "train", include: ["test/train/**/*.test.ts"], exclude: rates, ...oneByOne } },
       { test: { name: "network", include: ["test/network/**/*.test.ts"], exclude: rates, ...oneByOne } },
       { test: { name: "rates", include: rates, ...wholeStacks } },
+      ...stories.map((name) => ({ test: { name, include: [`test/e2e/${name}.test.ts`], ...wholeStacks } })),
       {
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
-          exclude: rates,
+          exclude: stories.map((name) => `test/e2e/${name}.test.ts`),
           ...wholeStacks,
         },
       },

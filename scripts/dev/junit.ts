@@ -1,5 +1,5 @@
 /** pytest's JUnit XML: how many tests passed, and what each file took. */
-import type { Outcome } from "./test-lanes.ts";
+import type { Outcome } from "./test-parts.ts";
 
 /** The tests that pytest runs. */
 export const pytestFolder = "test/train/python";

@@ -17,16 +17,18 @@ import { Progress } from "./progress.ts";
 import { setUp } from "./setup.ts";
 import { pulumiEnvironment } from "./stack.ts";
 import {
-  type Lane,
-  lanes,
-  lastLane,
+  lastPart,
   noOutcome,
   type Outcome,
   outcomeOfVitest,
+  type Part,
+  parts,
+  partsAtOnce,
+  partsOfNamed,
   share,
   slowest,
   sumOf,
-} from "./test-lanes.ts";
+} from "./test-parts.ts";
 import { findWorkspace } from "./workspace.ts";
 
 const workspace = findWorkspace();
@@ -58,8 +60,9 @@ try {
   process.exit(isInterrupted ? 130 : 1);
 }
 const setUpEnded = performance.now();
-const outcomes = await Promise.all(lanes.map(runLane));
-const total = sumOf([...outcomes, await runLane(lastLane)]);
+const waiting = [...(asked.all ? parts : partsOfNamed)];
+const outcomes = await Promise.all(Array.from({ length: partsAtOnce }, runWaiting));
+const total = sumOf([...outcomes, asked.all ? await runPart(lastPart) : noOutcome]);
 if (isInterrupted) process.exit(130);
 print("\nThe files that took longest:");
 for (const line of slowest(total)) print(line);
@@ -68,15 +71,21 @@ print(`Set-up ${seconds(started, setUpEnded)}, tests ${seconds(setUpEnded, perfo
 print(`${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 && total.files.length > 0 ? 0 : 1;
 
-async function runLane(lane: Lane): Promise<Outcome> {
-  const parts = [
-    () => (lane.hasPytest ? runAllChecks() : noOutcome),
-    () => (lane.hasPytest && asked.all ? runPytest(lane, [pytestFolder]) : noOutcome),
-    () => (lane.hasPytest && asked.pytest.length > 0 ? runPytest(lane, asked.pytest) : noOutcome),
-    () => (asked.all || asked.vitest.length > 0 ? runVitest(lane) : noOutcome),
-  ];
+/** Runs one part after another until none waits any longer. */
+async function runWaiting(): Promise<Outcome> {
   const found: Outcome[] = [];
-  for (const part of parts) if (!isInterrupted) found.push(await part());
+  for (let part = waiting.shift(); part !== undefined && !isInterrupted; part = waiting.shift())
+    found.push(await runPart(part));
+  return sumOf(found);
+}
+
+async function runPart(part: Part): Promise<Outcome> {
+  const found: Outcome[] = [];
+  const pytest = asked.all ? [pytestFolder] : asked.pytest;
+  if (part.also === "checks") found.push(await runAllChecks());
+  if (part.also === "pytest" && pytest.length > 0) found.push(await runPytest(part, pytest));
+  if (part.projects.length > 0 && (asked.all || asked.vitest.length > 0) && !isInterrupted)
+    found.push(await runVitest(part));
   return sumOf(found);
 }
 
@@ -89,11 +98,11 @@ async function runAllChecks(): Promise<Outcome> {
   return { passed, failed: checks.length - passed, files: [] };
 }
 
-async function runVitest(lane: Lane): Promise<Outcome> {
+async function runVitest(part: Part): Promise<Outcome> {
   const vitest = join(workspace.root, "node_modules", "vitest", "vitest.mjs");
-  const projects = lane.projects.flatMap((project) => ["--project", project]);
+  const projects = part.projects.flatMap((project) => ["--project", project]);
   const reporters = ["--reporter=default", "--reporter=json"];
-  const { code, report } = await runWithReport(lane, process.execPath, (file) => [
+  const { code, report } = await runWithReport(part, process.execPath, (file) => [
     vitest,
     "run",
     ...projects,
@@ -107,8 +116,8 @@ async function runVitest(lane: Lane): Promise<Outcome> {
 }
 
 /** The tests of the scripts in Python, with the Python and PyTorch of the nodes' image. */
-async function runPytest(lane: Lane, paths: readonly string[]): Promise<Outcome> {
-  const { code, report } = await runWithReport(lane, "/usr/bin/python3", (file) => [
+async function runPytest(part: Part, paths: readonly string[]): Promise<Outcome> {
+  const { code, report } = await runWithReport(part, "/usr/bin/python3", (file) => [
     ...["-m", "pytest", "-p", "no:cacheprovider", "--durations=5", `--junit-xml=${file}`],
     // Where it would keep the folders of its last three runs.
     `--basetemp=${join(dirname(file), "pytest")}`,
@@ -117,9 +126,9 @@ async function runPytest(lane: Lane, paths: readonly string[]): Promise<Outcome>
   return report === undefined ? { ...noOutcome, failed: 1 } : outcomeOfPytest(report, code);
 }
 
-/** Runs a program that writes a report into the file that it is given; its lines are printed with the lane's name. */
+/** Runs a program that writes a report into the file that it is given; its lines are printed with the part's name. */
 async function runWithReport(
-  lane: Lane,
+  part: Part,
   command: string,
   argumentsFor: (reportFile: string) => readonly string[],
 ): Promise<{ code: number; report: string | undefined }> {
@@ -134,7 +143,7 @@ async function runWithReport(
       });
       running.add(child);
       for (const input of [child.stdout, child.stderr]) {
-        createInterface({ input }).on("line", (line) => print(line === "" ? "" : `${lane.name} | ${line}`));
+        createInterface({ input }).on("line", (line) => print(line === "" ? "" : `${part.name} | ${line}`));
       }
       child.on("error", reject);
       child.on("close", (ended) => {

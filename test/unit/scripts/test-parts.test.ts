@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { lanes, lastLane, outcomeOfVitest, share, slowest, sumOf } from "../../../scripts/dev/test-lanes.ts";
+import { lastPart, outcomeOfVitest, parts, share, slowest, sumOf } from "../../../scripts/dev/test-parts.ts";
 import config from "../../../vitest.config.ts";
 
 const file = (name: string, seconds: number, status = "passed", tests = 1) => ({
@@ -12,9 +12,9 @@ const file = (name: string, seconds: number, status = "passed", tests = 1) => ({
 const reportOf = (passed: number, total: number, success: boolean, ...testResults: object[]) =>
   JSON.stringify({ numPassedTests: passed, numTotalTests: total, success, testResults });
 
-test("every project of vitest's configuration runs in exactly one lane", () => {
+test("every project of vitest's configuration runs in exactly one part", () => {
   const projects = (config.test?.projects ?? []) as { test: { name: string } }[];
-  const run = [...lanes, lastLane].flatMap((lane) => lane.projects);
+  const run = [...parts, lastPart].flatMap((part) => part.projects);
   expect(run.toSorted()).toEqual(projects.map((project) => project.test.name).sort());
 });
 
@@ -35,7 +35,7 @@ test("a skipped test, a file that could not be loaded, and an error outside any 
   });
 });
 
-test("the slowest files of all lanes come first, named from the checkout", () => {
+test("the slowest files of all parts come first, named from the checkout", () => {
   const one = outcomeOfVitest(reportOf(1, 1, true, file("a.test.ts", 1.25)), "/here");
   const other = outcomeOfVitest(
     reportOf(2, 2, true, file("b.test.ts", 100), file("c.test.ts", 0.1)),

@@ -1,24 +1,39 @@
-/** How `npm test` shares the machine out: lanes that run at the same time, and what of them is asked for. */
+/** How `npm test` shares the machine out: parts of the suite, some at the same time, and what of them is asked for. */
 import { z } from "zod";
 import { pytestFolder } from "./junit.ts";
 
-export interface Lane {
+export interface Part {
   readonly name: string;
   /** Projects of vitest.config.ts. */
   readonly projects: readonly string[];
-  /** Whether the tests in Python run in it, and the checks. */
-  readonly hasPytest: boolean;
+  /** What else runs in it, before them. */
+  readonly also?: "checks" | "pytest";
 }
 
-/** Each waits for processes now and then: with three the two cores have always something to do. */
-export const lanes: readonly Lane[] = [
-  { name: "stacks", projects: ["e2e"], hasPytest: false },
-  { name: "parts", projects: ["setup", "integration"], hasPytest: false },
-  { name: "pieces", projects: ["unit", "local-cloud", "network", "train"], hasPytest: true },
+/** Each begins when one before it ends; the longest first, so that none is alone in the end. */
+export const parts: readonly Part[] = [
+  { name: "two-zones", projects: ["two-zones"] },
+  { name: "shapes", projects: ["shapes"] },
+  { name: "unit", projects: ["unit"], also: "checks" },
+  { name: "integration", projects: ["integration"] },
+  { name: "pytest", projects: [], also: "pytest" },
+  { name: "e2e", projects: ["e2e"] },
+  { name: "setup", projects: ["setup"] },
+  { name: "pieces", projects: ["local-cloud", "network", "train"] },
 ];
 
+/** Each part waits for processes now and then: with three the two cores have always something to do. */
+export const partsAtOnce = 3;
+
 /** Claims that a rate of packets decides: they run when nothing else does. */
-export const lastLane: Lane = { name: "rates", projects: ["rates"], hasPytest: false };
+export const lastPart: Part = { name: "rates", projects: ["rates"] };
+
+/** For files that are named: the checks, and one vitest that looks for them in all projects. */
+export const partsOfNamed: readonly Part[] = [
+  { name: "checks", projects: [], also: "checks" },
+  { name: "pytest", projects: [], also: "pytest" },
+  { name: "named", projects: [...parts, lastPart].flatMap(({ projects }) => projects) },
+];
 
 export interface Counts {
   readonly passed: number;
