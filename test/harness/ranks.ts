@@ -1,5 +1,5 @@
 /** The files of the ranks of a run on their nodes' disks: cheap enough to be read again and again. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Place } from "./place.ts";
@@ -23,20 +23,18 @@ const stepSchema = z.object({
 });
 export type Step = z.output<typeof stepSchema>;
 
-function nodesOf(place: Place): string {
-  return join(place.cloudHome, "nodes");
+/** The paths in a folder, none where there is no folder. */
+function below(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
 }
 
-/** Paths of files on the nodes' disks, below the folder of all disks. */
-function filesOn(place: Place, pattern: RegExp): string[] {
-  return readdirSync(nodesOf(place), { recursive: true, encoding: "utf8" })
-    .filter((path) => pattern.test(path))
-    .sort();
-}
-
-/** The folders of all ranks that were ever started. */
+/** The folders of all ranks that were ever started; few folders are looked into, since this is asked often. */
 export function ranksStarted(place: Place): string[] {
-  return filesOn(place, /\.crosszone\/runs\/[^/]+\/rank-\d+$/);
+  return below(join(place.cloudHome, "nodes"))
+    .flatMap((node) => below(join(node, "upper", "home", "ubuntu", ".crosszone", "runs")))
+    .flatMap(below)
+    .filter((path) => /\/rank-\d+$/.test(path))
+    .sort();
 }
 
 interface RankOnDisk extends RankState {
@@ -46,10 +44,10 @@ interface RankOnDisk extends RankState {
 
 /** The ranks that were started last, by their number. */
 export function ranksOnDisk(place: Place): RankOnDisk[] {
-  const found = ranksStarted(place).map((path) => {
-    const folder = join(nodesOf(place), path);
-    return { folder, ...stateSchema.parse(JSON.parse(readFileSync(join(folder, "state.json"), "utf8"))) };
-  });
+  const found = ranksStarted(place).map((folder) => ({
+    folder,
+    ...stateSchema.parse(JSON.parse(readFileSync(join(folder, "state.json"), "utf8"))),
+  }));
   const last = found.toSorted((one, other) => one.startedAt - other.startedAt).at(-1);
   return found.filter(({ runId }) => runId === last?.runId).sort((one, other) => one.rank - other.rank);
 }
