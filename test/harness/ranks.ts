@@ -44,17 +44,21 @@ interface RankOnDisk extends RankState {
 
 /** The ranks that were started last, by their number. */
 export function ranksOnDisk(place: Place): RankOnDisk[] {
-  const found = ranksStarted(place).map((folder) => ({
-    folder,
-    ...stateSchema.parse(JSON.parse(readFileSync(join(folder, "state.json"), "utf8"))),
-  }));
+  const found = ranksStarted(place).flatMap((folder) => {
+    const file = join(folder, "state.json");
+    // One that is being started has none yet.
+    return existsSync(file) ? [{ folder, ...stateSchema.parse(JSON.parse(readFileSync(file, "utf8"))) }] : [];
+  });
   const last = found.toSorted((one, other) => one.startedAt - other.startedAt).at(-1);
   return found.filter(({ runId }) => runId === last?.runId).sort((one, other) => one.rank - other.rank);
 }
 
 /** The lines of each rank's log in its present attempt. */
 export function logsOnDisk(place: Place): string[][] {
-  return ranksOnDisk(place).map(({ folder }) => readLines(join(folder, "log")));
+  return ranksOnDisk(place).map(({ folder }) => {
+    const file = join(folder, "log");
+    return existsSync(file) ? readLines(file) : [];
+  });
 }
 
 /** The steps that each rank has noted, of all attempts. */

@@ -80,7 +80,8 @@ async function sentInEveryMode(place: Place, up: Running): Promise<Map<string, n
   const ranksSay = (line: string) =>
     waitFor(`both ranks: ${line}`, () => {
       if (ended !== undefined && ended.code !== 0) throw new Error(ended.text);
-      return logsOnDisk(place).every((lines) => lines.includes(line));
+      const logs = logsOnDisk(place);
+      return logs.length === 2 && logs.every((lines) => lines.includes(line));
     });
   const sent = new Map<string, number[]>();
   for (const [index, mode] of modeNames.entries()) {
