@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Iterator
 
+import numpy
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts" / "train"
@@ -23,6 +24,15 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return file
     file = tmp_path_factory.mktemp("data") / "digits.npz"
     subprocess.run(["/usr/bin/python3", str(SCRIPTS / "write_digits.py"), "--output", str(file)], check=True)
+    return file
+
+
+@pytest.fixture(scope="session")
+def few_digits(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 of them, for what does not hang on how much there is to learn: two ranks train on 48 each, three on 32."""
+    file = tmp_path_factory.mktemp("few") / "digits.npz"
+    with numpy.load(digits) as arrays:
+        numpy.savez(file, **{name: values[:120] for name, values in arrays.items()})
     return file
 
 
