@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple
 
-from forked import SCRIPTS, start_script
+from forked import SCRIPTS, serve_stand_ins, start_script
 
 SLOW = 120.0  # seconds; importing PyTorch takes 12 for the first time, and longer on a busy machine
 
@@ -77,6 +77,7 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._started: list[Process] = []
+        self._server: BaseProcess | None = None
 
     def __enter__(self) -> Processes:
         return self
@@ -84,6 +85,9 @@ class Processes:
     def __exit__(self, *_: object) -> None:
         for process in self._started:
             process.end()
+        if self._server is not None:
+            self._server.kill()
+            self._server.join()
 
     def start(self, script: str, *args: object, environment: Mapping[str, str] | None = None,
               namespace: str | None = None, halt: int | None = None) -> Process:
@@ -95,6 +99,14 @@ class Processes:
         started = start_script(SCRIPTS / script, [*map(str, args)], surroundings, stdout, stderr, namespace,
                                halt)
         return self._add(Process(started, stdout, stderr))
+
+    def with_stand_ins(self, halt: tuple[int, int] | None = None) -> dict[str, str]:
+        """Variables with which torchrun and pytorch_multi_gpu_test.py start their workers in forks too. Once a test.
+
+        `halt` is a rank of torchrun's and a step from which its first attempt does not go on.
+        """
+        self._server, variables = serve_stand_ins(self._folder, halt)
+        return variables
 
     def start_itself(self, script: str, *args: object, environment: Mapping[str, str] | None = None,
                      prefix: tuple[str, ...] = ()) -> Process:
