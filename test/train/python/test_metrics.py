@@ -37,8 +37,8 @@ def check_lines(path: Path, steps: int, epochs: int) -> None:
     assert times == sorted(times)
 
 
-def test_of_two_ranks_tell_each_its_own_steps(processes: Processes, digits: Path, tmp_path: Path) -> None:
-    ends = succeed_all(processes.start_ranks(2, "--data", digits, "--epochs", 2,
+def test_of_two_ranks_tell_each_its_own_steps(processes: Processes, few_digits: Path, tmp_path: Path) -> None:
+    ends = succeed_all(processes.start_ranks(2, "--data", few_digits, "--batch-size", 4, "--epochs", 2,
                                              environment={"METRICS_DIR": str(tmp_path / "metrics")}))
     for rank, end in enumerate(ends):
         path = tmp_path / "metrics" / f"rank-{rank}.jsonl"
@@ -47,7 +47,7 @@ def test_of_two_ranks_tell_each_its_own_steps(processes: Processes, digits: Path
         assert {**lines[0], "time": 0} == {
             "event": "start", "time": 0, "rank": rank, "worldSize": 2, "backend": "gloo", "device": "cpu",
             "torch": torch.__version__, "interface": "lo", "parameters": 38_282, "gradientBytes": 153_128,
-            "sync": "ddp", "bucketBytes": 25 << 20, "overlapSteps": 0, "samples": 719, "epochs": 2,
+            "sync": "ddp", "bucketBytes": 25 << 20, "overlapSteps": 0, "samples": 48, "epochs": 2,
         }
         steps = events(lines, "step")
         assert all(step["communicationSeconds"] > 0 for step in steps)
@@ -57,22 +57,23 @@ def test_of_two_ranks_tell_each_its_own_steps(processes: Processes, digits: Path
     assert [(line["loss"], line["accuracy"]) for line in one] == [(line["loss"], line["accuracy"]) for line in other]
 
 
-def test_of_one_process_tell_no_communication(processes: Processes, digits: Path, tmp_path: Path) -> None:
-    end = processes.run("mnist.py", "--data", digits, "--epochs", 2, "--no-cuda", "--output", tmp_path / "own.jsonl")
+def test_of_one_process_tell_no_communication(processes: Processes, few_digits: Path, tmp_path: Path) -> None:
+    end = processes.run("mnist.py", "--data", few_digits, "--batch-size", 4, "--epochs", 2, "--no-cuda", "--output",
+                        tmp_path / "own.jsonl")
     assert (end.code, end.stderr) == (0, "")
-    check_lines(tmp_path / "own.jsonl", steps=46, epochs=2)
+    check_lines(tmp_path / "own.jsonl", steps=48, epochs=2)
     lines = metrics_of(tmp_path / "own.jsonl")
     assert {name: lines[0][name] for name in ("rank", "worldSize", "backend", "device", "samples")} == {
-        "rank": 0, "worldSize": 1, "backend": "none", "device": "cpu", "samples": 1438}
+        "rank": 0, "worldSize": 1, "backend": "none", "device": "cpu", "samples": 96}
     assert {(step["communicationSeconds"], step["sentBytes"]) for step in events(lines, "step")} == {(0, 0)}
     assert lines[-1] == {"event": "result", **end.result}
 
 
-def test_of_the_workers_of_one_node_tell_each_its_own(processes: Processes, digits: Path, tmp_path: Path) -> None:
-    end = processes.run("pytorch_multi_gpu_test.py", "--data", digits, "--epochs", 2, "--gpus", 2, "--no-cuda",
-                        environment={"METRICS_DIR": str(tmp_path)})
+def test_of_the_workers_of_one_node_tell_each_its_own(processes: Processes, few_digits: Path, tmp_path: Path) -> None:
+    end = processes.run("pytorch_multi_gpu_test.py", "--data", few_digits, "--batch-size", 4, "--epochs", 2, "--gpus", 2,
+                        "--no-cuda", environment={"METRICS_DIR": str(tmp_path), **processes.with_stand_ins()})
     assert (end.code, end.stderr) == (0, "")
-    assert (end.result["samplesSeen"], end.result["gpus"]) == (2 * 1438, 0)
+    assert (end.result["samplesSeen"], end.result["gpus"]) == (2 * 96, 0)
     for rank in (0, 1):
         check_lines(tmp_path / f"rank-{rank}.jsonl", steps=24, epochs=2)
         assert metrics_of(tmp_path / f"rank-{rank}.jsonl")[0]["rank"] == rank

@@ -48,7 +48,7 @@ class TestTwoRanks:
 
 @pytest.mark.parametrize(["script", "args"], [
     ("mnist.py", []),
-    ("pytorch_multi_gpu_test.py", ["--gpus", "2"]),
+    ("pytorch_multi_gpu_test.py", ["--gpus", "1"]),  # test_metrics.py has two
     ("mnist_dist.py", ["--world_size=1", "--rank=0"]),
 ])
 def test_every_script_trains_on_mnist(processes: Processes, tmp_path: Path, script: str, args: list[str]) -> None:
@@ -155,7 +155,7 @@ class TestMistakes:
         ("pytorch_multi_gpu_test.py", ["--no-cuda", "--data", "/nowhere"], "the 1 CPU workers ended with the exit codes [1]"),
     ], ids=str)
     def test_of_each_script_are_named(self, processes: Processes, script: str, args: list[object], message: str) -> None:
-        end = processes.start(script, *args).wait()
+        end = processes.start(script, *args, environment=processes.with_stand_ins()).wait()
         assert end.code == 1
         assert message in end.stderr
         assert "Traceback" not in end.stderr
