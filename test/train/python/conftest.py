@@ -5,7 +5,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, NamedTuple
 
 import numpy
 import pytest
@@ -13,7 +13,7 @@ import pytest
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts" / "train"
 sys.path.insert(0, str(SCRIPTS))
 
-from processes import Processes  # noqa: E402
+from processes import Ended, Processes, succeed_all  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +34,21 @@ def few_digits(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with numpy.load(digits) as arrays:
         numpy.savez(file, **{name: values[:120] for name, values in arrays.items()})
     return file
+
+
+class Learnt(NamedTuple):
+    ends: list[Ended]
+    metrics: Path
+
+
+@pytest.fixture(scope="session")
+def learnt(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Learnt:
+    """Two ranks that have learnt the digits as a user's do, without flags for --sync: 7 epochs of 12 steps."""
+    folder = tmp_path_factory.mktemp("learnt")
+    with Processes(folder) as started:
+        ends = succeed_all(started.start_ranks(2, "--data", digits, "--lr", 0.1, "--momentum", 0.9, "--epochs", 7,
+                                               environment={"METRICS_DIR": str(folder)}))
+    return Learnt(ends, folder)
 
 
 @pytest.fixture

@@ -73,13 +73,13 @@ def test_the_transformer_has_a_million_parameters_and_does_not_see_what_is_to_co
 ], ids=lambda flags: flags[1] if flags else "ddp")
 def test_every_mode_learns_more_than_how_often_each_byte_occurs(processes: Processes, flags: list[object]) -> None:
     ends = succeed_all([processes.start_rank(
-        rank, 2, port, "--max-steps", 36, "--context", 32, "--text-bytes", 60_000, "--batch-size", 4, *flags,
-        script="char_lm.py", itself=not flags) for port in [free_port()] for rank in (0, 1)])
+        rank, 2, port, "--max-steps", 36, "--context", 32, "--text-bytes", 30_000, "--batch-size", 4, *flags,
+        script="char_lm.py", itself=not flags and rank == 0) for port in [free_port()] for rank in (0, 1)])
     one, other = (end.result for end in ends)
     assert one["parametersSha256"] == other["parametersSha256"]
     assert (one["steps"], one["parameters"], one["samplesSeen"]) == (36, 1_028_480, 36 * 4)
-    counts = Counter(read_text(None, 60_000)).values()
-    entropy = sum(count * math.log(60_000 / count) for count in counts) / 60_000
+    counts = Counter(read_text(None, 30_000)).values()
+    entropy = sum(count * math.log(30_000 / count) for count in counts) / 30_000
     assert one["heldOutLoss"] < entropy - 0.05
     assert one["accuracy"] > 0.25
 
@@ -89,13 +89,13 @@ def test_powersgd_goes_on_exactly_also_with_several_buckets_of_gradients(process
         port = free_port()
         ends = succeed_all([processes.start_rank(
             rank, 2, port, "--max-steps", steps, "--context", 32, "--text-bytes", 20_000, "--batch-size", 4, "--sync",
-            "powersgd", "--checkpoint-dir", tmp_path / folder, "--checkpoint-every", 4,
+            "powersgd", "--checkpoint-dir", tmp_path / folder, "--checkpoint-every", 2,
             script="char_lm.py") for rank in (0, 1)])
         return ends[0].result["parametersSha256"]
 
-    whole = parameters_after("whole", 12)
-    assert parameters_after("parted", 8) != whole
-    assert parameters_after("parted", 12) == whole
+    whole = parameters_after("whole", 6)
+    assert parameters_after("parted", 4) != whole
+    assert parameters_after("parted", 6) == whole
 
 
 def test_ranks_with_different_texts_say_what_each_has(processes: Processes, tmp_path: Path) -> None:
