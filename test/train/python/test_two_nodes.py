@@ -41,9 +41,9 @@ class Started:
                                      namespace=self._nodes.names[rank])
 
     def by_user(self, *args: object) -> list[Process]:
-        """By hand, each rank in a new Python."""
-        return [self._processes.start_itself("pytorch_mnist_dist.py", *self.words(rank), *args,
-                                             prefix=self._nodes.inside(rank)) for rank in (0, 1)]
+        """By hand, rank 0 in a new Python."""
+        return [self._processes.start_itself("pytorch_mnist_dist.py", *self.words(0), *args, prefix=self._nodes.inside(0)),
+                self.rank(1, *args)]
 
     def words(self, rank: int) -> list[object]:
         return ["--master-addr", "192.168.1.2", "--rank", rank, "--data", self._digits, "--batch-size", 4, "--no-cuda"]
