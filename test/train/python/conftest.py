@@ -43,10 +43,10 @@ class Learnt(NamedTuple):
 
 @pytest.fixture(scope="session")
 def learnt(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Learnt:
-    """Two ranks that have learnt the digits as a user's do, without flags for --sync: 7 epochs of 12 steps."""
+    """Two ranks that have learnt the digits as a user's do, without flags for --sync: 8 epochs of 12 steps."""
     folder = tmp_path_factory.mktemp("learnt")
     with Processes(folder) as started:
-        ends = succeed_all(started.start_ranks(2, "--data", digits, "--lr", 0.1, "--momentum", 0.9, "--epochs", 7,
+        ends = succeed_all(started.start_ranks(2, "--data", digits, "--lr", 0.1, "--momentum", 0.9, "--epochs", 8,
                                                environment={"METRICS_DIR": str(folder)}))
     return Learnt(ends, folder)
 

@@ -20,7 +20,7 @@ class TestTwoRanks:
     def test_end_with_the_same_parameters_and_learn(self, learnt: Learnt) -> None:
         first, second = (end.result for end in learnt.ends)
         for rank, result in enumerate((first, second)):
-            expected = {"rank": rank, "worldSize": 2, "backend": "gloo", "epochs": 7, "steps": 84, "parameters": 38_282,
+            expected = {"rank": rank, "worldSize": 2, "backend": "gloo", "epochs": 8, "steps": 96, "parameters": 38_282,
                         "gradientBytesPerStep": 153_128, "samplesSeen": 5_033, "shardIndices": 719}
             assert {name: result[name] for name in expected} == expected
         assert re.fullmatch("[0-9a-f]{64}", first["parametersSha256"])
@@ -28,8 +28,8 @@ class TestTwoRanks:
             assert second[name] == first[name]
         assert first["accuracy"] >= 0.95
         assert first["shardSha256"] != second["shardSha256"]
-        line = r"^epoch \d/7 loss \d\.\d{4} accuracy [01]\.\d{3} 12 steps \d+\.\d{3} s/step$"
-        assert len(re.findall(line, learnt.ends[0].stdout, re.MULTILINE)) == 7
+        line = r"^epoch \d/8 loss \d\.\d{4} accuracy [01]\.\d{3} 12 steps \d+\.\d{3} s/step$"
+        assert len(re.findall(line, learnt.ends[0].stdout, re.MULTILINE)) == 8
 
     def test_of_several_connections_end_with_the_same_parameters(self, processes: Processes, digits: Path) -> None:
         several = {"GLOO_SOCKET_IFNAME": "lo,lo,lo,lo"}
