@@ -113,6 +113,20 @@ export function shrinkTunnel(namespace: string): () => void {
   };
 }
 
+/**
+ * Lets a router pass on no more than that between its network and its zone's intranet, in each direction: what the machine
+ * carries there keeps its processors busy as long as a path is measured.
+ */
+export function narrowIntranet(namespace: string, mbps: number): void {
+  const links = z
+    .array(z.object({ ifname: z.string() }))
+    .parse(JSON.parse(command("ip", "-n", namespace, "-json", "link", "show", "type", "veth")));
+  for (const { ifname } of links.filter(({ ifname }) => ifname !== "eip")) {
+    const limit = ["tbf", "rate", `${mbps}mbit`, "burst", "64kb", "latency", "100ms"];
+    command("tc", "-n", namespace, "qdisc", "replace", "dev", ifname, "root", ...limit);
+  }
+}
+
 export function namespaceOf(status: CloudStatus, router: string): string {
   const found = status.routers.find(({ id }) => id === router);
   if (found === undefined) throw new Error(`the cloud has no router ${router}`);

@@ -1,13 +1,25 @@
-/** A star of GRE tunnels, a mesh by IPSec, a star by IPSec: all on the same routers and nodes. */
+/**
+ * A star of GRE tunnels, a mesh by IPSec, a star by IPSec: all on the same routers and nodes. Each `up` that changes the
+ * network also trains: a shape's first test looks at the network, those behind it at the run.
+ */
 import { expect, test } from "vitest";
 import { intranetName } from "../../../local-cloud/network/addressing.ts";
 import { summarize } from "../../../scripts/dev/summary.ts";
 import { startCapture } from "../../harness/capture.ts";
-import { namespaceOf } from "../../harness/machine.ts";
+import { namespaceOf, narrowIntranet } from "../../harness/machine.ts";
 import { followedOf, outputsOf } from "../../harness/outputs.ts";
 import type { Place } from "../../harness/place.ts";
 import { allChecked, checksOf, networkOf, type SeenTunnel } from "./checks.ts";
-import { ready, type Stack, trained, twoGpus, up } from "./stack.ts";
+import {
+  byTorchrun,
+  expectFound,
+  expectKilled,
+  expectRestarted,
+  expectResumed,
+  guidesOwn,
+  ownScriptOnThree,
+} from "./launchers.ts";
+import { type Ended, ended, ready, type Stack, type Trained, trained, twoGpus, up } from "./stack.ts";
 
 /**
  * The EIP of tianjin carries next to nothing: what crosses the intranet shall be more than it could carry, on a machine too
@@ -46,6 +58,12 @@ function expectFasterThanEips(tunnels: readonly SeenTunnel[]): void {
   }
 }
 
+/** One of the two routers in a zone is enough. */
+async function narrowIntranetOf(place: Place, zone: string): Promise<void> {
+  const { vpcId = "" } = networkOf(place).zones.find(({ name }) => name === zone) ?? {};
+  narrowIntranet(namespaceOf(await place.status(), vpcId), 60);
+}
+
 /** The router statics that are tunnels, by zone: their types. */
 async function tunnelStatics(place: Place): Promise<number[]> {
   const statics = (await place.status()).routers.flatMap(({ tunnels }) => tunnels);
@@ -58,22 +76,27 @@ const replacing = (actions: readonly string[]) =>
 const newNodes = Object.fromEntries(names.map((_, index) => [`zones[${index}].nodes`, nodesPerZone]));
 
 export function fourVpcs(stack: Stack): void {
+  let star: Trained;
+  let resumed: Ended;
+
   test("a star of GRE tunnels trains on three, spokes through the hub, and says that it does not encrypt", async () => {
     const place = stack();
     const common = { imageId: ready, shape: twoGpus };
+    await narrowIntranetOf(place, "beijing");
     place.configure({
       zones: zones.map((zone, index) => ({ ...zone, network: `192.168.${index + 1}.0/24`, ...common })),
       tunnel: { kind: "gre", topology: "star", allowUnencrypted: true },
       "training.mode": "cross-zone",
       "training.runtime": undefined,
-      "training.nodes": ["beijing-1", "shanghai-1", "tianjin-1"],
-      "training.epochs": 1,
+      ...ownScriptOnThree(place),
     });
-    const { tunnels, training } = await trained(place);
-    expect(training).toMatchObject({ state: "succeeded", worldSize: 3, masterAddr: "192.168.1.2" });
+    star = await trained(place);
+    await narrowIntranetOf(place, "shanghai");
+    const { tunnels, training } = star;
+    expect(training).toMatchObject({ state: "succeeded", worldSize: 3, masterAddr: "192.168.2.2" });
     expect(training.ranks.map(({ node, exitCode }) => [node, exitCode])).toEqual([
-      ["beijing-1", 0],
       ["shanghai-1", 0],
+      ["beijing-1", 0],
       ["tianjin-1", 0],
     ]);
     expect(new Set(training.ranks.map(({ parametersSha256 }) => parametersSha256)).size).toBe(1);
@@ -85,14 +108,21 @@ export function fourVpcs(stack: Stack): void {
     expect(await tunnelStatics(place)).toEqual(names.slice(1).flatMap(() => [6, 6]));
   });
 
+  test("an own script finds where to meet and who it is, on as many nodes and at the master that are set", () =>
+    expectFound(star));
+
+  test("python starts several ranks on each node one by one; a killed one ends all others, and the error has its place", () =>
+    expectKilled(stack()));
+
   test("a mesh of six by IPSec keeps routers, addresses and nodes; every node reaches every zone", async () => {
     const place = stack();
-    const before = outputsOf(place);
-    place.configure({ tunnel: { kind: "ipsec" }, "training.mode": "none", ...newNodes });
-    const changes = await place.changesBy(() => up(place));
+    place.configure({ tunnel: { kind: "ipsec" }, ...newNodes });
+    const changes = await place.changesBy(async () => {
+      resumed = await ended(place);
+    });
     expect(replacing(changes)).toEqual(names.map(() => "RunInstances"));
-    const { tunnels, zones: after } = networkOf(place);
-    expect(after.map(({ nodes, ...zone }) => ({ ...zone, nodes: nodes.slice(0, 1) }))).toEqual(before.zones);
+    const { tunnels, zones: after } = resumed;
+    expect(after.map(({ nodes, ...zone }) => ({ ...zone, nodes: nodes.slice(0, 1) }))).toEqual(star.zones);
     expect(tunnels.map((tunnel) => [tunnel.zones.join("-"), tunnel.over, tunnel.up])).toEqual([
       ["beijing-shanghai", "internet", true],
       ["beijing-tianjin", "intranet", true],
@@ -106,15 +136,20 @@ export function fourVpcs(stack: Stack): void {
     expect(await tunnelStatics(place)).toEqual(tunnels.flatMap(() => [7, 7]));
   });
 
+  test("the next start goes on from the checkpoint of each rank", () => expectResumed(resumed));
+
+  let restarted: Ended;
+
   test("a star of three by IPSec on the same routers and nodes does too", async () => {
     const place = stack();
     const before = await place.status();
-    const { zones: zonesBefore } = networkOf(place);
-    place.configure({ "tunnel.topology": "star" });
-    const changes = await place.changesBy(() => up(place));
+    place.configure({ "tunnel.topology": "star", ...byTorchrun });
+    const changes = await place.changesBy(async () => {
+      restarted = await ended(place);
+    });
     expect(replacing(changes)).toEqual([]);
-    const { tunnels, zones: after } = networkOf(place);
-    expect(after).toEqual(zonesBefore);
+    const { tunnels, zones: after } = restarted;
+    expect(after).toEqual(resumed.zones);
     expect(tunnels).toMatchObject(starOf("ipsec", 1400));
     expectFasterThanEips(tunnels);
     const ids = ({ nodes }: typeof before) => nodes.map(({ id }) => id).sort();
@@ -123,6 +158,9 @@ export function fourVpcs(stack: Stack): void {
     expect(await tunnelStatics(place)).toEqual(names.slice(1).flatMap(() => [7, 7]));
   });
 
+  test("torchrun starts a rank for each GPU of both nodes, and all again when one is killed", () =>
+    expectRestarted(restarted, resumed));
+
   test("eight train, two of each VPC; what crosses the intranet is encrypted there, and no packet of it is seen at the EIP", async () => {
     const place = stack();
     const { vpcId } = networkOf(place).zones.find(({ name }) => name === "tianjin") ?? {};
@@ -130,8 +168,7 @@ export function fourVpcs(stack: Stack): void {
     const devices = ["eip", intranetName("gpu1a")];
     const captures = await Promise.all(devices.map((device) => startCapture(namespace, device)));
     place.configure({
-      "training.mode": "cross-zone",
-      "training.nodes": undefined,
+      ...guidesOwn,
       "training.worldSize": names.length * nodesPerZone,
       "training.epochs": 3,
     });

@@ -1,11 +1,12 @@
 /** The steps that all parts of the story share. */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { type Outputs, outputsOf } from "../../harness/outputs.ts";
+import { z } from "zod";
+import { type Outputs, outputsOf, outputsSchema } from "../../harness/outputs.ts";
 import type { Place } from "../../harness/place.ts";
-import { type Ended, root, waitFor } from "../../harness/process.ts";
+import { root } from "../../harness/process.ts";
 
 /** The stack's place, once it exists. */
 export type Stack = () => Place;
@@ -29,52 +30,32 @@ export async function up(place: Place): Promise<string> {
   return text;
 }
 
+/** The outputs of an `up` that trained to the end, and what it printed. */
+export type Trained = Outputs & { readonly text: string };
+
 /** As `up`, of a configuration that trains to the end. */
-export async function trained(place: Place): Promise<Outputs & { readonly text: string }> {
+export async function trained(place: Place): Promise<Trained> {
   const text = await up(place);
   return { text, ...outputsOf(place) };
 }
 
-/**
- * Starts an `up` and waits for something that is seen while it runs.
- * @returns how it will end
- * @throws Error with its output where it ends before
- */
-export async function upUntil(
-  place: Place,
-  what: string,
-  isSeen: () => boolean,
-): Promise<{ readonly ended: Promise<Ended> }> {
-  const ended = place.up();
-  let early: Ended | undefined;
-  void ended.then((end) => {
-    early = end;
-  });
-  await waitFor(
-    what,
-    () => {
-      if (early !== undefined) throw new Error(`the up ended without ${what}:\n${early.text}`);
-      return isSeen();
-    },
-    200,
-  );
-  return { ended };
+const endedSchema = outputsSchema.extend({
+  training: outputsSchema.shape.training.extend({
+    ranks: z.array(z.looseObject({ rank: z.number(), node: z.string(), exitCode: z.number() })),
+  }),
+});
+
+/** As `Trained`, of a script that need not say what it has learned. */
+export type Ended = z.output<typeof endedSchema> & { readonly text: string };
+
+/** As `up`, of a configuration whose script runs to the end. */
+export async function ended(place: Place): Promise<Ended> {
+  const text = await up(place);
+  return { text, ...endedSchema.parse(place.outputs()) };
 }
 
 export function sha256Of(script: string): string {
   return createHash("sha256")
     .update(readFileSync(join(root, "scripts", "train", script)))
     .digest("hex");
-}
-
-/** Paths of the checkpoints of all runs on the nodes' disks; few folders are looked into, since this is asked often. */
-export function checkpointsOf(place: Place): string[] {
-  const nodes = join(place.cloudHome, "nodes");
-  const below = (folder: string) =>
-    existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
-  return below(nodes)
-    .flatMap((node) => below(join(node, "upper", "home", "ubuntu", ".crosszone", "runs")))
-    .flatMap((run) => below(join(run, "checkpoints")))
-    .flatMap(below)
-    .filter((file) => file.endsWith(".pt"));
 }
