@@ -20,7 +20,7 @@ afterEach(() => {
 afterAll(() => place.remove());
 
 async function refusedPreview(): Promise<Ended> {
-  const ended = await place.pulumi(["preview", "--non-interactive", "--color", "never"]);
+  const ended = await place.preview();
   expect(ended.code, ended.text).not.toBe(0);
   return ended;
 }

@@ -102,6 +102,13 @@ export class Place {
     return command === undefined ? this.run("pulumi", args) : this.#run(command.line, command);
   }
 
+  /** `preview`, in the same way. */
+  async preview(): Promise<Ended> {
+    const args = ["preview", "--non-interactive", "--color", "never"];
+    const command = await cliCommand(this.workspace, args);
+    return await (command === undefined ? this.run("pulumi", args) : this.#run(command.line, command)).ended;
+  }
+
   /** As `up`, and must succeed; the actions that it had called which change something, sorted. */
   changesByUp(...flags: string[]): Promise<string[]> {
     return this.changesBy(async () => succeeded(await this.up(...flags), ["up", ...flags]));
