@@ -1,9 +1,8 @@
 /** `npm start` is stopped in the middle, gently and not; the next one finishes what was begun, and nothing is there twice. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { hostNetwork, namespacesOf, processesOf } from "../harness/machine.ts";
-import { outputsOf } from "../harness/outputs.ts";
 import { Place } from "../harness/place.ts";
 import { waitFor, waitForText, within } from "../harness/process.ts";
 
@@ -14,12 +13,26 @@ const onTerminal = [
   // An end by signal 2 is 130 to a shell.
   "import os, pty, sys; code = os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])); sys.exit(code if code >= 0 else 128 - code)",
 ];
+/** Two ranks that meet over the tunnel: what runs in the end need not learn. The other one starts once rank 0 listens. */
+const meeting = `import os, socket
+
+address = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+if os.environ["RANK"] == "0":
+    with socket.create_server(address) as server:
+        server.settimeout(120)
+        server.accept()[0].sendall(b"!")
+else:
+    with socket.create_connection(address, 120) as connection:
+        assert connection.recv(1) == b"!"
+`;
 const hostBefore = hostNetwork();
 let place: Place;
 
 beforeAll(() => {
   place = new Place();
-  place.configure({ "training.epochs": 1 });
+  const script = join(place.directory, "meeting.py");
+  writeFileSync(script, meeting);
+  place.configure({ "training.script.path": script });
 });
 
 afterAll(() => place.remove());
@@ -77,7 +90,15 @@ test("the next start finishes, and no resource is there twice", async () => {
   ]);
   expect(nodes.length).toBe(2);
   expect(place.checkpoint().pending).toEqual([]);
-  expect(outputsOf(place).training).toMatchObject({ state: "succeeded" });
+  expect(place.outputs()).toMatchObject({
+    training: {
+      state: "succeeded",
+      ranks: [
+        { rank: 0, exitCode: 0 },
+        { rank: 1, exitCode: 0 },
+      ],
+    },
+  });
 });
 
 test("destroy and stop leave nothing, of any of the three runs", async () => {
