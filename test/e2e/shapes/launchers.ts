@@ -1,9 +1,11 @@
 /** Ranks by python, by torchrun, of an own script; and how a run ends whose rank is killed. */
 import { expect } from "vitest";
 import type { Place } from "../../harness/place.ts";
-import { finding, killedOnce, ownScript, step } from "./scripts.ts";
+import { finding, killedOnce, ownScript } from "./scripts.ts";
 import type { Ended } from "./stack.ts";
 
+/** The first checkpoint. */
+const step = 4;
 const fourRanks = [
   { rank: 0, node: "beijing-1" },
   { rank: 1, node: "beijing-1" },
@@ -16,6 +18,7 @@ export const guidesOwn = {
   "training.script": undefined,
   "training.launcher": undefined,
   "training.maxRestarts": undefined,
+  "training.checkpointEverySteps": undefined,
   "training.nodes": undefined,
 };
 
@@ -49,6 +52,7 @@ export async function expectKilled(place: Place): Promise<void> {
     "training.masterPort": undefined,
     "training.nodes": ["beijing-1", "shanghai-1"],
     "training.gpusPerNode": 2,
+    "training.checkpointEverySteps": step,
   });
   const changes = await place.changesBy(async () => {
     const { code, text } = await place.up();

@@ -18,9 +18,6 @@ sys.path.insert(0, folder)
 runpy.run_path(folder + "/pytorch_mnist_dist.py", run_name="__main__")
 `;
 
-/** The only checkpoint. */
-export const step = 4;
-
 /**
  * Four ranks that meet where they find to meet. Without checkpoints each writes one, and the last is killed, for which the
  * others fail, as ranks do that lose a peer. With checkpoints each goes on from its own, to the end.
@@ -59,7 +56,7 @@ goes_on = os.path.exists(checkpoint)
 if not goes_on:
     os.makedirs(os.path.dirname(checkpoint), exist_ok=True)
     with open(checkpoint, "w") as file:
-        file.write("${step}")
+        file.write(os.environ["CHECKPOINT_EVERY"])
 print(f"rank {rank}: meets the others", flush=True)
 peers = meet((os.environ["MASTER_ADDR"], port))
 if goes_on:
