@@ -158,7 +158,7 @@ export function fourVpcs(stack: Stack): void {
     expect(await tunnelStatics(place)).toEqual(names.slice(1).flatMap(() => [7, 7]));
   });
 
-  test("torchrun starts a rank for each GPU of both nodes, and all again when one is killed", () =>
+  test("torchrun starts a rank for each GPU of both nodes, and all again when one is killed; they end with the same parameters", () =>
     expectRestarted(restarted, resumed));
 
   test("eight train, two of each VPC; what crosses the intranet is encrypted there, and no packet of it is seen at the EIP", async () => {

@@ -8,25 +8,30 @@ const names = [
   ...["GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"],
 ];
 
-/** Says what it has found, and its last two arguments; then it trains as the guide's script of the image does. */
-export const finding = `import os, runpy, sys
-
-print("found", *(os.environ[name] for name in ${JSON.stringify(names)}), *sys.argv[-2:], flush=True)
-del sys.argv[-2:]
+const trainsAsTheGuide = `import runpy
 folder = "/home/ubuntu/test/pytorch"
 sys.path.insert(0, folder)
 runpy.run_path(folder + "/pytorch_mnist_dist.py", run_name="__main__")
 `;
 
+/** Says what it has found, and its last two arguments; then it trains as the guide's script of the image does. */
+export const finding = `import os, sys
+
+print("found", *(os.environ[name] for name in ${JSON.stringify(names)}), *sys.argv[-2:], flush=True)
+del sys.argv[-2:]
+${trainsAsTheGuide}`;
+
 /**
  * Four ranks that meet where they find to meet. Without checkpoints each writes one, and the last is killed, for which the
- * others fail, as ranks do that lose a peer. With checkpoints each goes on from its own, to the end.
+ * others fail, as ranks do that lose a peer. With checkpoints each goes on from its own: to the end, and by torchrun with the
+ * guide's script.
  */
 export const killedOnce = `import json, os, select, signal, socket, sys, time
 
 rank, patience = int(os.environ["RANK"]), 120
+by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
 # Torchrun itself has the master's port.
-port = 23456 if "TORCHELASTIC_RUN_ID" in os.environ else int(os.environ["MASTER_PORT"])
+port = 23456 if by_torchrun else int(os.environ["MASTER_PORT"])
 
 
 def meet(address):
@@ -63,6 +68,9 @@ if goes_on:
     with open(checkpoint) as file:
         steps = int(file.read())
     print(f"rank {rank}: goes on after step {steps}", flush=True)
+    if by_torchrun:
+        del os.environ["CHECKPOINT_DIR"]
+        ${trainsAsTheGuide.replaceAll("\n", "\n        ").trimEnd()}
     print("RESULT", json.dumps({"rank": rank, "samplesSeen": 100 * steps + rank}), flush=True)
 elif rank == 3:
     os.kill(os.getpid(), signal.SIGKILL)
