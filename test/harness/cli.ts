@@ -1,8 +1,9 @@
 /** The Pulumi CLI as the project's commands start it, without a process of the project around it, and without a report. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { binDirectory } from "../../scripts/dev/pulumi-cli.ts";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { binDirectory, cliStep } from "../../scripts/dev/pulumi-cli.ts";
 import {
+  ensureStack,
   localCloudSettings,
   pulumiEnvironment,
   withWorkingConfig,
@@ -10,11 +11,38 @@ import {
 } from "../../scripts/dev/stack.ts";
 import { clearStaleLock, stateFile } from "../../scripts/dev/state-file.ts";
 import type { Workspace } from "../../scripts/dev/workspace.ts";
-import { isForeign, root } from "./process.ts";
+import { isForeign, root, userEnvironment } from "./process.ts";
 
 export interface CliCommand {
   readonly line: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
+}
+
+/** State of a stack without resources, as the CLI writes it: the same for each. */
+let emptyState: string | undefined;
+
+/**
+ * Makes the stack as the project's commands do, the first one of this process by the CLI. Where the CLI has to be fetched
+ * or built before, it is left to the first command.
+ */
+export async function makeStack(workspace: Workspace): Promise<void> {
+  if ((await cliStep(workspace).present()) === undefined) return;
+  const file = stateFile(workspace);
+  if (emptyState === undefined) {
+    const env = { ...userEnvironment(), ...ownEnvironment(workspace) };
+    await ensureStack(workspace, env);
+    emptyState = readFileSync(file, "utf8");
+  } else {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, emptyState, { mode: 0o600 });
+  }
+}
+
+function ownEnvironment(workspace: Workspace): Record<string, string> {
+  const own = Object.entries(pulumiEnvironment(workspace)).filter(
+    ([name, value]) => !isForeign(name) || process.env[name] !== value,
+  );
+  return Object.fromEntries(own.map(([name, value = ""]) => [name, value]));
 }
 
 /** @returns undefined as long as the project's own command has not made the stack */
@@ -25,11 +53,8 @@ export async function cliCommand(
   if (!existsSync(stateFile(workspace))) return undefined;
   clearStaleLock(workspace);
   const configFile = writeWorkingConfig(workspace, await localCloudSettings(workspace));
-  const own = Object.entries(pulumiEnvironment(workspace)).filter(
-    ([name, value]) => !isForeign(name) || process.env[name] !== value,
-  );
   return {
     line: [join(binDirectory(workspace), "pulumi"), ...withWorkingConfig(args, configFile, root)],
-    env: Object.fromEntries(own.map(([name, value = ""]) => [name, value])),
+    env: ownEnvironment(workspace),
   };
 }

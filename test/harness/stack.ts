@@ -2,9 +2,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { outputsIn } from "../../scripts/dev/outputs.ts";
+import { pendingCreates } from "../../scripts/dev/stack.ts";
 import { findWorkspace } from "../../scripts/dev/workspace.ts";
+import { AttachedProvider } from "./attached-provider.ts";
 import { readCheckpoint, type Stored } from "./checkpoint.ts";
-import { cliCommand } from "./cli.ts";
+import { cliCommand, makeStack } from "./cli.ts";
 import { Cloud } from "./cloud.ts";
 import { configure, type Value } from "./configuration.ts";
 import { type Ended, type Running, root, startProcess } from "./process.ts";
@@ -13,12 +15,19 @@ export type { Stored } from "./checkpoint.ts";
 
 export const up = ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never"] as const;
 
+/** Commands to which the project's own adds nothing but their environment once the stack is made. */
+const plain: ReadonlySet<string> = new Set([
+  ...["config", "destroy", "package", "preview", "refresh", "schema", "stack", "up"],
+]);
+
 export class Stack {
   readonly cloud: Cloud;
+  readonly #isHere: boolean;
   readonly #running = new Set<Running>();
 
-  private constructor(cloud: Cloud) {
+  private constructor(cloud: Cloud, isHere: boolean) {
     this.cloud = cloud;
+    this.#isHere = isHere;
   }
 
   /**
@@ -26,17 +35,22 @@ export class Stack {
    * in to. @param more as of `Cloud.start`
    */
   static async start(...more: Parameters<typeof Cloud.start>): Promise<Stack> {
-    return await Stack.#on(await Cloud.start(...more));
+    return await Stack.#on(await Cloud.start(...more), false);
   }
 
-  /** The same, with the cloud in the test's own process. @param stored as of `Cloud.here` */
+  /**
+   * The same, with the cloud in the test's own process, and with the provider there for each command that `run` leaves to
+   * the CLI itself.
+   * @param stored as of `Cloud.here`
+   */
   static async here(stored?: string): Promise<Stack> {
-    return await Stack.#on(await Cloud.here(stored));
+    return await Stack.#on(await Cloud.here(stored), true);
   }
 
-  static async #on(cloud: Cloud): Promise<Stack> {
-    const stack = new Stack(cloud);
+  static async #on(cloud: Cloud, isHere: boolean): Promise<Stack> {
+    const stack = new Stack(cloud, isHere);
     try {
+      if (isHere) await makeStack(stack.workspace);
       stack.configure({ "training.mode": "none", "tunnel.check": "off" });
       return stack;
     } catch (error) {
@@ -62,9 +76,21 @@ export class Stack {
 
   /** As `start`; what the project's own command adds nothing to is run by the CLI itself once the stack is made. */
   async run(...args: readonly string[]): Promise<Ended> {
-    const isPlain = ["up", "preview", "refresh"].includes(args[0] ?? "") && !args.includes("--target");
+    const isPlain = plain.has(args[0] ?? "") && !args.includes("--target") && !this.#finishesBefore(args);
     const command = isPlain ? await cliCommand(this.workspace, args) : undefined;
-    return await (command === undefined ? this.start(...args) : this.#start(command.line, command.env)).ended;
+    if (command === undefined) return await this.start(...args).ended;
+    if (!this.#isHere) return await this.#start(command.line, command.env).ended;
+    const provider = await AttachedProvider.start();
+    try {
+      return await this.#start(command.line, { ...command.env, ...provider.env }).ended;
+    } finally {
+      provider.stop();
+    }
+  }
+
+  /** Whether the project's command first finishes what a killed run was creating. */
+  #finishesBefore([name]: readonly string[]): boolean {
+    return name === "destroy" && pendingCreates(this.workspace).length > 0;
   }
 
   #start([program = "", ...args]: readonly string[], env: NodeJS.ProcessEnv = {}): Running {

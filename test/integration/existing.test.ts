@@ -56,11 +56,19 @@ async function problemsOf(stack: Stack): Promise<string[]> {
   return lines.filter((line) => /^\s+- /.test(line)).map((line) => line.replace(/^\s+- /, ""));
 }
 
-describe("a zone whose router, vxnet and EIP exist", () => {
+describe("a zone whose router, vxnet and EIP exist, one whose EIP and one whose router without an EIP exist", () => {
   let stack: Stack;
   let made: Awaited<ReturnType<typeof makeNetwork>>;
   let group: string;
-  let before: Awaited<ReturnType<typeof pictureOf>>;
+  /** Without an EIP. */
+  let router: string;
+  /** Without a router. */
+  let eip: string;
+  let before: Awaited<ReturnType<typeof pictures>>;
+  const pictures = async () => ({
+    gpu1a: await pictureOf(stack, "gpu1a"),
+    gpu2a: await pictureOf(stack, "gpu2a"),
+  });
 
   beforeAll(async () => {
     stack = await Stack.here();
@@ -78,11 +86,16 @@ describe("a zone whose router, vxnet and EIP exist", () => {
     });
     await client.ok("ModifyRouterAttributes", { router: made.router, security_group: group });
     await client.done("ApplySecurityGroup", { security_group: group });
-    before = await pictureOf(stack, "gpu1a");
+    const routers = await client.done("CreateRouters", { zone: "gpu2a", vpc_network: "172.16.0.0/16" });
+    router = firstId(routers.routers);
+    eip = firstId((await client.ok("AllocateEips", { zone: "gpu2a", bandwidth: "20" })).eips);
+    before = await pictures();
+    const third = { name: "tianjin", zoneId: "gpu2a", network: "192.168.3.0/24" };
+    stack.configure({ "zones[2]": { ...third, imageId: "img-deeplearning", existing: { vpcId: router } } });
   });
   afterAll(async () => await stack?.remove());
 
-  test("is refused with all that does not fit, and nothing is made", async () => {
+  test("are refused with all that does not fit, and nothing is made", async () => {
     const other = await makeNetwork(stack.cloud.client, "gpu1a", "192.168.9.0/24");
     try {
       stack.configure({
@@ -90,11 +103,13 @@ describe("a zone whose router, vxnet and EIP exist", () => {
         "zones[1].existing": { vpcId: "rtr-nowhere0" },
       });
       const changes = await stack.cloud.changesBy(async () => {
+        // A zone's network must lie in its router's, whatever vpcNetwork is.
         expect(await problemsOf(stack)).toEqual([
           `crosszone:zones[0].existing.vxnetId: must be a vxnet of ${made.router}; ${other.vxnet} is joined to ${other.router}: correct vpcId or vxnetId`,
           `crosszone:zones[0].existing.eipId: ${made.router} has ${made.eip}: leave eipId out to use that, or take it from the router first (given: "${other.eip}")`,
           `crosszone:zones[0].bandwidthMbps: must be left out or be 10: ${other.eip} exists, so its bandwidth is not changed (given: 20)`,
           'crosszone:zones[1].existing.vpcId: There is no Vpc "rtr-nowhere0" in zone gpu2a of this account. Correct the id or the zone; the console shows both.',
+          `crosszone:zones[2].network: must lie inside 172.16.0.0/16, the network of ${router} (given: "192.168.3.0/24")`,
         ]);
       });
       expect(changes).toEqual([]);
@@ -107,50 +122,76 @@ describe("a zone whose router, vxnet and EIP exist", () => {
       await client.ok("DeleteVxnets", { "vxnets.1": other.vxnet });
       await client.done("DeleteRouters", { "routers.1": other.router });
     }
-    expect(await pictureOf(stack, "gpu1a")).toEqual(before);
+    expect(await pictures()).toEqual(before);
   });
 
-  test("gets its nodes, their port forwards, its side of the tunnel and the rules for them, and nothing else", async () => {
+  let second: Record<string, number>;
+
+  test("the first gets its nodes, their port forwards, its sides of the tunnels and the rules for them, and nothing else", async () => {
     stack.configure({
       "zones[0].existing.vxnetId": made.vxnet,
       "zones[0].existing.eipId": undefined,
       "zones[0].bandwidthMbps": undefined,
-      "zones[1].existing": undefined,
+      "zones[1].existing": { eipId: eip },
+      "zones[2].network": "172.16.1.0/24",
     });
-    const { UpdateRouters, ...actions } = await actionsIn(stack, "gpu1a", () => stack.ok(...up));
-    // SSH from two places; UDP 500 and 4500 and ESP from the peer.
+    const { UpdateRouters, ...actions } = await actionsIn(stack, "gpu1a", async () => {
+      second = await actionsIn(stack, "gpu2a", () => stack.ok(...up));
+    });
+    // SSH from two places; UDP 500 and 4500 and ESP from each peer.
     expect(actions).toEqual({
-      AddSecurityGroupRules: 5,
+      AddSecurityGroupRules: 8,
       ApplySecurityGroup: expect.any(Number),
       CreateKeyPair: 1,
       RunInstances: 1,
-      AddRouterStatics: 2,
+      AddRouterStatics: 3,
     });
-    expect(UpdateRouters).toBeLessThanOrEqual(2);
+    expect(UpdateRouters).toBeLessThanOrEqual(3);
     const outputs = stack.outputs<{
       zones: { vpcId: string; publicIp: string; bandwidthMbps: number }[];
     }>();
     expect(outputs.zones[0]).toMatchObject({
       vpcId: made.router,
-      publicIp: before.eips[0]?.eip_addr,
+      publicIp: before.gpu1a.eips[0]?.eip_addr,
       bandwidthMbps: 10,
     });
   });
 
-  test("has both on the router that exists, applied, and the node in the vxnet that exists", async () => {
+  test("the first has both on the router that exists, applied, and the node in the vxnet that exists", async () => {
     const { statics, instances, routers } = await pictureOf(stack, "gpu1a");
     expect(routers).toMatchObject([{ router_id: made.router, is_applied: 1, security_group_id: group }]);
     const [ofRouter = []] = statics;
+    const isTunnel = expect.stringMatching(/^\d+\.\d+\.\d+\.\d+\|aes\|/);
     expect(
       ofRouter.map(({ static_type, val1, is_applied }) => [static_type, val1, is_applied]).sort(),
     ).toEqual([
       [1, "2201", 1],
-      [7, expect.stringMatching(/^\d+\.\d+\.\d+\.\d+\|aes\|/), 1],
+      [7, isTunnel, 1],
+      [7, isTunnel, 1],
     ]);
     expect(instances).toMatchObject([{ vxnets: [{ vxnet_id: made.vxnet, private_ip: "192.168.1.2" }] }]);
   });
 
-  test("is then without drift", async () => await stack.noChanges());
+  test("the router gets the EIP and the vxnet that are missing, the EIP a router", async () => {
+    expect(second).toMatchObject({ AllocateEips: 1, CreateRouters: 1, CreateVxnets: 2 });
+    const { eips, routers } = await pictureOf(stack, "gpu2a");
+    const allocated = eips.find(({ eip_id }) => eip_id !== eip);
+    expect(eips).toHaveLength(2);
+    expect(eips.map(({ status }) => status)).toEqual(["associated", "associated"]);
+    const onRouters = routers.map(({ router_id, is_applied, eip: its }) => [
+      router_id === router,
+      is_applied,
+      (its as { eip_id: string }).eip_id,
+    ]);
+    expect(onRouters.toSorted()).toEqual([
+      [false, 1, eip],
+      [true, 1, allocated?.eip_id],
+    ]);
+  });
+
+  test("are the stack's own and the given ones on the next run too, without drift", async () => {
+    await stack.noChanges();
+  });
 
   test("an address that is taken in the vxnet is told in the cloud's words", async () => {
     await stack.cloud.client.done("RunInstances", {
@@ -166,7 +207,7 @@ describe("a zone whose router, vxnet and EIP exist", () => {
     expect(text).toMatch(/RunInstances was refused with 2110 .*address \[192\.168\.1\.3\] of vxnet/);
   });
 
-  test("destroy leaves the router, the vxnet, the EIP and the security group exactly as they were", async () => {
+  test("destroy leaves the routers, the vxnet, the EIPs and the security group exactly as they were", async () => {
     const [theirs] = (await pictureOf(stack, "gpu1a")).instances.filter(({ vxnets }) =>
       JSON.stringify(vxnets).includes("192.168.1.3"),
     );
@@ -174,56 +215,6 @@ describe("a zone whose router, vxnet and EIP exist", () => {
     await stack.cloud.client.done("TerminateInstances", { "instances.1": theirId, direct_cease: "1" });
     await stack.ok(...destroy);
     expect(stack.resources()).toEqual([]);
-    expect(await pictureOf(stack, "gpu1a")).toEqual(before);
-  });
-});
-
-describe("a router without an EIP, and an EIP without a router", () => {
-  let stack: Stack;
-  let router: string;
-  let eip: string;
-  let before: unknown;
-  const both = async () => [await pictureOf(stack, "gpu1a"), await pictureOf(stack, "gpu2a")];
-
-  beforeAll(async () => {
-    stack = await Stack.here();
-    const { client } = stack.cloud;
-    router = firstId((await client.done("CreateRouters", { vpc_network: "172.16.0.0/16" })).routers);
-    eip = firstId((await client.ok("AllocateEips", { zone: "gpu2a", bandwidth: "20" })).eips);
-    before = await both();
-    stack.configure({ "zones[0].existing": { vpcId: router }, "zones[1].existing": { eipId: eip } });
-  });
-  afterAll(async () => await stack?.remove());
-
-  test("the zone's network must lie in the router's, whatever vpcNetwork is", async () => {
-    expect(await problemsOf(stack)).toEqual([
-      `crosszone:zones[0].network: must lie inside 172.16.0.0/16, the network of ${router} (given: "192.168.1.0/24")`,
-    ]);
-  });
-
-  test("the router gets the EIP and the vxnet that are missing, the EIP a router", async () => {
-    stack.configure({ "zones[0].network": "172.16.1.0/24" });
-    let second = {};
-    const first = await actionsIn(stack, "gpu1a", async () => {
-      second = await actionsIn(stack, "gpu2a", () => stack.ok(...up));
-    });
-    expect(first).toMatchObject({ AllocateEips: 1, ModifyRouterAttributes: 1, CreateVxnets: 1 });
-    expect(first).not.toHaveProperty("CreateRouters");
-    expect(second).toMatchObject({ CreateRouters: 1, CreateVxnets: 1, CreateSecurityGroup: 1 });
-    expect(second).not.toHaveProperty("AllocateEips");
-    const { eips, routers } = await pictureOf(stack, "gpu1a");
-    expect(routers).toMatchObject([{ router_id: router, is_applied: 1, eip: { eip_id: eips[0]?.eip_id } }]);
-    const [, { eips: given }] = (await both()) as [unknown, { eips: object[] }];
-    expect(given).toMatchObject([{ eip_id: eip, status: "associated" }]);
-  });
-
-  test("are the stack's own and the given one on the next run too, without drift", async () => {
-    await stack.noChanges();
-  });
-
-  test("destroy takes the EIP from the router and leaves both", async () => {
-    await stack.ok(...destroy);
-    expect(stack.resources()).toEqual([]);
-    expect(await both()).toEqual(before);
+    expect(await pictures()).toEqual(before);
   });
 });

@@ -1,0 +1,51 @@
+/** The provider in this process for a CLI, which would start it as a process, and again for each of its phases. */
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+
+interface Call {
+  getPeer(): string;
+}
+type Handlers = Readonly<Record<string, (call: Call, answer: unknown) => void>>;
+
+export class AttachedProvider {
+  readonly #server: Server;
+  /** For the CLI's environment. */
+  readonly env: Readonly<Record<string, string>>;
+
+  private constructor(server: Server, port: number) {
+    this.#server = server;
+    this.env = { PULUMI_SKIP_CHECKPOINTS: "true", PULUMI_DEBUG_PROVIDERS: `qingcloud:${port}` };
+  }
+
+  static async start(): Promise<AttachedProvider> {
+    const [{ ProviderService }, { definitions, functions }] = await Promise.all([
+      import("../../provider/service.ts"),
+      import("../../provider/definitions.ts"),
+    ]);
+    const provider = () =>
+      new ProviderService(definitions, functions, undefined).handlers() as unknown as Handlers;
+    // Each phase has its own connection, and at its end it cancels all work of its provider.
+    const phases = new Map<string, Handlers>();
+    const phaseOf = (peer: string): Handlers => {
+      const phase = phases.get(peer) ?? provider();
+      phases.set(peer, phase);
+      return phase;
+    };
+    const handlers = Object.keys(provider()).map((name) => [
+      name,
+      (call: Call, answer: unknown) => phaseOf(call.getPeer())[name]?.(call, answer),
+    ]);
+    const server = new Server();
+    server.addService(providerService.ResourceProviderService, Object.fromEntries(handlers));
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      );
+    });
+    return new AttachedProvider(server, port);
+  }
+
+  stop(): void {
+    this.#server.forceShutdown();
+  }
+}
