@@ -22,7 +22,7 @@ const plain: ReadonlySet<string> = new Set([
 
 export class Stack {
   readonly cloud: Cloud;
-  readonly #isHere: boolean;
+  #isHere: boolean;
   readonly #running = new Set<Running>();
 
   private constructor(cloud: Cloud, isHere: boolean) {
@@ -57,6 +57,11 @@ export class Stack {
       await stack.remove();
       throw error;
     }
+  }
+
+  /** From now on the provider is in this process, as of a stack that is `here`; for claims that no process of it changes. */
+  attachProvider(): void {
+    this.#isHere = true;
   }
 
   /** Sets values of the stack's configuration, by path; undefined removes one. */
@@ -126,18 +131,28 @@ export class Stack {
     return outputsIn(readCheckpoint(this.workspace).resources) as Outputs;
   }
 
-  /** Lets the CLI look for drift and for changes, and expects neither in what it says, the state or the cloud. */
-  async noChanges(...more: readonly string[]): Promise<void> {
-    const state = () => JSON.stringify(this.resources().map(lasting).sort(byUrn), withoutCiphertext);
+  /** Each of the provider's resources as it is in the state, as text by its URN; what a mere write changes is left out. */
+  stateByUrn(): Record<string, string> {
+    const resources = this.resources().map(lasting).sort(byUrn);
+    return Object.fromEntries(resources.map((each) => [each.urn, JSON.stringify(each, withoutCiphertext)]));
+  }
+
+  /**
+   * Lets the CLI look for drift and for changes, and expects neither in what it says, the state or the cloud.
+   * @returns its output
+   */
+  async noChanges(...more: readonly string[]): Promise<string> {
+    const state = () => JSON.stringify(this.stateByUrn());
     const before = state();
     const calls = this.cloud.calls().length;
-    await this.ok(...up, "--refresh", "--expect-no-changes", ...more);
+    const printed = await this.ok(...up, "--refresh", "--expect-no-changes", ...more);
     const changes = this.cloud
       .calls()
       .slice(calls)
       .filter(({ action }) => !/^(Describe|Get)/.test(action));
     if (changes.length > 0) throw new Error(`there were changes: ${JSON.stringify(changes)}`);
     if (state() !== before) throw new Error(`the state changed from ${before} to ${state()}`);
+    return printed;
   }
 
   /** Kills everything that a command started, as a machine that loses its power does. */

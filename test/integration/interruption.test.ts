@@ -1,33 +1,36 @@
 import { existsSync } from "node:fs";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { descendantsOf, Stack, up } from "../harness/stack.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
 
+/** Every test goes on from the one before: the life of one stack. */
 let stack: Stack;
-beforeEach(async () => {
+beforeAll(async () => {
   stack = await Stack.here();
 });
-afterEach(async () => await stack?.remove());
+afterAll(async () => await stack?.remove());
 
 const count = (action: string) =>
   stack.cloud.calls().filter((call) => call.action === action && call.ret_code === 0).length;
 
+const zones = ["gpu1a", "gpu2a"];
+
 /**
- * Starts an up and waits until the provider has the ids of both routers and waits for them, which it does until `letGo`.
+ * Starts an up and waits until the provider has the ids of what an action makes in both zones and waits for its jobs,
+ * which do not end until `letGo`.
  */
-async function upUntilRoutersAreBeingMade() {
-  await stack.cloud.hold("CreateRouters");
+async function upUntilWaiting(action: string) {
+  await stack.cloud.hold(action);
+  const before = stack.cloud.calls().length;
   const running = stack.start(...up);
-  // The provider has a router's id when it asks for the job that makes it.
+  // The provider has an id when it asks for the job that makes it.
   const isWaitedFor = (zone: string) => {
-    const actions = stack.cloud.calls().flatMap((call) => (call.zone === zone ? call.action : []));
-    return (
-      actions.lastIndexOf("DescribeJobs") > actions.indexOf("CreateRouters") &&
-      actions.includes("CreateRouters")
-    );
+    const calls = stack.cloud.calls().slice(before);
+    const actions = calls.flatMap((call) => (call.zone === zone ? call.action : []));
+    return actions.includes(action) && actions.lastIndexOf("DescribeJobs") > actions.indexOf(action);
   };
-  await vi.waitFor(() => expect([isWaitedFor("gpu1a"), isWaitedFor("gpu2a")]).toEqual([true, true]), {
+  await vi.waitFor(() => expect(zones.map(isWaitedFor)).toEqual([true, true]), {
     timeout: 120_000,
     interval: 50,
   });
@@ -36,7 +39,7 @@ async function upUntilRoutersAreBeingMade() {
 
 /** In each zone exactly one of each kind, and the state has the same ids. */
 async function expectOneOfEach(): Promise<void> {
-  for (const zone of ["gpu1a", "gpu2a"]) {
+  for (const zone of zones) {
     for (const [type, action, set, id] of [
       ["Vpc", "DescribeRouters", "router_set", "router_id"],
       ["Eip", "DescribeEips", "eip_set", "eip_id"],
@@ -55,8 +58,8 @@ async function expectOneOfEach(): Promise<void> {
   }
 }
 
-test("Ctrl-C in the middle of an up ends it, keeps what is half-made, and the next up finishes it", async () => {
-  const running = await upUntilRoutersAreBeingMade();
+test("Ctrl-C in the middle of an up ends it and keeps what is half-made", async () => {
+  const running = await upUntilWaiting("CreateRouters");
   running.child.kill("SIGINT");
   // The routers' jobs do not end before it does: it waits for none of them.
   const { code, text } = await running.ended;
@@ -64,7 +67,7 @@ test("Ctrl-C in the middle of an up ends it, keeps what is half-made, and the ne
   expect(text).toContain("cancelled; the next run finishes what was begun");
 
   const made = await Promise.all(
-    ["gpu1a", "gpu2a"].map(async (zone) => {
+    zones.map(async (zone) => {
       const { router_set } = await stack.cloud.client.ok("DescribeRouters", { zone });
       return (router_set as { router_id: string; status: string }[]).map(({ router_id }) => router_id);
     }),
@@ -72,37 +75,34 @@ test("Ctrl-C in the middle of an up ends it, keeps what is half-made, and the ne
   const halfMade = stack.resources(":Vpc");
   expect(halfMade.map(({ id }) => id).sort()).toEqual(made.flat().sort());
   for (const { initErrors } of halfMade) expect(initErrors).toHaveLength(1);
-
-  await stack.cloud.letGo();
-  await stack.ok(...up);
-  expect(count("CreateRouters")).toBe(2);
-  await expectOneOfEach();
-  for (const { initErrors } of stack.resources()) expect(initErrors ?? []).toEqual([]);
-  await stack.noChanges();
-  await stack.ok("destroy", "--yes", "--skip-preview");
 });
 
-test("after a kill -9 in the middle of a create the next up adopts by name, and nothing is there twice", async () => {
-  const running = await upUntilRoutersAreBeingMade();
+test("the next up finishes it; killed in the middle of a create it leaves a lock that the next command clears", async () => {
+  await stack.cloud.letGo();
+  const running = await upUntilWaiting("RunInstances");
   const all = descendantsOf(running.child.pid ?? 0);
   expect(all.length).toBeGreaterThanOrEqual(4);
   await stack.kill(running);
   await vi.waitFor(() => expect(all.filter((pid) => existsSync(`/proc/${pid}/exe`))).toEqual([]), {
     timeout: 20_000,
   });
-  expect(count("CreateRouters")).toBe(2);
+  expect([count("CreateRouters"), count("RunInstances")]).toEqual([2, 2]);
+  const routers = stack.resources(":Vpc");
+  expect(routers.map(({ initErrors }) => initErrors ?? [])).toEqual([[], []]);
   // Any command clears the lock first.
-  expect((await stack.run("stack", "export")).text).toMatch(
+  expect((await stack.start("stack", "export").ended).text).toMatch(
     /^cleared the state lock of process \d+, which ended at work/m,
   );
-  expect(stack.resources(":Vpc")).toEqual([]);
+  expect(stack.resources(":Instance")).toEqual([]);
+});
 
+test("after a kill -9 in the middle of a create the next up adopts by name, and nothing is there twice", async () => {
   await stack.cloud.letGo();
   const { code, text } = await stack.run(...up);
   expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
-  expect(count("CreateRouters")).toBe(2);
   for (const action of [
     "AllocateEips",
+    "CreateRouters",
     "RunInstances",
     "CreateKeyPair",
     "CreateSecurityGroup",
@@ -111,5 +111,8 @@ test("after a kill -9 in the middle of a create the next up adopts by name, and 
     expect([action, count(action)]).toEqual([action, 2]);
   }
   await expectOneOfEach();
+  for (const { initErrors } of stack.resources()) expect(initErrors ?? []).toEqual([]);
+  await stack.noChanges();
   await stack.ok("destroy", "--yes", "--skip-preview");
+  expect(stack.resources()).toEqual([]);
 });
