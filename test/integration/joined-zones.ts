@@ -1,4 +1,4 @@
-/** Two zones whose routers a tunnel joins, made by the provider's executable; and what `up --refresh` does to them. */
+/** Two zones whose routers a tunnel joins, made by the provider; and what `up --refresh` does to them. */
 import { tunnelPackets } from "../../qingcloud/tunnel-packets.ts";
 import type { TestClient } from "../local-cloud/support.ts";
 import { HalfMade, type Plugin, type Resource, urnOf } from "./plugin.ts";

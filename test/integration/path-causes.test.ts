@@ -23,7 +23,7 @@ let joined: JoinedZones;
 
 beforeAll(async () => {
   const configFile = `${cloud.home}/config.yaml`;
-  plugin = await Plugin.start(configFile);
+  plugin = await Plugin.here(configFile);
   session = new Session({ configFile });
   joined = new JoinedZones(plugin, cloud.client);
 });

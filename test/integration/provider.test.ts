@@ -19,9 +19,9 @@ afterAll(async () => {
 });
 
 const plugins: Plugin[] = [];
-/** As another run has it: nothing is remembered but what the test hands over. */
-async function freshPlugin(): Promise<Plugin> {
-  const started = await Plugin.start(cloud.configFile);
+/** As another run has it, in this process: nothing is remembered but what the test hands over. */
+async function freshPlugin(configFile: string | undefined = cloud.configFile): Promise<Plugin> {
+  const started = await Plugin.here(configFile);
   plugins.push(started);
   return started;
 }
@@ -150,7 +150,7 @@ test("an instance by size asks for CPUs, memory in MB and GPUs, and has no drift
 });
 
 test("a provider that is not configured, and a type that it does not have, are told", async () => {
-  const bare = await Plugin.start();
+  const bare = await Plugin.here();
   plugins.push(bare);
   await expect(bare.create(urnOf("cloud:Eip", "x"), { ...own, bandwidth: 1 })).rejects.toThrow(
     "The provider was asked to work before it was configured.",
@@ -166,8 +166,7 @@ test("a wrong secret is the cloud's 1200, with the file to look at and without t
   const right = readFileSync(cloud.configFile, "utf8");
   const text = right.replace(/qy_secret_access_key: .*/, `qy_secret_access_key: '${wrong}'`);
   writeFileSync(file, text, { mode: 0o600 });
-  const stranger = await Plugin.start(file);
-  plugins.push(stranger);
+  const stranger = await freshPlugin(file);
   let error: unknown;
   const changes = await cloud.changesBy(async () => {
     error = await make("Eip", { bandwidth: 5 }, stranger).catch((reason: unknown) => reason);
