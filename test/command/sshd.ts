@@ -53,6 +53,8 @@ export class Sshd {
       PasswordAuthentication: "no",
       Subsystem: "sftp internal-sftp",
       AcceptEnv: "*",
+      // Without the user's own files: bash would read ~/.bashrc for each command.
+      SetEnv: `HOME=${folder}`,
       MaxStartups: "100",
       LogLevel: "VERBOSE",
       ...special,

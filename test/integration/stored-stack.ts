@@ -24,14 +24,11 @@ export interface StoredStack {
   readonly configuration: readonly string[];
 }
 
-/** What the CLI has made of a version's state, for the other stacks of that version. */
-interface Imported {
-  readonly directory: string;
-  readonly encryptionsalt: string;
-  readonly passphrase: string;
-  readonly state: string;
-}
-const imported = new Map<string, Imported>();
+/** What the CLI has made of each version's state, and in which directory, for other stacks of that version. */
+const imported = new Map<string, { readonly directory: string; readonly state: string }>();
+
+/** All stored stacks have the passphrase of the first and its salt, which the CLI gives it with its first secret. */
+let secrets: { readonly passphrase: string; readonly encryptionsalt: string } | undefined;
 
 /** @param keep is given the stack as soon as it has to be removed */
 export async function importStored(version: string, keep: (stack: Stack) => void): Promise<StoredStack> {
@@ -40,16 +37,12 @@ export async function importStored(version: string, keep: (stack: Stack) => void
   const stack = await Stack.here(hasCloud ? cloud : undefined);
   keep(stack);
   const { directory, configFile } = stack.cloud;
-  const passphraseFile = join(directory, ".pulumi", "passphrase");
+  const { encryptionsalt } = await useSecrets(stack);
   const known = imported.get(version);
-  let encryptionsalt = known?.encryptionsalt;
   if (known === undefined) {
-    encryptionsalt = await importByCli(stack, version);
-    const passphrase = readFileSync(passphraseFile, "utf8");
-    const state = readFileSync(stateFile(stack.workspace), "utf8");
-    imported.set(version, { directory, encryptionsalt, passphrase, state });
+    await importByCli(stack, version, encryptionsalt);
+    imported.set(version, { directory, state: readFileSync(stateFile(stack.workspace), "utf8") });
   } else {
-    writeFileSync(passphraseFile, known.passphrase, { mode: 0o600 });
     writeFileSync(stateFile(stack.workspace), known.state.replaceAll(known.directory, directory));
   }
   const { config } = parse(readFileSync(join(folder, version, "config.yaml"), "utf8"));
@@ -59,16 +52,24 @@ export async function importStored(version: string, keep: (stack: Stack) => void
   return { stack, hasCloud, configuration: ["--config-file", file] };
 }
 
-/** @returns the salt of its secrets */
-async function importByCli(stack: Stack, version: string): Promise<string> {
-  // The first secret gives the stack its salt.
-  await stack.ok("config", "set", "--secret", "test:any", "thing");
+async function useSecrets(stack: Stack): Promise<{ readonly encryptionsalt: string }> {
+  const folder = stack.workspace.pulumi;
+  const passphraseFile = join(folder, "passphrase");
+  if (secrets === undefined) {
+    await stack.ok("config", "set", "--secret", "test:any", "thing");
+    const { encryptionsalt } = parse(readFileSync(join(folder, "Pulumi.dev.yaml"), "utf8"));
+    secrets = { passphrase: readFileSync(passphraseFile, "utf8"), encryptionsalt };
+  } else {
+    writeFileSync(passphraseFile, secrets.passphrase, { mode: 0o600 });
+  }
+  return secrets;
+}
+
+async function importByCli(stack: Stack, version: string, salt: string): Promise<void> {
   const { configFile, directory } = stack.cloud;
-  const { encryptionsalt } = parse(readFileSync(join(directory, ".pulumi", "Pulumi.dev.yaml"), "utf8"));
   const state = storedState(version);
-  state.deployment.secrets_providers = { type: "passphrase", state: { salt: encryptionsalt } };
+  state.deployment.secrets_providers = { type: "passphrase", state: { salt } };
   const file = join(directory, `${version}-state.json`);
   writeFileSync(file, JSON.stringify(state).replaceAll("CONFIG_FILE", configFile));
   await stack.ok("stack", "import", "--file", file);
-  return encryptionsalt;
 }
