@@ -11,6 +11,8 @@ import { contextOf } from "../unit/provider/contexts.ts";
 import { JoinedZones, part, type Zone } from "./joined-zones.ts";
 import { Plugin } from "./plugin.ts";
 
+// A file before this one may have loaded the provider, with the probe.
+vi.hoisted(() => vi.resetModules());
 vi.mock(import("../../provider/link/path-probe.ts"), async (importOriginal) => ({
   ...(await importOriginal()),
   probeBothWays: vi.fn(),
