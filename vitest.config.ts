@@ -50,7 +50,15 @@ export default defineConfig({
       { test: { name: "setup", include: ["test/setup/**/*.test.ts"], ...oneByOne } },
       { test: { name: "train", include: ["test/train/**/*.test.ts"], exclude: rates, ...oneByOne } },
       { test: { name: "network", include: ["test/network/**/*.test.ts"], exclude: rates, ...oneByOne } },
-      { test: { name: "rates", include: rates, ...wholeStacks, fileParallelism: true, maxWorkers: rates.length } },
+      {
+        test: {
+          name: "rates",
+          include: rates,
+          ...wholeStacks,
+          fileParallelism: true,
+          maxWorkers: rates.length,
+        },
+      },
       ...stories.map((name) => ({ test: { name, include: [`test/e2e/${name}.test.ts`], ...wholeStacks } })),
       {
         test: {

@@ -202,11 +202,8 @@ function parentOf(pid: string): number | undefined {
   }
 }
 
-/**
- * Nothing of the caller's environment chooses an account, a stack or a state. The CLI lives for seconds: it collects its
- * garbage only where it would take a lot of memory.
- */
+/** Nothing of the caller's environment chooses an account, a stack or a state. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !/^(PULUMI|QINGCLOUD)_/.test(name));
-  return { ...Object.fromEntries(own), GOGC: "off", GOMEMLIMIT: "512MiB" };
+  return Object.fromEntries(own);
 }
