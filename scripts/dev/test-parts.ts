@@ -10,20 +10,27 @@ export interface Part {
   readonly also?: "checks" | "pytest";
 }
 
-/** Each begins when one before it ends; the longest first, so that none is alone in the end. */
+/**
+ * Each begins when one before it ends. The longest is first, and before all others wherever processors are short, since the
+ * rest can fill its pauses; then those that wait most, so that none of them is alone in the end.
+ */
 export const parts: readonly Part[] = [
   { name: "two-zones", projects: ["two-zones"] },
-  { name: "shapes", projects: ["shapes"] },
-  { name: "unit", projects: ["unit"], also: "checks" },
   { name: "integration", projects: ["integration"] },
-  { name: "pytest", projects: [], also: "pytest" },
+  { name: "network", projects: ["network"] },
+  { name: "shapes", projects: ["shapes"] },
   { name: "e2e", projects: ["e2e"] },
   { name: "setup", projects: ["setup"] },
-  { name: "pieces", projects: ["local-cloud", "network", "train"] },
+  { name: "pieces", projects: ["local-cloud", "train"] },
+  { name: "pytest", projects: [], also: "pytest" },
+  { name: "unit", projects: ["unit"], also: "checks" },
 ];
 
-/** Each part waits for processes now and then: with three the two cores have always something to do. */
-export const partsAtOnce = 3;
+/** With four the two cores have always something to do. */
+export const partsAtOnce = 4;
+
+/** Of all parts but the first, as of nice(1). */
+export const nicenessOfRest = 5;
 
 /** Claims that a rate of packets decides: they run when nothing else does. */
 export const lastPart: Part = { name: "rates", projects: ["rates"] };

@@ -8,13 +8,12 @@ import { Place } from "../harness/place.ts";
 import { bareNode } from "./shapes/bare-node.ts";
 import { fourVpcs } from "./shapes/four-vpcs.ts";
 import { oneZone } from "./shapes/one-zone.ts";
-import { environment } from "./shapes/stack.ts";
 
 let place: Place;
 const stack = () => place;
 
 beforeAll(async () => {
-  place = new Place(environment);
+  place = new Place();
   await place.cloudOk("start");
 });
 

@@ -7,12 +7,18 @@ import { changes } from "./two-zones/changes.ts";
 import { faults } from "./two-zones/faults.ts";
 import { anotherRun, mainJob } from "./two-zones/main-job.ts";
 import { pathCauses } from "./two-zones/path-causes.ts";
-import { reportOfFirstRun, reportOfRunningRun, reportWithoutNode } from "./two-zones/report.ts";
+import {
+  planOfFirstRun,
+  reportOfFirstRun,
+  reportOfRunningRun,
+  reportWithoutNode,
+} from "./two-zones/report.ts";
 import { test } from "./two-zones/story.ts";
 import { trainCommand, trainCommandOnAnotherRun } from "./two-zones/train-command.ts";
 
 describe("the main job", mainJob);
 describe("the report of the first run", reportOfFirstRun);
+describe("the plan of the first run", planOfFirstRun);
 describe("another run on the same network", anotherRun);
 describe("changes", changes);
 describe("faults", faults);

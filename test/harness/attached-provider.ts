@@ -9,7 +9,10 @@ type Handlers = Readonly<Record<string, (call: Call, answer: unknown) => void>>;
 
 export class AttachedProvider {
   readonly #server: Server;
-  /** For the CLI's environment. */
+  /**
+   * For the CLI's environment. The CLI saves the state in the end alone: to save it after each step of each resource takes
+   * longer than the rest, and is for a CLI that is killed.
+   */
   readonly env: Readonly<Record<string, string>>;
 
   private constructor(server: Server, port: number) {

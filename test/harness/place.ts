@@ -7,6 +7,7 @@ import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisi
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { outputsIn } from "../../scripts/dev/outputs.ts";
 import { findWorkspace, type Workspace } from "../../scripts/dev/workspace.ts";
+import { AttachedProvider } from "./attached-provider.ts";
 import { type Call, callsOf, changingActions } from "./calls.ts";
 import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
 import { cliCommand } from "./cli.ts";
@@ -45,15 +46,10 @@ export class Place {
   readonly pulumiHome = this.workspace.pulumi;
   readonly cloudHome = this.workspace.cloud;
   readonly #running = new Set<Running>();
-  readonly #env: Readonly<Record<string, string>>;
   #kept: string | undefined;
 
-  /**
-   * @param env for all commands
-   * @throws Error with what the machine lacks
-   */
-  constructor(env: Readonly<Record<string, string>> = {}) {
-    this.#env = env;
+  /** @throws Error with what the machine lacks */
+  constructor() {
     const missing = checkPrerequisites();
     places.add(this);
     if (missing.length === 0) return;
@@ -88,8 +84,8 @@ export class Place {
   }
 
   /**
-   * `up` without a preview, a report, or a process of the project around the CLI once it has made the stack; more flags
-   * may follow.
+   * `up` without a preview or a report; once the stack is made, without a process of the project around the CLI, and with
+   * the provider in this process. More flags may follow.
    */
   async up(...flags: string[]): Promise<Ended> {
     return await (await this.startUp(...flags)).ended;
@@ -97,16 +93,21 @@ export class Place {
 
   /** Starts what `up` waits for. */
   async startUp(...flags: string[]): Promise<Running> {
-    const args = ["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never", ...flags];
-    const command = await cliCommand(this.workspace, args);
-    return command === undefined ? this.run("pulumi", args) : this.#run(command.line, command);
+    return this.#cli(["up", "--yes", "--skip-preview", "--non-interactive", "--color", "never", ...flags]);
   }
 
   /** `preview`, in the same way. */
   async preview(): Promise<Ended> {
-    const args = ["preview", "--non-interactive", "--color", "never"];
+    return await (await this.#cli(["preview", "--non-interactive", "--color", "never"])).ended;
+  }
+
+  async #cli(args: readonly string[]): Promise<Running> {
     const command = await cliCommand(this.workspace, args);
-    return await (command === undefined ? this.run("pulumi", args) : this.#run(command.line, command)).ended;
+    if (command === undefined) return this.run("pulumi", args);
+    const provider = await AttachedProvider.start();
+    const running = this.#run(command.line, { env: { ...command.env, ...provider.env } });
+    void running.ended.finally(() => provider.stop()).catch(() => {});
+    return running;
   }
 
   /** As `up`, and must succeed; the actions that it had called which change something, sorted. */
@@ -165,7 +166,7 @@ export class Place {
   #run(line: readonly string[], { stdin = "", wrapper = [], env = {} }: RunOptions): Running {
     const [program = "", ...args] = [...wrapper, ...line];
     const running = startProcess(program, args, {
-      env: { ...userEnvironment(), CROSSZONE_DIRECTORY: this.directory, ...this.#env, ...env },
+      env: { ...userEnvironment(), CROSSZONE_DIRECTORY: this.directory, ...env },
       stdin: wrapper.length === 0 ? stdin : null,
     });
     this.#running.add(running);

@@ -17,12 +17,6 @@ export const bare = "img-bare";
 /** Two GPUs. */
 export const twoGpus = { instanceType: "g2ntp100.8xlarge.r4" };
 
-/**
- * The CLI saves the state in the end alone: to save it after each step of each resource takes longer than the rest, and is
- * for a CLI that is killed, which none is here.
- */
-export const environment = { PULUMI_SKIP_CHECKPOINTS: "true" };
-
 /** An `up` that must succeed; what it printed. */
 export async function up(place: Place): Promise<string> {
   const { code, text } = await place.up();

@@ -7,6 +7,7 @@ import { openPage } from "../../browser.ts";
 import { outputsOf } from "../../harness/outputs.ts";
 import type { Place } from "../../harness/place.ts";
 import { waitFor } from "../../harness/process.ts";
+import { expectCloseTo, planOf } from "../plan.ts";
 import { parameters, stepsPerEpoch, test } from "./story.ts";
 
 const reportedSchema = z.object({
@@ -103,6 +104,13 @@ export function reportOfFirstRun(): void {
     expect(rows.map(([, , address]) => address)).toEqual(zones.map(({ publicIp }) => publicIp));
     const gradients = (10 * stepsPerEpoch * 4 * parameters) / 1e6;
     for (const [, , , megabytes] of rows) expect(Number(megabytes)).toBeGreaterThan(gradients);
+  });
+}
+
+/** Of the first run too: its steps were all at one bandwidth. */
+export function planOfFirstRun(): void {
+  test("two zones at 20 Mbit/s: a step takes what the plan says, within 15 %", async ({ place }) => {
+    expectCloseTo(place, await planOf(place), [20, 20]);
   });
 }
 

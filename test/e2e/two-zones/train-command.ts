@@ -5,6 +5,7 @@ import { goodputShare } from "../../../infra/plan/goodput.ts";
 import type { Place } from "../../harness/place.ts";
 import { command, type Ended, waitFor, waitForText } from "../../harness/process.ts";
 import { logsOnDisk, ranksOnDisk, stepsOnDisk } from "../../harness/ranks.ts";
+import { expectLinkCloseTo, planOf } from "../plan.ts";
 import { test } from "./story.ts";
 
 const statusSchema = z.object({
@@ -120,6 +121,11 @@ export function trainCommand(): void {
       reason:
         "the largest packet that passes, as the path check has found; routers need not clamp TCP's segments",
     });
+  });
+
+  test("two zones at 5 and 10 Mbit/s: a step takes what the plan says, within 15 %", async ({ place }) => {
+    await waitFor("30 steps", () => stepsOnDisk(place).every((steps) => steps.length >= 30));
+    expectLinkCloseTo(place, await planOf(place), [5, 10]);
   });
 
   test("another bandwidth is put in place while training goes on, and its steps follow", async ({
