@@ -179,6 +179,13 @@ describe("the connection", () => {
       });
       const { state } = await plugin.create(resource("proxied"), through({}));
       expect(state.stdout).toBe("inside");
+      // They are over before anyone waits for them: beginning and end come in one piece.
+      for (const code of Array.from({ length: 20 }, (_, index) => index + 1)) {
+        const ended = await failure(
+          plugin.create(resource("quick"), { ...through({}), create: `exit ${code}` }),
+        );
+        expect(ended).toContain(`Process exited with status ${code}:`);
+      }
       const message = await failure(
         plugin.create(resource("badproxy"), through({ hostKey: inner.connection.hostKey })),
       );

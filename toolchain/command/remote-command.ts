@@ -14,16 +14,14 @@ export const remoteCommand: Resource = {
 };
 
 function runRemotely(step: Step, inputs: Properties, context: Context): Promise<Output> {
-  return withSession(readConnection(inputs), context, async (session) => {
-    const channel = await execute(session, step);
-    return collectOutput(channel, session, step, inputs, context);
-  });
-}
-
-function execute(session: Session, step: Step): Promise<ClientChannel> {
-  return session.open((done) => {
-    session.client.exec(step.command, { env: step.environment }, done);
-  });
+  return withSession(readConnection(inputs), context, (session) =>
+    session.open<Output>((done) => {
+      session.client.exec(step.command, { env: step.environment }, (error, channel) => {
+        // Listened to at once: beginning and end of a quick command come in one piece.
+        done(error, error ? undefined : collectOutput(channel, session, step, inputs, context));
+      });
+    }),
+  );
 }
 
 function collectOutput(

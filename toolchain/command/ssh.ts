@@ -20,10 +20,13 @@ export interface Session {
   /** For messages: host and port. */
   readonly target: string;
   /** Opens a channel; where that fails the whole task is run again, once, on a new connection. */
-  open<Channel>(
-    request: (done: (error: Error | undefined, channel: Channel) => void) => void,
-  ): Promise<Channel>;
+  open<Opened>(request: Request<Opened>): Promise<Opened>;
 }
+
+/** What is opened is undefined with an error alone. */
+type Request<Opened> = (
+  done: (error: Error | undefined, opened?: Opened | PromiseLike<Opened>) => void,
+) => void;
 
 class ChannelError extends Error {
   /** The server said no, so the connection is alive. */
@@ -75,24 +78,20 @@ export async function withSession<Result>(
   }
 }
 
-function openChannel<Channel>(
-  client: Client,
-  target: string,
-  request: (done: (error: Error | undefined, channel: Channel) => void) => void,
-): Promise<Channel> {
+function openChannel<Opened>(client: Client, target: string, request: Request<Opened>): Promise<Opened> {
   return new Promise((resolve, reject) => {
     const closed = () => reject(new ChannelError(`${target} closed the connection`, false));
     client.once("close", closed);
-    const done = (error: Error | undefined, channel: Channel) => {
+    const done: Parameters<Request<Opened>>[0] = (error, opened) => {
       client.removeListener("close", closed);
       if (error) reject(new ChannelError(error.message, "reason" in error));
-      else resolve(channel);
+      else resolve(opened as Opened | PromiseLike<Opened>);
     };
     try {
       request(done);
     } catch (error) {
       // ssh2 throws where the connection is closed already.
-      done(error instanceof Error ? error : new Error(String(error)), undefined as Channel);
+      done(error instanceof Error ? error : new Error(String(error)));
     }
   });
 }
