@@ -10,15 +10,12 @@ export interface Part {
   readonly also?: "checks" | "pytest";
 }
 
-/**
- * Each begins when one before it ends. The longest is first, and before all others wherever processors are short, since the
- * rest can fill its pauses; then those that wait most, so that none of them is alone in the end.
- */
+/** Each begins when one before it ends: first the longest, then those that wait most, so that none is alone in the end. */
 export const parts: readonly Part[] = [
   { name: "two-zones", projects: ["two-zones"] },
-  { name: "integration", projects: ["integration"] },
   { name: "network", projects: ["network"] },
   { name: "shapes", projects: ["shapes"] },
+  { name: "integration", projects: ["integration"] },
   { name: "e2e", projects: ["e2e"] },
   { name: "setup", projects: ["setup"] },
   { name: "pieces", projects: ["local-cloud", "train"] },
@@ -26,11 +23,8 @@ export const parts: readonly Part[] = [
   { name: "unit", projects: ["unit"], also: "checks" },
 ];
 
-/** With four the two cores have always something to do. */
-export const partsAtOnce = 4;
-
-/** Of all parts but the first, as of nice(1). */
-export const nicenessOfRest = 5;
+/** Each waits for processes now and then: with three the two cores have always something to do. */
+export const partsAtOnce = 3;
 
 /** Claims that a rate of packets decides: they run when nothing else does. */
 export const lastPart: Part = { name: "rates", projects: ["rates"] };

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { setPriority, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { findPrivilege } from "../../local-cloud/privilege.ts";
@@ -18,7 +18,6 @@ import { setUp } from "./setup.ts";
 import { pulumiEnvironment } from "./stack.ts";
 import {
   lastPart,
-  nicenessOfRest,
   noOutcome,
   type Outcome,
   outcomeOfVitest,
@@ -143,9 +142,6 @@ async function runWithReport(
         env: { ...process.env, PATH: pulumiEnvironment(workspace).PATH, PYTHONDONTWRITEBYTECODE: "1" },
       });
       running.add(child);
-      const isFirst = !asked.all || part === parts[0] || part === lastPart;
-      // What it starts has the same.
-      if (!isFirst && child.pid !== undefined) setPriority(child.pid, nicenessOfRest);
       for (const input of [child.stdout, child.stderr]) {
         createInterface({ input }).on("line", (line) => print(line === "" ? "" : `${part.name} | ${line}`));
       }

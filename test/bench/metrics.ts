@@ -21,12 +21,12 @@ export const metrics = {
   "plan.star.seconds": { unit: "s", target: 1, what: "the same as a star" },
   "provider.start.seconds": {
     unit: "s",
-    target: 0.25,
+    target: 0.2,
     what: "the provider's process, from its start to its port on standard output",
   },
   "provider.idle.megabytes": {
     unit: "MB",
-    target: 90,
+    target: 80,
     what: "resident memory of the provider once it has answered Handshake and Configure",
   },
   "provider.cancel.seconds": {
@@ -36,12 +36,12 @@ export const metrics = {
   },
   "cloud.start.seconds": {
     unit: "s",
-    target: 0.5,
+    target: 0.25,
     what: "`cloud start` with an empty home and no data plane, command to exit",
   },
   "cloud.idle.megabytes": {
     unit: "MB",
-    target: 100,
+    target: 80,
     what: "resident memory of the local cloud without resources, when `cloud start` has ended",
   },
   "cloud.run.1.seconds": {
@@ -75,20 +75,20 @@ export const metrics = {
     target: 3,
     what: "the same 50 nodes terminated by one call, until all are gone",
   },
-  "deploy.up.seconds": { unit: "s", target: 8, what: "`up` from an empty stack, jobs instant" },
+  "deploy.up.seconds": { unit: "s", target: 3.9, what: "`up` from an empty stack, jobs instant" },
   "deploy.up.callsPerZone": {
     unit: "calls",
-    target: 26,
+    target: 24,
     what: "API calls of that `up` that name a zone, refused ones too, divided by the zones",
   },
   "deploy.up.callsWithoutZone": { unit: "calls", what: "API calls of that `up` that name no zone" },
   "deploy.up.criticalPathRatio": {
     unit: "ratio",
-    target: 1.15,
+    target: 1.1,
     what: "`up` with realistic jobs: time divided by the longest chain of jobs",
   },
-  "deploy.preview.seconds": { unit: "s", target: 2.5, what: "`preview` without changes" },
-  "deploy.destroy.seconds": { unit: "s", target: 5, what: "`destroy`, jobs instant, leases at once" },
+  "deploy.preview.seconds": { unit: "s", target: 1.9, what: "`preview` without changes" },
+  "deploy.destroy.seconds": { unit: "s", target: 2.5, what: "`destroy`, jobs instant, leases at once" },
   "deploy.mesh16.seconds": {
     unit: "s",
     target: 40,
