@@ -17,7 +17,10 @@ import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { clientCommands } from "../../local-cloud/client-commands.ts";
+import * as commands from "../../local-cloud/commands.ts";
+import { Home } from "../../local-cloud/home.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
+import { readStopped } from "../../local-cloud/stopped.ts";
 import { schemaVersion } from "../../local-cloud/store/migrations.ts";
 import { firstId, TestClient } from "./support.ts";
 
@@ -29,7 +32,7 @@ beforeEach(() => {
   home = join(mkdtempSync(join(tmpdir(), "local-cloud-")), "home");
 });
 afterEach(async () => {
-  await cloud("stop");
+  await stopHere();
   rmSync(join(home, ".."), { recursive: true });
 });
 
@@ -57,7 +60,21 @@ const cloud = (command: string, ...options: string[]): Promise<Outcome> =>
 const start = (...options: string[]) => cloud("start", "--data-plane", "none", "--port", "0", ...options);
 const status = async (): Promise<CloudStatus> =>
   JSON.parse((await cloud("status", "--json")).stdout) as CloudStatus;
-const pidNow = async (): Promise<number> => (await status()).pid ?? 0;
+
+/** What a command does, in this process: for a test's way to what it is about. The server has its own as ever. */
+async function here(work: () => Promise<void>): Promise<void> {
+  const silent = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+  try {
+    await work();
+  } finally {
+    silent.mockRestore();
+  }
+}
+
+const startHere = () => here(() => commands.start({ home, port: "0", dataPlane: "none", jobs: "instant" }));
+const stopHere = () => here(() => commands.stop({ home }));
+const statusHere = async (): Promise<CloudStatus> =>
+  (await commands.runningStatus(home)) ?? (await readStopped(Home.use(home)));
 
 async function gone(pid: number): Promise<void> {
   const deadline = Date.now() + 5000;
@@ -115,21 +132,21 @@ test("start, start again, status, reset, stop", async () => {
 });
 
 test("the home is private, and its ports and keys are kept", async () => {
-  await start();
+  await startHere();
   const before = TestClient.ofHome(home).keys;
   expect(statSync(home).mode & 0o777).toBe(0o700);
   for (const name of ["config.yaml", "calls.jsonl", "cloud.json", "settings.json", "log"]) {
     expect([name, statSync(join(home, name)).mode & 0o777]).toEqual([name, 0o600]);
   }
-  await cloud("stop");
-  await start();
+  await stopHere();
+  await startHere();
   expect(TestClient.ofHome(home).keys).toEqual(before);
 });
 
 test("whether routers clamp the MSS is kept until another start says otherwise", async () => {
   const kept = async (...given: string[]) => {
-    await start(...given);
-    await cloud("stop");
+    await (given.length > 0 ? start(...given) : startHere());
+    await stopHere();
     return (JSON.parse(readFileSync(join(home, "settings.json"), "utf8")) as { mssClamp?: string }).mssClamp;
   };
   expect(await kept()).toBeUndefined();
@@ -139,17 +156,20 @@ test("whether routers clamp the MSS is kept until another start says otherwise",
 });
 
 test("what was answered survives kill -9, and a stale process record is recognised", async () => {
-  await start();
+  await startHere();
   const client = TestClient.ofHome(home);
   for (let round = 0; round < 3; round += 1) {
     const eip = firstId(
       (await client.ok("AllocateEips", { bandwidth: "7", eip_name: `round-${round}` })).eips,
     );
-    const pid = await pidNow();
+    const { pid = 0 } = await statusHere();
     process.kill(pid, "SIGKILL");
     await gone(pid);
-    expect(await status()).toMatchObject({ running: false, zones: [{ resources: { eip: round + 1 } }, {}] });
-    await start();
+    expect(await statusHere()).toMatchObject({
+      running: false,
+      zones: [{ resources: { eip: round + 1 } }, {}],
+    });
+    await startHere();
     expect(await client.one("DescribeEips", "eip_set", { "eips.1": eip })).toMatchObject({
       bandwidth: 7,
       eip_name: `round-${round}`,
@@ -159,7 +179,7 @@ test("what was answered survives kill -9, and a stale process record is recognis
 
 test("status: 3 where none runs; 2 for what the user can mend; help is 0", async () => {
   expect((await cloud("status")).code).toBe(3);
-  await start();
+  await startHere();
   expect((await cloud("status")).code).toBe(0);
   expect(await cloud("fly")).toMatchObject({ code: 2, stderr: "error: unknown command 'fly'\n" });
   expect(await start("--colour")).toMatchObject({ code: 2, stderr: "error: unknown option '--colour'\n" });
@@ -167,10 +187,10 @@ test("status: 3 where none runs; 2 for what the user can mend; help is 0", async
 });
 
 test("status shows the faults that are there, also of a stopped cloud", async () => {
-  await start();
+  await startHere();
   const { stdout } = await cloud("fault", "add", "--kind", "exhaust", "--of", "gpu");
   expect((await cloud("status")).stdout).toMatch(`\n\nFAULTS\n${stdout}`);
-  await cloud("stop");
+  await stopHere();
   expect((await cloud("status")).stdout).toMatch(`\n\nFAULTS\n${stdout}`);
 });
 
@@ -233,7 +253,7 @@ test("a start on a full disk says so, with exit code 2", async () => {
 });
 
 test("several clouds run side by side, each with its home, port and keys", async () => {
-  await start();
+  await startHere();
   const other = join(home, "..", "other");
   try {
     const second = await execute(process.execPath, [
@@ -256,11 +276,11 @@ test("several clouds run side by side, each with its home, port and keys", async
 });
 
 test("reset of a stopped cloud leaves nothing", async () => {
-  await start();
+  await startHere();
   await TestClient.ofHome(home).ok("AllocateEips", { bandwidth: "1" });
-  await cloud("stop");
+  await stopHere();
   expect((await cloud("reset")).code).toBe(0);
-  expect(await status()).toMatchObject({ running: false, zones: [{ resources: { eip: 0 } }, {}] });
+  expect(await statusHere()).toMatchObject({ running: false, zones: [{ resources: { eip: 0 } }, {}] });
 });
 
 test("a port in use, a wrong setting and a foreign state file say what to do, with exit code 2", async () => {
@@ -294,8 +314,8 @@ test("a port in use, a wrong setting and a foreign state file say what to do, wi
     stderr: expect.stringContaining(`${state} can not be read`),
   });
   rmSync(state);
-  await start();
-  await cloud("stop");
+  await startHere();
+  await stopHere();
   const database = new DatabaseSync(state);
   database.exec("PRAGMA user_version = 99");
   database.close();
@@ -319,15 +339,15 @@ test("SIGTERM and SIGINT end a cloud in the foreground cleanly, at any moment", 
     child.kill(signal);
     const [code, by] = await ended;
     expect(code === 0 || by === signal).toBe(true);
-    expect(await status()).toMatchObject({ running: false });
+    expect(await statusHere()).toMatchObject({ running: false });
   }
 });
 
 test("it idles within 100 MB", async () => {
-  await start();
-  await cloud("stop");
-  await start();
-  const { pid } = await status();
+  await startHere();
+  await stopHere();
+  await startHere();
+  const { pid } = await statusHere();
   const rss = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   expect(Number(rss) / 1024).toBeLessThan(100);
 });

@@ -6,9 +6,9 @@ import { randomInt } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { runningStatus } from "../../local-cloud/commands.ts";
 import { Home } from "../../local-cloud/home.ts";
 import { until } from "../../local-cloud/network/machine/shell.ts";
-import type { CloudStatus } from "../../local-cloud/status.ts";
 import { Store } from "../../local-cloud/store/store.ts";
 import { Cloud } from "../harness/cloud.ts";
 import { brokenInvariants } from "./invariants.ts";
@@ -191,11 +191,11 @@ test(`what was answered survives ${kills} kills under load (KILL_SEED=${seed})`,
     await until(`answer ${enough}`, () => answers() >= enough, 20_000);
     await cloud.kill();
     await Promise.all(working);
-    await cloud.restart(jobs);
+    await cloud.startAgain(jobs);
     await vi.waitFor(
       async () => {
-        const status = JSON.parse(await cloud.status()) as CloudStatus;
-        expect(status.zones.map((zone) => zone.jobs)).toEqual([0, 0]);
+        const status = await runningStatus(cloud.home);
+        expect(status?.zones.map((zone) => zone.jobs)).toEqual([0, 0]);
       },
       { timeout: 10_000, interval: 50 },
     );
