@@ -1,6 +1,6 @@
 /** A page of this machine as Debian's Chromium shows it, without a screen. */
 import { pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
+import { type Browser, chromium } from "playwright-core";
 
 export interface Seen {
   /** Its words as a person sees them. */
@@ -17,26 +17,39 @@ export interface Seen {
 
 /** @param width of the window, pixels */
 export async function openPage(path: string, width = 1280): Promise<Seen> {
+  const [seen] = await openPages([path, width]);
+  return seen as Seen;
+}
+
+/** One page after another in one browser, each a path and the window's width in pixels. */
+export async function openPages(...pages: readonly (readonly [string, number])[]): Promise<Seen[]> {
   const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
   try {
-    const page = await browser.newPage({ viewport: { width, height: 900 } });
-    const said: string[] = [];
-    const requests: string[] = [];
-    page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
-    page.on("pageerror", (error) => said.push(`uncaught: ${error.message}`));
-    page.on("request", (request) => requests.push(request.url()));
-    const address = pathToFileURL(path).href;
-    await page.goto(address, { waitUntil: "load" });
-    const seen = await page.evaluate<Pick<Seen, "text" | "drawings" | "overflow">>(`({
-      text: [document.body.innerText, ...[...document.querySelectorAll("text")].map((each) => each.textContent)].join("\\n"),
-      drawings: [...document.querySelectorAll("svg")].map((svg) => {
-        const { width, height } = svg.getBoundingClientRect();
-        return { label: svg.getAttribute("aria-label"), width, height };
-      }),
-      overflow: document.documentElement.scrollWidth - window.innerWidth,
-    })`);
-    return { ...seen, console: said, requests: requests.filter((each) => each !== address) };
+    const all: Seen[] = [];
+    for (const [path, width] of pages) all.push(await openIn(browser, path, width));
+    return all;
   } finally {
     await browser.close();
   }
+}
+
+async function openIn(browser: Browser, path: string, width: number): Promise<Seen> {
+  const page = await browser.newPage({ viewport: { width, height: 900 } });
+  const said: string[] = [];
+  const requests: string[] = [];
+  page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => said.push(`uncaught: ${error.message}`));
+  page.on("request", (request) => requests.push(request.url()));
+  const address = pathToFileURL(path).href;
+  await page.goto(address, { waitUntil: "load" });
+  const seen = await page.evaluate<Pick<Seen, "text" | "drawings" | "overflow">>(`({
+    text: [document.body.innerText, ...[...document.querySelectorAll("text")].map((each) => each.textContent)].join("\\n"),
+    drawings: [...document.querySelectorAll("svg")].map((svg) => {
+      const { width, height } = svg.getBoundingClientRect();
+      return { label: svg.getAttribute("aria-label"), width, height };
+    }),
+    overflow: document.documentElement.scrollWidth - window.innerWidth,
+  })`);
+  await page.close();
+  return { ...seen, console: said, requests: requests.filter((each) => each !== address) };
 }

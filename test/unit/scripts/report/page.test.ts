@@ -1,21 +1,31 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RunData } from "../../../../scripts/dev/report/data.ts";
 import { bytes, duration, escapeMarkup, ranges } from "../../../../scripts/dev/report/format.ts";
 import { describe as describeRun, stateOf } from "../../../../scripts/dev/report/model.ts";
 import { pictureWidth, zoom } from "../../../../scripts/dev/report/picture.ts";
 import { writeReport } from "../../../../scripts/dev/report/write.ts";
+import { openPages, type Seen } from "../../../browser.ts";
 import { sampleRun, twoZones } from "./samples.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "report-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function written(data: RunData) {
-  const { html, png, missing } = writeReport(data, join(folder, "made", "here"));
-  return { html: readFileSync(html, "utf8"), png: readFileSync(png), missing };
+function written(data: RunData, into = join(folder, "made", "here")) {
+  const { html, png, missing } = writeReport(data, into);
+  return { path: html, html: readFileSync(html, "utf8"), png: readFileSync(png), missing };
 }
+
+const fourZones = { ...twoZones, zones: ["beijing", "tianjin", "shanghai", "guangdong"], nodesPerZone: 6 };
+/** Reports that several tests look at. */
+let ofTwoRanks: ReturnType<typeof written>;
+let of24Ranks: ReturnType<typeof written>;
+beforeAll(() => {
+  ofTwoRanks = written(sampleRun(), join(folder, "two ranks"));
+  of24Ranks = written(sampleRun(fourZones), join(folder, "24 ranks"));
+}, 60_000);
 
 /** The words of a page or drawing. */
 const textOf = (markup: string) =>
@@ -119,7 +129,7 @@ test("the state of a run is the worst of its launches'", () => {
 });
 
 test("the page holds every chart with its axes and legend, and needs nothing from anywhere", () => {
-  const { html } = written(sampleRun());
+  const { html } = ofTwoRanks;
   const text = textOf(html);
   for (const words of [
     ["Loss over steps", "Loss over time", "Accuracy over steps", "Accuracy over time"],
@@ -153,13 +163,16 @@ test("names are text, wherever they stand", () => {
 }, 60_000);
 
 test.each([
-  ["one rank", { ...twoZones, zones: ["a"] }],
-  ["24 ranks in 4 zones", { ...twoZones, zones: ["a", "b", "c", "d"], nodesPerZone: 6 }],
-  ["9 zones with a tunnel between each two", { ...twoZones, zones: [..."abcdefghi"] }],
+  ["one rank", () => written(sampleRun({ ...twoZones, zones: ["a"] }))],
+  ["24 ranks in 4 zones", () => of24Ranks],
+  [
+    "9 zones with a tunnel between each two",
+    () => written(sampleRun({ ...twoZones, zones: [..."abcdefghi"] })),
+  ],
 ])(
   "the picture of %s has its full width and is not blank",
-  (_, shape) => {
-    const { png } = written(sampleRun(shape));
+  (_, made) => {
+    const { png } = made();
     expect(png.subarray(1, 4).toString()).toBe("PNG");
     const [width, height = 0] = sizeOf(png);
     expect(width).toBe(pictureWidth * zoom);
@@ -169,6 +182,50 @@ test.each([
   },
   60_000,
 );
+
+describe("in a real browser", () => {
+  const training = [
+    "Loss over steps",
+    "Loss over time",
+    "Accuracy over steps",
+    "Accuracy over time",
+    "Time of a step, mean of the ranks",
+    "Time of a step by rank, mean of all steps",
+  ];
+  const topology = "Zones, routers, nodes and tunnels";
+  let small: Seen;
+  let large: readonly Seen[];
+  beforeAll(async () => {
+    const [first, ...others] = await openPages(
+      [ofTwoRanks.path, 1280],
+      [of24Ranks.path, 1280],
+      [of24Ranks.path, 390],
+    );
+    [small, large] = [first as Seen, others];
+  }, 60_000);
+
+  test("a browser shows every chart, says nothing on its console and asks nobody for anything", () => {
+    const seen = small;
+    expect(seen.console).toEqual([]);
+    // The icon is in the page.
+    expect(seen.requests.filter((address) => address !== "data:,")).toEqual([]);
+    const eips = ["EIP of beijing, 203.0.113.10", "EIP of shanghai, 203.0.113.11"];
+    expect(seen.drawings.map(({ label }) => label)).toEqual([...training, ...eips, topology]);
+    for (const { width, height } of seen.drawings) expect(Math.min(width, height)).toBeGreaterThan(150);
+    const lines = seen.text.split("\n").map((line) => line.trim());
+    for (const words of ["0.7500", "38,282", "Training run 0123456789ab succeeded", "rank 1", "Mbit/s"]) {
+      expect(lines).toContain(words);
+    }
+  });
+
+  test("24 ranks fit into the window, and so does all on a telephone", () => {
+    expect(large).toHaveLength(2);
+    for (const seen of large) {
+      expect(seen.console).toEqual([]);
+      expect(seen.overflow).toBe(0);
+    }
+  });
+});
 
 test("a folder that can not be written is told with what to do", () => {
   const file = join(folder, "file");
