@@ -48,7 +48,16 @@ export default defineConfig({
         },
       },
       { test: { name: "setup", include: ["test/setup/**/*.test.ts"], ...oneByOne } },
-      { test: { name: "train", include: ["test/train/**/*.test.ts"], exclude: rates, ...oneByOne } },
+      {
+        test: {
+          name: "train",
+          include: ["test/train/**/*.test.ts"],
+          exclude: rates,
+          ...oneByOne,
+          // Asking how a rank is takes a process.
+          expect: { poll: { ...oneByOne.expect.poll, interval: 250 } },
+        },
+      },
       { test: { name: "network", include: ["test/network/**/*.test.ts"], exclude: rates, ...oneByOne } },
       {
         test: {

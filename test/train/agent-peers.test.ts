@@ -154,11 +154,11 @@ test("a rank that waits for rank 0 can be stopped", async () => {
 test("of ranks that fail one after the other, the first is the cause, and all others say so", async () => {
   const trigger = join(home, "cause");
   // As PyTorch does when a peer is lost: the others fail by themselves a moment after it, though they are told to end.
-  const later = `trap '' TERM; until [ -e ${trigger} ]; do sleep 0.01; done; sleep 1; echo 'connection closed by peer'; exit 1`;
+  const later = `trap '' TERM; until [ -e ${trigger} ]; do sleep 0.1; done; sleep 1; echo 'connection closed by peer'; exit 1`;
   const launches = await group("cause", (port) => [
     `${listener(port).replace("exec ", "")} & ${later}`,
     later,
-    `until [ -e ${trigger} ]; do sleep 0.01; done; kill -9 $$`,
+    `until [ -e ${trigger} ]; do sleep 0.1; done; kill -9 $$`,
     later,
   ]);
   await Promise.all(launches.map((given) => ask("launch", given)));

@@ -253,7 +253,7 @@ describe("follow", () => {
     await ask("launch", given);
     const logs = async (more: object) =>
       (await begin("logs", { runId: "logged", rank: 0, ...more }).ended).stdout;
-    await expect.poll(() => logs({}), { timeout: 20_000 }).toBe("old\nnew\n");
+    await expect.poll(() => logs({}), { timeout: 20_000, interval: 500 }).toBe("old\nnew\n");
     expect(await logs({ since: 3 })).toBe("new\n");
     expect(await logs({ since: 100 })).toBe("old\nnew\n");
     const following = begin("logs", { runId: "logged", rank: 0, follow: true });
