@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { ask as askIn, begin as beginIn } from "./agent.ts";
+import { ask as askIn, begin as beginIn, noteOf } from "./agent.ts";
 import { freePorts } from "./python.ts";
 
 const stateSchema = z.object({
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  for (const given of started) await ask("stop", given);
+  for (const given of started) if (noteOf(home, given)?.isSupervised) await ask("stop", given);
   started = [];
 });
 
@@ -50,6 +50,16 @@ async function group(runId: string, scripts: (port: number) => readonly string[]
 
 const states = (runId: string, count: number) =>
   Promise.all(Array.from({ length: count }, (_, rank) => ask("status", { runId, rank })));
+
+/** The states of a run's ranks, all of which end within 5 s. */
+async function statesAtEnd(runId: string, count: number) {
+  const left = () =>
+    Array.from({ length: count }, (_, rank) => rank).filter(
+      (rank) => !noteOf(home, { runId, rank })?.hasEnded,
+    );
+  await expect.poll(left, { timeout: 5_000, interval: 20, message: "ranks that have not ended" }).toEqual([]);
+  return await states(runId, count);
+}
 
 test("rank 0 listens before the others start", async () => {
   const gate = join(home, "gate");
@@ -79,10 +89,8 @@ test("one rank's failure ends all others within 5 s, which say why with its last
   ]);
   await Promise.all(launches.map((given) => ask("launch", given)));
   await writeFile(trigger, "");
-  await expect
-    .poll(() => states("together", 3).then((all) => all.map(({ state }) => state)), { timeout: 5_000 })
-    .toEqual(["failed", "failed", "failed"]);
-  const all = await states("together", 3);
+  const all = await statesAtEnd("together", 3);
+  expect(all.map(({ state }) => state)).toEqual(["failed", "failed", "failed"]);
   expect(all.map(({ exitCode }) => exitCode)).toEqual([143, 3, 137]);
   expect(all[1]?.reason).toBeNull();
   for (const rank of [0, 2])
@@ -106,9 +114,8 @@ test("stopping one rank stops all, and all can be started again at once", async 
   const launches = await group("stopped", (port) => [listener(port), "sleep 60", "sleep 60"]);
   await Promise.all(launches.map((given) => ask("launch", given)));
   expect(await ask("stop", { runId: "stopped", rank: 1 })).toMatchObject({ state: "stopped" });
-  await expect
-    .poll(() => states("stopped", 3).then((all) => all.map(({ state }) => state)), { timeout: 5_000 })
-    .toEqual(["stopped", "stopped", "stopped"]);
+  const all = await statesAtEnd("stopped", 3);
+  expect(all.map(({ state }) => state)).toEqual(["stopped", "stopped", "stopped"]);
   const again = await Promise.all(launches.map((given) => ask("launch", { ...given, restart: true })));
   expect(again.map(({ state, attempt }) => [state, attempt])).toEqual([
     ["running", 2],
@@ -163,10 +170,8 @@ test("of ranks that fail one after the other, the first is the cause, and all ot
   ]);
   await Promise.all(launches.map((given) => ask("launch", given)));
   await writeFile(trigger, "");
-  await expect
-    .poll(() => states("cause", 4).then((all) => all.map(({ state }) => state)), { timeout: 5_000 })
-    .toEqual(["failed", "failed", "failed", "failed"]);
-  const all = await states("cause", 4);
+  const all = await statesAtEnd("cause", 4);
+  expect(all.map(({ state }) => state)).toEqual(["failed", "failed", "failed", "failed"]);
   expect([all[2]?.exitCode, all[2]?.reason]).toEqual([137, null]);
   for (const rank of [0, 1, 3]) {
     expect(all[rank]?.reason).toMatch(/^rank 2 on \S+ failed with exit code 137$/);

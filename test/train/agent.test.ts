@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { agent, ask as askIn, begin as beginIn, lastLine } from "./agent.ts";
+import { agent, ask as askIn, begin as beginIn, lastLine, noteOf } from "./agent.ts";
 import { Python } from "./python.ts";
 
 let home: string;
@@ -13,7 +13,9 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const runId of runs) await ask("stop", { runId, rank: 0 });
+  for (const runId of runs) {
+    if (noteOf(home, { runId, rank: 0 })?.isSupervised) await ask("stop", { runId, rank: 0 });
+  }
   await rm(home, { recursive: true, force: true });
 });
 
