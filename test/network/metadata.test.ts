@@ -38,15 +38,14 @@ describe("metadata server", { timeout: 60_000 }, () => {
     plane.converge({ routers: [withIntranet(1), withIntranet(2)], nodes, bastionKeys: [] });
   /** The status and the body that a node gets. */
   const get = async (which: NodePicture, path: string, method = "GET") => {
-    const program = `import sys, urllib.request as u, urllib.error
-request = u.Request("${server}" + sys.argv[1], method=sys.argv[2])
-try:
-    answer = u.urlopen(request, timeout=5)
-except urllib.error.HTTPError as error:
-    answer = error
-print(answer.status, answer.headers["Content-Type"], answer.read().decode())`;
-    const told = await inView(plane, which.id, `python3 -c '${program}' '${path}' ${method}`);
-    const [, status, type, body] = /^(\d+) (\S+) ([\s\S]*)$/.exec(told) ?? [told, told];
+    const asked = method === "HEAD" ? "--head --output /dev/null" : `--request ${method}`;
+    const shown = "\\n%{http_code} %{content_type}";
+    const told = await inView(
+      plane,
+      which.id,
+      `curl -s -m 5 ${asked} --write-out '${shown}' '${server}${path}'`,
+    );
+    const [, body, status, type] = /^([\s\S]*)\n(\d+) (\S*)$/.exec(told) ?? [told, told];
     return { status, type, body: body?.trim() ? (JSON.parse(body) as unknown) : "" };
   };
 
@@ -136,8 +135,9 @@ print(*(f"{count}*{status}" for status, count in sorted(collections.Counter(seen
       body: { instance_id: "i-00000003" },
     });
     expect(await get(inBase, "/i-00000002/")).toMatchObject({ status: "404" });
-    const flood =
-      "for i in $(seq 101); do curl -s -o /dev/null -w '%{http_code} ' http://metadata.ks.qingcloud.com/; done";
+    const asked =
+      "for i in $(seq 101); do echo 'url = http://metadata.ks.qingcloud.com/'; echo output = /dev/null; done";
+    const flood = `${asked} | curl -s --config - --write-out '%{http_code} '`;
     expect(await inView(plane, inBase.id, flood)).toMatch(/ 429 $/);
     expect(await get(inBase, "/")).toMatchObject({
       body: { message: expect.stringContaining("10.131.1.2") },

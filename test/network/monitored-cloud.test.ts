@@ -1,7 +1,6 @@
 /** Monitoring in a whole cloud with its data plane: what GetMonitor answers of real traffic and a busy node. */
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { until } from "../../local-cloud/network/machine/shell.ts";
 import { firstId, makeKeyPair, makeNetwork, startTestCloud, type TestCloud } from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { output, temporaryFolder } from "./support.ts";
@@ -19,6 +18,9 @@ afterAll(async () => {
   await cloud?.stop();
   rmSync(home, { recursive: true, force: true });
 });
+
+/** Milliseconds between looks at what is sampled every ten seconds. */
+const interval = 250;
 
 type Pair = readonly [number, number];
 /** An item of compressed data: with its time, without, or no value. */
@@ -61,7 +63,13 @@ test("packets to and from an EIP are in its flow after at most two samples, and 
   expect(await output("ip", ...ping)).toContain("10 received");
   // 1,000 bytes of data with the headers of ICMP, IP and Ethernet, both ways; ARP besides.
   const frames = 10 * (1000 + 8 + 20 + 14);
-  await until("the pings' bytes", async () => (await flowOf(network.eip))[0] >= frames, 25_000);
+  await expect
+    .poll(async () => (await flowOf(network.eip))[0], {
+      interval,
+      timeout: 45_000,
+      message: "the pings' bytes",
+    })
+    .toBeGreaterThanOrEqual(frames);
   const [received, sent] = await flowOf(network.eip);
   expect(sent).toBeGreaterThanOrEqual(frames);
   expect(Math.max(received, sent)).toBeLessThan(frames + 1000);
@@ -88,8 +96,12 @@ test("a busy node shows it in its cpu, one that rests does not", async () => {
     });
     return firstId(reply.instances);
   };
-  const busy = await run("timeout 60 sh -c 'while :; do :; done'");
+  // A third of the time is much for a node; all of it would be much for this machine.
+  const third = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; sleep 0.4";
+  const busy = await run(`timeout 60 sh -c 'while :; do ${third}; done'`);
   const resting = await run("true");
-  await until("a busy node's cpu", async () => (await lastCpuOf(busy)) > 100, 45_000);
+  await expect
+    .poll(() => lastCpuOf(busy), { interval, timeout: 45_000, message: "a busy node's cpu" })
+    .toBeGreaterThan(100);
   expect(await lastCpuOf(resting)).toBeLessThan((await lastCpuOf(busy)) / 2);
 }, 90_000);
