@@ -49,12 +49,14 @@ export async function prepare(machines: readonly (readonly [NpmVersion, NodeVers
 /**
  * Runs npm on a Node as a user's shell does: both are on PATH, and nothing of the caller's npm or project is.
  * @param folder the project; its `user/bin` holds the two programs
+ * @param inside a command that runs the one that follows it
  */
 export async function runNpm(
   [npm, node]: readonly [NpmVersion, NodeVersion],
   folder: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  inside: readonly string[] = [],
 ) {
   const bin = join(folder, "user", "bin");
   rmSync(bin, { recursive: true, force: true });
@@ -63,7 +65,8 @@ export async function runNpm(
   await succeed("ln", ["-s", join(await fetched(`npm-${npm}`), "bin", "npm-cli.js"), join(bin, "npm")]);
   const own = /^(npm_|NODE|INIT_CWD$|PATH$|PULUMI_|CROSSZONE_|VITEST)/;
   const kept = Object.entries(process.env).filter(([name]) => !own.test(name));
-  return await capture(join(bin, "npm"), args, {
+  const [program = "", ...rest] = [...inside, join(bin, "npm"), ...args];
+  return await capture(program, rest, {
     cwd: folder,
     env: { ...Object.fromEntries(kept), PATH: `${bin}:/usr/bin:/bin`, ...env },
   });
