@@ -27,7 +27,7 @@ test("a group's section has each metric with its value, target and meaning", () 
   expect(rowsOf(page)).toEqual([
     "| metric | value | target | what |",
     "| --- | --- | --- | --- |",
-    "| `provider.start.seconds` | 0.2 s | at most 0.25 | the provider's process, from its start to its port on standard output |",
+    "| `provider.start.seconds` | 0.2 s | at most 0.2 | the provider's process, from its start to its port on standard output |",
   ]);
 });
 

@@ -19,8 +19,8 @@ test("the median is the middle value, or the mean of the two in the middle", () 
 test("the table has each metric's median, unit, target where there is one, and number of runs", () => {
   expect(asTable(resultsOf(samples)).split("\n")).toEqual([
     "metric                       value   unit   target         median of",
-    "provider.start.seconds       0.3123  s      at most 0.25   3",
-    "cloud.idle.megabytes         85      MB     at most 100    4",
+    "provider.start.seconds       0.3123  s      at most 0.2    3",
+    "cloud.idle.megabytes         85      MB     at most 80     4",
     "cloud.describe.20.perSecond  1600    1/s    at least 1500  1",
     "deploy.up.callsWithoutZone   1       calls                 1",
   ]);
