@@ -3,9 +3,9 @@ import { describe, expect } from "vitest";
 import { changingActions } from "../harness/calls.ts";
 import { hostNetwork, namespaceNumbers, namespacesOf, processesOf } from "../harness/machine.ts";
 import { waitFor } from "../harness/process.ts";
-import { changes } from "./two-zones/changes.ts";
+import { bandwidth, changes } from "./two-zones/changes.ts";
 import { faults } from "./two-zones/faults.ts";
-import { anotherRun, mainJob } from "./two-zones/main-job.ts";
+import { mainJob } from "./two-zones/main-job.ts";
 import { pathCauses } from "./two-zones/path-causes.ts";
 import {
   planOfFirstRun,
@@ -19,9 +19,9 @@ import { trainCommand, trainCommandOnAnotherRun } from "./two-zones/train-comman
 describe("the main job", mainJob);
 describe("the report of the first run", reportOfFirstRun);
 describe("the plan of the first run", planOfFirstRun);
-describe("another run on the same network", anotherRun);
+describe("bandwidth", bandwidth);
+describe("another run on the same network, and faults", faults);
 describe("changes", changes);
-describe("faults", faults);
 describe("causes of a broken path", pathCauses);
 describe("npm run train", trainCommand);
 describe("the report of a run that goes on", reportOfRunningRun);

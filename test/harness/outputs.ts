@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Place } from "./place.ts";
+import { revealing } from "./secrets.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -74,6 +75,11 @@ export function outputsOf(place: Place): Outputs {
   return outputsSchema.parse(place.outputs());
 }
 
+/** The zones alone: ranks that still run, and those of a script that says nothing, have no results. */
+export function zonesOf(place: Place): Outputs["zones"] {
+  return outputsSchema.pick({ zones: true }).parse(place.outputs()).zones;
+}
+
 const followedSchema = z.looseObject({
   rank: z.number(),
   attempt: z.number(),
@@ -97,25 +103,14 @@ export function followedOf(place: Place): z.output<typeof followedSchema>[] {
     .sort((one, other) => one.rank - other.rank);
 }
 
-/** The resources with their secrets, as `stack export --show-secrets` prints them. */
-const exported = z.object({
-  deployment: z.object({
-    resources: z.array(
-      z.object({
-        urn: z.string(),
-        type: z.string(),
-        outputs: z.record(z.string(), z.unknown()).optional(),
-      }),
-    ),
-  }),
-});
-
 /** Every secret of a place by what it is, in the form in which it would be seen: of a key in PEM, a line of its body. */
-export async function secretsOf(place: Place): Promise<Record<string, string>> {
-  const text = await place.pulumiOk("stack", "export", "--show-secrets");
-  const { resources } = exported.parse(JSON.parse(text)).deployment;
+export function secretsOf(place: Place): Record<string, string> {
+  const { text, resources } = place.checkpoint();
+  const passphrase = readFileSync(join(place.pulumiHome, "passphrase"), "utf8").trim();
+  const reveal = revealing(text, passphrase);
+  const plain = (value: unknown) => z.string().parse(reveal(value));
   const found: Record<string, string> = {
-    passphrase: readFileSync(join(place.pulumiHome, "passphrase"), "utf8").trim(),
+    passphrase,
     "secret access key":
       /^qy_secret_access_key: '(.+)'$/m.exec(
         readFileSync(join(place.cloudHome, "config.yaml"), "utf8"),
@@ -131,12 +126,6 @@ export async function secretsOf(place: Place): Promise<Record<string, string>> {
     }
   }
   return found;
-}
-
-/** `--show-secrets` gives a secret's value as JSON. */
-function plain(value: unknown): string {
-  const { plaintext } = z.object({ plaintext: z.string() }).parse(value);
-  return z.string().parse(JSON.parse(plaintext));
 }
 
 /** The files below a folder that hold a text. */

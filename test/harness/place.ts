@@ -97,8 +97,8 @@ export class Place {
   }
 
   /** `preview`, in the same way. */
-  async preview(): Promise<Ended> {
-    return await (await this.#cli(["preview", "--non-interactive", "--color", "never"])).ended;
+  async preview(...flags: string[]): Promise<Ended> {
+    return await (await this.#cli(["preview", "--non-interactive", "--color", "never", ...flags])).ended;
   }
 
   async #cli(args: readonly string[]): Promise<Running> {

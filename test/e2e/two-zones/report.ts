@@ -6,7 +6,8 @@ import { z } from "zod";
 import { openPage } from "../../browser.ts";
 import { outputsOf } from "../../harness/outputs.ts";
 import type { Place } from "../../harness/place.ts";
-import { waitFor } from "../../harness/process.ts";
+import { ranksOnDisk } from "../../harness/ranks.ts";
+import { trafficIsCounted } from "../../harness/traffic.ts";
 import { expectCloseTo, planOf } from "../plan.ts";
 import { parameters, stepsPerEpoch, test } from "./story.ts";
 
@@ -31,22 +32,21 @@ function sizeOf(path: string): number[] {
   return [png.readUInt32BE(16), png.readUInt32BE(20)];
 }
 
-/** A report once the cloud has counted the traffic at the EIPs, which it does every 10 seconds. */
-async function completeReport(place: Place, ...args: string[]): Promise<Reported> {
-  let reported: Reported | undefined;
-  await waitFor("traffic at the EIPs in the report", async () => {
-    reported = await report(place, ...args);
-    return !reported.missing.some((line) => /EIP/.test(line));
-  });
-  return reportedSchema.parse(reported);
+/** When the first rank of the last run was started, in seconds since 1970. */
+function startOf(place: Place): number {
+  return Math.min(...ranksOnDisk(place).map(({ startedAt }) => startedAt));
 }
+
+/** What a rank has sent in the first run. */
+const gradientBytes = 10 * stepsPerEpoch * 4 * parameters;
 
 /** Looks at the first run: no other one has sent anything yet. */
 export function reportOfFirstRun(): void {
   let page: string;
 
   test("the page has the run's own numbers, every chart, and no secret", async ({ place, secrets }) => {
-    const { runId, html, png, missing, link } = await completeReport(place);
+    await trafficIsCounted(place, startOf(place), gradientBytes);
+    const { runId, html, png, missing, link } = await report(place);
     const { zones, training } = outputsOf(place);
     expect(missing).toEqual([]);
     expect(link).toMatch(
@@ -102,8 +102,7 @@ export function reportOfFirstRun(): void {
     ];
     const { zones } = outputsOf(place);
     expect(rows.map(([, , address]) => address)).toEqual(zones.map(({ publicIp }) => publicIp));
-    const gradients = (10 * stepsPerEpoch * 4 * parameters) / 1e6;
-    for (const [, , , megabytes] of rows) expect(Number(megabytes)).toBeGreaterThan(gradients);
+    for (const [, , , megabytes] of rows) expect(Number(megabytes)).toBeGreaterThan(gradientBytes / 1e6);
   });
 }
 
@@ -118,10 +117,8 @@ export function planOfFirstRun(): void {
 export function reportOfRunningRun(): void {
   test("a run that goes on is shown as far as it is, in the folder that was asked for", async ({ place }) => {
     const folder = join(place.directory, "reports", "now");
-    await waitFor(
-      "everything in the report",
-      async () => (await report(place, "--output", folder)).missing.length === 0,
-    );
+    await trafficIsCounted(place, startOf(place));
+    expect((await report(place, "--output", folder)).missing).toEqual([]);
     const html = join(folder, "report.html");
     const seen = await openPage(html);
     expect(seen.text).toMatch(/^Training run \w+ running$/m);

@@ -1,7 +1,7 @@
 /** The one stack and cloud of the whole story. Each test goes on where the one before ended. */
 import { test as base } from "vitest";
 import { hostNetwork } from "../../harness/machine.ts";
-import { outputsOf, secretsOf } from "../../harness/outputs.ts";
+import { secretsOf, zonesOf } from "../../harness/outputs.ts";
 import { Place } from "../../harness/place.ts";
 import { command, root } from "../../harness/process.ts";
 
@@ -33,7 +33,7 @@ export function ownFilesInGit(): string {
 
 /** The id of a zone's router. */
 export function routerOf(place: Place, zone: string): string {
-  return outputsOf(place).zones.find(({ name }) => name === zone)?.vpcId ?? "";
+  return zonesOf(place).find(({ name }) => name === zone)?.vpcId ?? "";
 }
 
 /** The modules that the script which trains is made of. */
