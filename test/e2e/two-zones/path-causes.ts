@@ -3,6 +3,8 @@
  * Each test goes on where the one before ended: that its path carries what it needs proves the repair of the one before.
  * Causes that the API alone shows are in test/integration/path-causes.test.ts.
  */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "vitest";
 import { namespaceOf, shrinkTunnel } from "../../harness/machine.ts";
 import { followedOf, outputsOf } from "../../harness/outputs.ts";
@@ -10,10 +12,33 @@ import type { Place } from "../../harness/place.ts";
 import { command, type Ended } from "../../harness/process.ts";
 import { ranksStarted } from "../../harness/ranks.ts";
 import { TestClient } from "../../local-cloud/support.ts";
-import { routerOf, test } from "./story.ts";
+import { parameters, routerOf, test } from "./story.ts";
 
 const zones = { beijing: "gpu1a", shanghai: "gpu2a" } as const;
 type Name = keyof typeof zones;
+
+/** Two ranks that meet as PyTorch's do, and send each other what a step of training sends. */
+const exchange = `import os, socket, threading
+
+address = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+gradients = bytes(4 * ${parameters})
+if os.environ["RANK"] == "0":
+    with socket.create_server(address) as server:
+        server.settimeout(120)
+        peer = server.accept()[0]
+else:
+    peer = socket.create_connection(address, 120)
+with peer:
+    peer.settimeout(120)
+    sending = threading.Thread(target=peer.sendall, args=[gradients])
+    sending.start()
+    received = 0
+    while received < len(gradients):
+        more = len(peer.recv(1 << 16))
+        assert more > 0, f"the other rank left after {received} bytes"
+        received += more
+    sending.join()
+`;
 
 interface Static {
   readonly id: string;
@@ -59,13 +84,16 @@ export function pathCauses(): void {
   }) => {
     const restore = shrinkTunnel(namespaceOf(await place.status(), routerOf(place, "beijing")));
     try {
+      // What passes, passes for any script; the guide's own goes over the next tunnel.
+      const script = join(place.directory, "exchange.py");
+      writeFileSync(script, exchange);
       // The check is made again because the bandwidth has changed; another seed is waiting for it.
       place.configure({
         "zones[0].bandwidthMbps": 30,
         "zones[1].bandwidthMbps": 20,
         "training.seed": 5,
         "training.epochs": 1,
-        "training.script": undefined,
+        "training.script.path": script,
       });
       await expectRefused(
         place,
@@ -83,7 +111,7 @@ export function pathCauses(): void {
       expect(followedOf(place).map(({ attempt }) => attempt)).toEqual([1, 1]);
     } finally {
       restore();
-      place.configure({ "tunnel.mtu": undefined, "training.seed": 6 });
+      place.configure({ "tunnel.mtu": undefined, "training.seed": 6, "training.script": undefined });
     }
   });
 
@@ -94,7 +122,7 @@ export function pathCauses(): void {
     await modify(place, "shanghai", tunnel, 2, "another key than the peer's");
     const text = await expectRefused(
       place,
-      // Without the refresh of `npm start`.
+      // Without the refresh that `npm start` begins with.
       () => place.up(),
       "The path from 192.168.1.2 to 192.168.2.2 does not carry training: ",
       `the pre-shared keys ${differ(place)}`,
@@ -103,7 +131,9 @@ export function pathCauses(): void {
       expect(text).not.toContain(secret);
   });
 
-  test("the next start repairs it; a node whose route leads elsewhere fails the check", async ({ place }) => {
+  test("the next refresh repairs it; a node whose route leads elsewhere fails the check", async ({
+    place,
+  }) => {
     const { nodes } = await place.status();
     const node = nodes.find(({ zone }) => zone === "gpu2a")?.namespace ?? "";
     command("ip", "-n", node, "route", "replace", "unreachable", "192.168.1.0/24");
@@ -111,7 +141,7 @@ export function pathCauses(): void {
       const changes = await place.changesBy(async () => {
         const text = await expectRefused(
           place,
-          () => place.start(),
+          () => place.up("--refresh"),
           "the node 192.168.2.2 has no route to 192.168.1.2 (RTNETLINK answers: No route to host)",
         );
         expect(text).not.toContain("differ");
@@ -134,12 +164,12 @@ export function pathCauses(): void {
     );
   });
 
-  test("a GRE tunnel takes the place of the other on the same nodes, and training goes over it; the bandwidth is right again by a start", async ({
+  test("a GRE tunnel takes the place of the other on the same nodes, and training goes over it; the bandwidth is right again by a refresh", async ({
     place,
   }) => {
     place.configure({ "tunnel.kind": "gre", "tunnel.allowUnencrypted": true });
     const changes = await place.changesBy(async () => {
-      const { code, text } = await place.start();
+      const { code, text } = await place.up("--refresh");
       expect(code, text).toBe(0);
     });
     expect(
