@@ -76,11 +76,12 @@ export async function waitFor(
   what: string,
   condition: () => boolean | Promise<boolean>,
   seconds = 60,
+  pauseMs = 50,
 ): Promise<void> {
   const deadline = Date.now() + seconds * 1000;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`no ${what} within ${seconds} s`);
-    await sleep(50);
+    await sleep(pauseMs);
   }
 }
 

@@ -1,5 +1,4 @@
 /** `npm run train`: what a run does is seen, ended and begun again from outside. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { z } from "zod";
 import { goodputShare } from "../../../infra/plan/goodput.ts";
@@ -48,9 +47,7 @@ async function firstEpochOf(place: Place): Promise<void> {
  */
 async function stepsFollow(place: Place, mbps: number): Promise<void> {
   const from = stepsOnDisk(place).map((steps) => steps.length + 1);
-  await waitFor(`20 steps at ${mbps} Mbit/s`, async () => {
-    // To read all steps again costs as much as some of them.
-    await sleep(500);
+  const doFollow = () => {
     const [one = [], other = []] = stepsOnDisk(place).map((steps, rank) => steps.slice(from[rank]));
     const pairs = one.slice(0, other.length).map((step, index) => [step, other[index] ?? step] as const);
     const last = pairs.slice(-20);
@@ -63,7 +60,9 @@ async function stepsFollow(place: Place, mbps: number): Promise<void> {
       .sort((lesser, greater) => lesser - greater);
     expect(seconds).toBeGreaterThan(0.97 * needed);
     return 20 * (communication[10] ?? 0) < 1.2 * needed;
-  });
+  };
+  // To read all steps again costs as much as some of them.
+  await waitFor(`20 steps at ${mbps} Mbit/s`, doFollow, 60, 500);
 }
 
 export function trainCommand(): void {
@@ -143,7 +142,7 @@ export function trainCommand(): void {
     expect(pidsOf(place)).toEqual(before);
   });
 
-  test("a start that puts the bandwidth back, which the steps follow too, leaves the running ranks alone", async ({
+  test("a start that puts the bandwidth back, which the steps follow too, leaves the running ranks alone, and so does one without a change", async ({
     place,
   }) => {
     const before = pidsOf(place);
@@ -155,6 +154,8 @@ export function trainCommand(): void {
     });
     expect(changes).toEqual(["ChangeEipsBandwidth"]);
     await stepsFollow(place, 5);
+    const again = await place.up("--refresh", "--expect-no-changes");
+    expect(again.code, again.text).toBe(0);
     expect(pidsOf(place)).toEqual(before);
   });
 }
