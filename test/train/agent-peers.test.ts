@@ -1,4 +1,7 @@
 /** Several ranks of one run, their agents on this machine: they start, fail and stop together. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -122,6 +125,30 @@ test("stopping one rank stops all, and all can be started again at once", async 
     ["running", 2],
     ["running", 2],
   ]);
+});
+
+test("a rank that fails since a stopped one is gone counts as stopped, however long that one's note takes", async () => {
+  const [met, isNoted] = [join(home, "met"), join(home, "noted")];
+  const script = (line: string) => `exec python3 -c 'import socket, sys, time; ${line}'`;
+  const launches = await group("talking", (port) => [
+    script(`sys.exit(socket.create_server(("127.0.0.1", ${port})).accept()[0].recv(1) == b"")`),
+    script(`s = socket.create_connection(("127.0.0.1", ${port})); open("${met}", "w"); time.sleep(60)`),
+  ]);
+  await Promise.all(launches.map((given) => ask("launch", given)));
+  await expect.poll(() => existsSync(met)).toBe(true);
+  const lock = join(home, ".crosszone", "runs", "talking", "rank-1", "lock");
+  const holder = spawn("flock", [
+    lock,
+    "sh",
+    "-c",
+    `echo held; until [ -e ${isNoted} ]; do sleep 0.05; done`,
+  ]);
+  await once(holder.stdout, "data");
+  const stopping = ask("stop", { runId: "talking", rank: 1 });
+  await expect.poll(() => noteOf(home, { runId: "talking", rank: 0 })?.hasEnded).toBe(true);
+  await writeFile(isNoted, "");
+  expect(await stopping).toMatchObject({ state: "stopped" });
+  expect((await states("talking", 2)).map(({ state }) => state)).toEqual(["stopped", "stopped"]);
 });
 
 test("a lost supervisor of rank 0 is no order to stop", async () => {

@@ -166,8 +166,11 @@ class Supervisor:
             if why is None:
                 why = self.why_end(now >= limit)
                 if why is not None:
-                    os.killpg(rank.pid, signal.SIGTERM)
                     kill_at, limit = now + (STOP_GRACE if self.peers.ended is None else PEER_GRACE), math.inf
+                    if why[0] == "stopped":  # told first, so that no peer takes the lost connection for a failure
+                        self.end("stopped", None, why[1])
+                        self.tell()
+                    os.killpg(rank.pid, signal.SIGTERM)
             elif now >= kill_at:
                 os.killpg(rank.pid, signal.SIGKILL)
                 kill_at = math.inf
