@@ -1,6 +1,6 @@
 /** A local cloud without a data plane, in its own process or in the test's, and the log of the calls that it got. */
 import { execFile } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -95,7 +95,7 @@ export class Cloud {
   async kill(): Promise<void> {
     const { pid } = this;
     process.kill(pid, "SIGKILL");
-    while (existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))) {
+    while (runs(pid)) {
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }
@@ -153,5 +153,14 @@ export class Cloud {
       ...options,
     ];
     return (await promisify(execFile)(process.execPath, argv)).stdout;
+  }
+}
+
+/** Whether a process runs; a zombie does not. */
+function runs(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
   }
 }

@@ -11,6 +11,7 @@ import type { Picture } from "../../local-cloud/network/picture.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { keyPair } from "../ssh-keys.ts";
 import {
+  fileOf,
   greTunnel,
   link,
   node,
@@ -53,7 +54,7 @@ describe("a cloud that was killed", { timeout: 30_000 }, () => {
     ]);
     expect(stale.length).toBeGreaterThan(4);
     // Tunnels and links go on without their cloud.
-    const programs = stale.map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8")).join();
+    const programs = stale.map((pid) => fileOf(pid, "cmdline")).join();
     for (const name of ["charon", "gre-daemon.py", "link-daemon.py"]) expect(programs).toContain(name);
     const hostKey = readFileSync(join(options.home, "bastion", "host_key.pub"), "utf8").trim();
 

@@ -1,10 +1,9 @@
 /** The internet between two zones, made worse on request, on the wire. */
 
-import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { processesIn, until } from "../../local-cloud/network/machine/shell.ts";
 import type { LinkPicture, Picture, RouterPicture } from "../../local-cloud/network/picture.ts";
-import { eips, link, output, ownPrefix, router, temporaryFolder } from "./support.ts";
+import { eips, fileOf, link, output, ownPrefix, router, temporaryFolder } from "./support.ts";
 import { useDataPlane } from "./use-data-plane.ts";
 
 const home = temporaryFolder();
@@ -50,7 +49,7 @@ print(json.dumps([n for n in range(1, ${pings + 1}) if requests.random() >= ${lo
 /** The process that handles the links' packets. */
 function daemon(): number {
   const found = processesIn([`${prefix}-internet`]).filter((pid) =>
-    readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("link-daemon"),
+    fileOf(pid, "cmdline").includes("link-daemon"),
   );
   expect(found).toHaveLength(1);
   return found[0] ?? 0;

@@ -249,7 +249,7 @@ export function programIn(namespace: string, name: string): number[] {
 }
 
 /** A file about a process; empty when it has ended. */
-function fileOf(pid: number, file: string): string {
+export function fileOf(pid: number, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "utf8");
   } catch {
