@@ -15,6 +15,16 @@ export interface Seen {
   readonly overflow: number;
 }
 
+/** Labels of the charts that a report has for any run. */
+export const trainingCharts = [
+  "Loss over steps",
+  "Loss over time",
+  "Accuracy over steps",
+  "Accuracy over time",
+  "Time of a step, mean of the ranks",
+  "Time of a step by rank, mean of all steps",
+] as const;
+
 /** @param width of the window, pixels */
 export async function openPage(path: string, width = 1280): Promise<Seen> {
   const [seen] = await openPages([path, width]);

@@ -6,7 +6,7 @@ export interface Part {
   readonly name: string;
   /** Projects of vitest.config.ts. */
   readonly projects: readonly string[];
-  /** What else runs in it, before them. */
+  /** Runs before the projects. */
   readonly also?: "checks" | "pytest";
 }
 

@@ -52,7 +52,7 @@ function secondsOnLink(ranks: readonly RankMetrics[]): number {
   const ofRanks = ranks.map(
     ({ steps }) => new Map(steps.map(({ step, communicationSeconds }) => [step, communicationSeconds])),
   );
-  // Of a run that goes on one rank may be a step ahead.
+  // While a run goes on, one rank may be a step ahead.
   const inAll = [...(ofRanks[0]?.keys() ?? [])].filter((step) => ofRanks.every((steps) => steps.has(step)));
   const seconds = inAll.map((step) => Math.min(...ofRanks.map((steps) => steps.get(step) ?? Number.NaN)));
   expect(seconds.length).toBeGreaterThanOrEqual(10);

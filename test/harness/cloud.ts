@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { runningStatus } from "../../local-cloud/commands.ts";
 import { startTestCloud, TestClient, type TestCloud } from "../local-cloud/support.ts";
 import { type Call, type Change, callsOf, changesAmong } from "./calls.ts";
-import { root } from "./process.ts";
+import { root, runs } from "./process.ts";
 
 const main = join(root, "local-cloud", "main.ts");
 
@@ -153,14 +153,5 @@ export class Cloud {
       ...options,
     ];
     return (await promisify(execFile)(process.execPath, argv)).stdout;
-  }
-}
-
-/** Whether a process runs; a zombie does not. */
-function runs(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return false;
   }
 }

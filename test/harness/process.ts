@@ -127,3 +127,12 @@ export function readLines(file: string): string[] {
     .split("\n")
     .filter((line) => line !== "");
 }
+
+/** Whether a process runs; a zombie does not. */
+export function runs(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}

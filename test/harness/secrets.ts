@@ -1,4 +1,4 @@
-/** What a stack's state keeps encrypted with its passphrase, without a run of the CLI. */
+/** Decrypts the secrets of a stack's state with its passphrase, without a run of the CLI. */
 import { createDecipheriv, pbkdf2Sync } from "node:crypto";
 import { z } from "zod";
 

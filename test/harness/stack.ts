@@ -216,6 +216,7 @@ function parentOf(pid: string): number | undefined {
 
 /** Nothing of the caller's environment chooses an account, a stack or a state. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([name]) => !/^(PULUMI|QINGCLOUD)_/.test(name));
-  return Object.fromEntries(own);
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(PULUMI|QINGCLOUD)_/.test(name)),
+  );
 }

@@ -1,5 +1,4 @@
-/** What the cloud has counted at a stack's EIPs: asked for at little cost, where a report would be made again and again. */
-import { setTimeout as sleep } from "node:timers/promises";
+/** The traffic that the cloud has counted at a stack's EIPs: asked for at little cost, where a report would be made again and again. */
 import { stepFor, trafficIn } from "../../scripts/dev/report/traffic.ts";
 import { TestClient } from "../local-cloud/support.ts";
 import { zonesOf } from "./outputs.ts";
@@ -29,9 +28,6 @@ export async function trafficIsCounted(place: Place, from: number, bytes = 0): P
     const { intervals, sentBytes } = trafficIn(period, step, { traffic: flow, flow });
     return intervals.length > 0 && sentBytes >= bytes;
   };
-  await waitFor(`${bytes} bytes that the cloud has counted at each EIP`, async () => {
-    const isAll = (await Promise.all(eips.map(isCounted))).every(Boolean);
-    if (!isAll) await sleep(500);
-    return isAll;
-  });
+  const areCounted = async () => (await Promise.all(eips.map(isCounted))).every(Boolean);
+  await waitFor(`${bytes} bytes that the cloud has counted at each EIP`, areCounted, 60, 500);
 }

@@ -11,7 +11,7 @@ interface Seen {
   readonly letIn: Record<string, string[]>;
 }
 
-/** Of each zone's router what the cloud has, by the zone's name. */
+/** The cloud's view of each zone's router, by the zone's name. */
 export async function routersOf(stack: Stack): Promise<Record<string, Seen>> {
   const { client } = stack.cloud;
   const { zones } = stack.outputs<{
@@ -40,7 +40,7 @@ export async function routersOf(stack: Stack): Promise<Record<string, Seen>> {
 }
 
 export const operators = ["198.51.100.1/32", "203.0.113.1/32"];
-/** What a group lets in whose router has peers at these addresses. */
+/** The traffic that a group lets in whose router has peers at these addresses. */
 export const letIn = (...addresses: (string | undefined)[]) => {
   const from = addresses.map((address) => `${address}/32`).sort();
   return { "tcp-2201": operators, "udp-500": from, "udp-4500": from, esp: from };

@@ -24,7 +24,7 @@ export interface StoredStack {
   readonly configuration: readonly string[];
 }
 
-/** What the CLI has made of each version's state, and in which directory, for other stacks of that version. */
+/** Each version's state as the CLI has imported it, and its directory, for other stacks of that version. */
 const imported = new Map<string, { readonly directory: string; readonly state: string }>();
 
 /** All stored stacks have the passphrase of the first and its salt, which the CLI gives it with its first secret. */

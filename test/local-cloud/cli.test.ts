@@ -61,7 +61,7 @@ const start = (...options: string[]) => cloud("start", "--data-plane", "none", "
 const status = async (): Promise<CloudStatus> =>
   JSON.parse((await cloud("status", "--json")).stdout) as CloudStatus;
 
-/** What a command does, in this process: for a test's way to what it is about. The server has its own as ever. */
+/** Runs a command in this process, where it only prepares the test. The server has a process of its own. */
 async function here(work: () => Promise<void>): Promise<void> {
   const silent = vi.spyOn(process.stdout, "write").mockReturnValue(true);
   try {

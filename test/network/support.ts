@@ -257,14 +257,7 @@ export function fileOf(pid: number, file: string): string {
   }
 }
 
-/** Whether a process runs; a zombie does not. */
-export function runs(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return false;
-  }
-}
+export { runs } from "../harness/process.ts";
 
 /** Runs a shell command on a node as its root, without SSH, and returns what it printed. */
 export async function inView(

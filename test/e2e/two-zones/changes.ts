@@ -20,7 +20,7 @@ const steps = epochs * stepsPerEpoch;
 const approximated = 4 * (32 + 144 + 64 + 512 + 10 + 64) + 16 * 9 + 16 + 32 + 64 + 10;
 
 interface Mode {
-  /** Of training.sync; the last one's are those of the stack's configuration. */
+  /** For training.sync; the last mode has those of the stack's configuration. */
   readonly flags: readonly string[];
   /** Bytes that each rank must hand to the group, and that its EIP must send with little more. */
   readonly payload: number;

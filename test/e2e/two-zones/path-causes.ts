@@ -84,7 +84,7 @@ export function pathCauses(): void {
   }) => {
     const restore = shrinkTunnel(namespaceOf(await place.status(), routerOf(place, "beijing")));
     try {
-      // What passes, passes for any script; the guide's own goes over the next tunnel.
+      // The path is the same for any script; the guide's own goes over the next tunnel.
       const script = join(place.directory, "exchange.py");
       writeFileSync(script, exchange);
       // The check is made again because the bandwidth has changed; another seed is waiting for it.

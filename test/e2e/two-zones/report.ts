@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { z } from "zod";
-import { openPage } from "../../browser.ts";
+import { openPage, trainingCharts } from "../../browser.ts";
 import { outputsOf } from "../../harness/outputs.ts";
 import type { Place } from "../../harness/place.ts";
 import { ranksOnDisk } from "../../harness/ranks.ts";
@@ -37,7 +37,7 @@ function startOf(place: Place): number {
   return Math.min(...ranksOnDisk(place).map(({ startedAt }) => startedAt));
 }
 
-/** What a rank has sent in the first run. */
+/** Bytes of gradients that a rank sends in the first run. */
 const gradientBytes = 10 * stepsPerEpoch * 4 * parameters;
 
 /** Looks at the first run: no other one has sent anything yet. */
@@ -57,12 +57,7 @@ export function reportOfFirstRun(): void {
     expect(seen.console).toEqual([]);
     expect(seen.requests.filter((address) => address !== "data:,")).toEqual([]);
     expect(seen.drawings.map(({ label }) => label)).toEqual([
-      "Loss over steps",
-      "Loss over time",
-      "Accuracy over steps",
-      "Accuracy over time",
-      "Time of a step, mean of the ranks",
-      "Time of a step by rank, mean of all steps",
+      ...trainingCharts,
       ...zones.map(({ name, publicIp }) => `EIP of ${name}, ${publicIp}`),
       "Zones, routers, nodes and tunnels",
     ]);
@@ -106,7 +101,7 @@ export function reportOfFirstRun(): void {
   });
 }
 
-/** Of the first run too: its steps were all at one bandwidth. */
+/** Looks at the first run too: its steps were all at one bandwidth. */
 export function planOfFirstRun(): void {
   test("two zones at 20 Mbit/s: a step takes what the plan says, within 15 %", async ({ place }) => {
     expectCloseTo(place, await planOf(place), [20, 20]);

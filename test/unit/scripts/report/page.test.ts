@@ -7,7 +7,7 @@ import { bytes, duration, escapeMarkup, ranges } from "../../../../scripts/dev/r
 import { describe as describeRun, stateOf } from "../../../../scripts/dev/report/model.ts";
 import { pictureWidth, zoom } from "../../../../scripts/dev/report/picture.ts";
 import { writeReport } from "../../../../scripts/dev/report/write.ts";
-import { openPages, type Seen } from "../../../browser.ts";
+import { openPages, type Seen, trainingCharts } from "../../../browser.ts";
 import { sampleRun, twoZones } from "./samples.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "report-"));
@@ -184,14 +184,6 @@ test.each([
 );
 
 describe("in a real browser", () => {
-  const training = [
-    "Loss over steps",
-    "Loss over time",
-    "Accuracy over steps",
-    "Accuracy over time",
-    "Time of a step, mean of the ranks",
-    "Time of a step by rank, mean of all steps",
-  ];
   const topology = "Zones, routers, nodes and tunnels";
   let small: Seen;
   let large: readonly Seen[];
@@ -210,7 +202,7 @@ describe("in a real browser", () => {
     // The icon is in the page.
     expect(seen.requests.filter((address) => address !== "data:,")).toEqual([]);
     const eips = ["EIP of beijing, 203.0.113.10", "EIP of shanghai, 203.0.113.11"];
-    expect(seen.drawings.map(({ label }) => label)).toEqual([...training, ...eips, topology]);
+    expect(seen.drawings.map(({ label }) => label)).toEqual([...trainingCharts, ...eips, topology]);
     for (const { width, height } of seen.drawings) expect(Math.min(width, height)).toBeGreaterThan(150);
     const lines = seen.text.split("\n").map((line) => line.trim());
     for (const words of ["0.7500", "38,282", "Training run 0123456789ab succeeded", "rank 1", "Mbit/s"]) {
