@@ -187,18 +187,12 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
   const logStart = existsSync(home.log) ? statSync(home.log).size : 0;
   const descriptor = openSync(home.log, "a", 0o600);
   const child = spawn(
-    process.execPath,
-    [
-      "--disable-warning=ExperimentalWarning",
-      join(import.meta.dirname, "main.ts"),
-      "start",
-      "--foreground",
-      ...given,
-    ],
+    join(import.meta.dirname, "..", "toolchain", "start"),
+    ["--disable-warning=ExperimentalWarning", "local-cloud/main.ts", "start", "--foreground", ...given],
     {
       detached: true,
       stdio: ["ignore", descriptor, descriptor],
-      env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+      env: { ...process.env, NODE_COMPILE_CACHE: compileCache, CROSSZONE_NODE: process.execPath },
     },
   );
   closeSync(descriptor);

@@ -1,6 +1,6 @@
 /** Scripts of scripts/node, run on a node by `python3 -`: nothing has to be there beforehand but Python. */
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 
 /**
  * The standard input for `python3 -`: the script's source and a call of its main.
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
  * @param argument passed to main, as JSON
  */
 export async function nodeScript(name: string, argument: unknown): Promise<string> {
-  const path = fileURLToPath(new URL(`../../scripts/node/${name}`, import.meta.url));
+  const path = join(import.meta.dirname, "..", "..", "scripts", "node", name);
   const literal = JSON.stringify(JSON.stringify(argument));
   return `${await readFile(path, "utf8")}\nimport json\nmain(json.loads(${literal}))\n`;
 }

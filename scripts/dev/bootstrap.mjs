@@ -31,11 +31,12 @@ function install() {
 function run(node) {
   if (node === undefined) fail(noNode());
   const own = [...(node === process.execPath ? [] : [dirname(node)]), join(root, "node_modules", ".bin")];
-  const child = spawn(node, [join(root, file), ...rest], {
+  const child = spawn(join(root, "toolchain", "start"), [file, ...rest], {
     stdio: "inherit",
     env: {
       NODE_COMPILE_CACHE: compileCache,
       ...process.env,
+      CROSSZONE_NODE: node,
       PATH: [...own, process.env.PATH].join(":"),
     },
   });

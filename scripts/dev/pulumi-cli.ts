@@ -132,8 +132,8 @@ function use(workspace: Workspace, binary: string): void {
       copyFileSync(binary, link, constants.COPYFILE_FICLONE);
     }
   }
-  const program = join(workspace.root, "toolchain", "language-host", "main.ts");
-  const text = `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`;
+  const start = join(workspace.root, "toolchain", "start");
+  const text = `#!/bin/sh\nCROSSZONE_NODE="${process.execPath}" exec "${start}" toolchain/language-host/main.ts "$@"\n`;
   if (!existsSync(host) || readFileSync(host, "utf8") !== text) writeFileSync(host, text, { mode: 0o755 });
 }
 

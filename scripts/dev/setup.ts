@@ -2,6 +2,7 @@
 import type { Privilege } from "../../local-cloud/privilege.ts";
 import { debianStep, mainJobPackages } from "./debian.ts";
 import { digitsStep } from "./digits.ts";
+import { programsStep } from "./programs.ts";
 import type { Progress } from "./progress.ts";
 import { cliStep, isOfficial } from "./pulumi-cli.ts";
 import { pluginsStep } from "./pulumi-plugins.ts";
@@ -22,6 +23,6 @@ export async function setUp(
   { morePackages = [], privilege }: Options,
 ): Promise<void> {
   const packages = debianStep([...mainJobPackages, ...morePackages], privilege);
-  await runSteps([cliStep(workspace), packages], shown);
+  await runSteps([cliStep(workspace), packages, programsStep(workspace)], shown);
   await runSteps([pluginsStep(workspace, isOfficial(workspace)), digitsStep(workspace)], shown);
 }

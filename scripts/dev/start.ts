@@ -125,13 +125,8 @@ async function startCloud(home: Home, privilege: Privilege | undefined): Promise
 }
 
 function ownCommand(home: Home): string[] {
-  return [
-    process.execPath,
-    join(import.meta.dirname, "..", "..", "local-cloud", "main.ts"),
-    "start",
-    "--home",
-    home.path,
-  ];
+  const start = join(import.meta.dirname, "..", "..", "toolchain", "start");
+  return [start, "local-cloud/main.ts", "start", "--home", home.path];
 }
 
 /** @throws Error with what an administrator can run, where something needs root */

@@ -7,9 +7,7 @@ import { promisify } from "node:util";
 import { runningStatus } from "../../local-cloud/commands.ts";
 import { startTestCloud, TestClient, type TestCloud } from "../local-cloud/support.ts";
 import { type Call, type Change, callsOf, changesAmong } from "./calls.ts";
-import { root, runs } from "./process.ts";
-
-const main = join(root, "local-cloud", "main.ts");
+import { runs, startOf } from "./process.ts";
 
 export class Cloud {
   /** Holds the cloud's home and whatever else the test keeps. */
@@ -143,15 +141,8 @@ export class Cloud {
   }
 
   private async run(command: string, ...options: string[]): Promise<string> {
-    const argv = [
-      "--disable-warning=ExperimentalWarning",
-      main,
-      command,
-      "--home",
-      this.home,
-      "--json",
-      ...options,
-    ];
-    return (await promisify(execFile)(process.execPath, argv)).stdout;
+    const [start, ...program] = startOf("local-cloud/main.ts", "--disable-warning=ExperimentalWarning");
+    const argv = [...program, command, "--home", this.home, "--json", ...options];
+    return (await promisify(execFile)(start, argv)).stdout;
   }
 }

@@ -13,7 +13,7 @@ import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
 import { cliCommand } from "./cli.ts";
 import { configure, type Value } from "./configuration.ts";
 import { keepEvidence } from "./evidence.ts";
-import { type Ended, type Running, root, startProcess, succeeded, userEnvironment } from "./process.ts";
+import { type Ended, type Running, startOf, startProcess, succeeded, userEnvironment } from "./process.ts";
 
 interface RunOptions {
   readonly stdin?: string;
@@ -160,7 +160,7 @@ export class Place {
 
   /** A command of the project in its own process group, without npm around it. */
   run(name: keyof typeof scripts, args: readonly string[] = [], options: RunOptions = {}): Running {
-    return this.#run([process.execPath, join(root, scripts[name]), ...args], options);
+    return this.#run([...startOf(scripts[name]), ...args], options);
   }
 
   #run(line: readonly string[], { stdin = "", wrapper = [], env = {} }: RunOptions): Running {

@@ -6,6 +6,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 export const root = join(import.meta.dirname, "..", "..");
 
+/** The beginning of a command line that starts a program of the project, as npm's commands do, without npm. */
+export function startOf(file: string, ...nodeOptions: readonly string[]): [string, ...string[]] {
+  return [join(root, "toolchain", "start"), ...nodeOptions, file];
+}
+
 export interface Ended {
   readonly code: number;
   readonly stdout: string;

@@ -1,6 +1,5 @@
 /** The Pulumi CLI in the project's environment, on a stack and a cloud of the test's own. */
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { z } from "zod";
 import { outputsIn } from "../../scripts/dev/outputs.ts";
 import { pendingCreates } from "../../scripts/dev/stack.ts";
@@ -10,7 +9,7 @@ import { readCheckpoint, type Stored } from "./checkpoint.ts";
 import { cliCommand, makeStack } from "./cli.ts";
 import { Cloud } from "./cloud.ts";
 import { configure, type Value } from "./configuration.ts";
-import { type Ended, type Running, root, startProcess } from "./process.ts";
+import { type Ended, type Running, startOf, startProcess } from "./process.ts";
 
 export type { Stored } from "./checkpoint.ts";
 
@@ -77,7 +76,7 @@ export class Stack {
 
   /** As `npm run pulumi -- ARGS`, in a process group. */
   start(...args: readonly string[]): Running {
-    return this.#start([process.execPath, join(root, "scripts", "dev", "pulumi.ts"), ...args]);
+    return this.#start([...startOf("scripts/dev/pulumi.ts"), ...args]);
   }
 
   /** As `start`; what the project's own command adds nothing to is run by the CLI itself once the stack is made. */

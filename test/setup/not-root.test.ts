@@ -34,7 +34,7 @@ const nothingRuns = () => {
   ).toEqual([]);
   expect(namespacesOf(prefix)).toEqual([]);
   expect(
-    processesOf([], "local-cloud/main.ts").filter((each) => each.commandLine.includes(user.checkout)),
+    processesOf([], "local-cloud/main.").filter((each) => each.commandLine.includes(user.checkout)),
   ).toEqual([]);
 };
 

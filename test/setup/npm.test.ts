@@ -14,6 +14,9 @@ const bootstrap = [
   "scripts/dev/bootstrap.mjs",
   "scripts/dev/node.mjs",
   "scripts/dev/npm-packages.mjs",
+  "toolchain/node",
+  "toolchain/program",
+  "toolchain/start",
 ];
 /** Prints the Node that runs it, the folders of PATH, and what it was given. */
 const show = `

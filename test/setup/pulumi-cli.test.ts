@@ -85,7 +85,7 @@ describe("a CLI of PATH", () => {
     const bin = join(workspace.pulumi, "bin");
     expect(readdirSync(bin).sort()).toEqual(["pulumi", "pulumi-language-nodejs"]);
     expect(readFileSync(join(bin, "pulumi-language-nodejs"), "utf8")).toBe(
-      `#!/bin/sh\nexec "${process.execPath}" "${workspace.root}/toolchain/language-host/main.ts" "$@"\n`,
+      `#!/bin/sh\nCROSSZONE_NODE="${process.execPath}" exec "${workspace.root}/toolchain/start" toolchain/language-host/main.ts "$@"\n`,
     );
     expect(isOfficial(workspace)).toBe(false);
   });

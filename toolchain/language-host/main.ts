@@ -4,8 +4,9 @@
  * Source: pulumi/pulumi, sdk/nodejs/cmd/pulumi-language-nodejs/main.go.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import languageService from "@pulumi/pulumi/proto/language_grpc_pb.js";
 import language from "@pulumi/pulumi/proto/language_pb.js";
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
@@ -35,7 +36,10 @@ await serve(languageService.LanguageRuntimeService, {
 async function run(request: InstanceType<typeof language.RunRequest>) {
   const info = request.getInfo();
   const directory = info?.getProgramDirectory() || request.getPwd();
-  const runner = createRequire(join(directory, "package.json")).resolve("@pulumi/pulumi/cmd/run");
+  const { runner, program } = filesOf(
+    directory,
+    join(directory, info?.getEntryPoint() || request.getProgram()),
+  );
   const options: readonly (readonly [string, string])[] = [
     ["--monitor", request.getMonitorAddress()],
     ["--engine", engineAddress],
@@ -54,7 +58,7 @@ async function run(request: InstanceType<typeof language.RunRequest>) {
       runner,
       ...options.filter(([, value]) => value !== "").flat(),
       ...(request.getDryrun() ? ["--dry-run"] : []),
-      join(directory, info?.getEntryPoint() || request.getProgram()),
+      program,
       ...request.getArgsList(),
     ],
     {
@@ -81,4 +85,16 @@ async function run(request: InstanceType<typeof language.RunRequest>) {
     );
   }
   return response;
+}
+
+/** The SDK's runner and the program; where this host is a single file that set-up has made, so are the two. */
+function filesOf(directory: string, program: string): { runner: string; program: string } {
+  const made = join(dirname(process.argv[1] ?? ""), "..", "..", "infra");
+  const own = join(import.meta.dirname, "..", "..", "infra", "index.ts");
+  if (existsSync(join(made, "run.mjs")) && existsSync(program) && realpathSync(program) === realpathSync(own))
+    return { runner: join(made, "run.mjs"), program: join(made, "index.mjs") };
+  return {
+    runner: createRequire(join(directory, "package.json")).resolve("@pulumi/pulumi/cmd/run"),
+    program,
+  };
 }
