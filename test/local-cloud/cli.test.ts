@@ -22,11 +22,12 @@ import { Home } from "../../local-cloud/home.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { readStopped } from "../../local-cloud/stopped.ts";
 import { schemaVersion } from "../../local-cloud/store/migrations.ts";
+import { startOf } from "../harness/process.ts";
 import { firstId, TestClient } from "./support.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const main = join(import.meta.dirname, "..", "..", "local-cloud", "main.ts");
+const [command, ...main] = startOf("local-cloud/main.ts", "--disable-warning=ExperimentalWarning");
 let home: string;
 beforeEach(() => {
   home = join(mkdtempSync(join(tmpdir(), "local-cloud-")), "home");
@@ -42,8 +43,8 @@ interface Outcome {
   readonly stderr: string;
 }
 
-function argvOf(command: string, ...options: string[]): string[] {
-  return ["--disable-warning=ExperimentalWarning", main, command, ...options, "--home", home];
+function argvOf(name: string, ...options: string[]): string[] {
+  return [...main, name, ...options, "--home", home];
 }
 
 async function execute(program: string, argv: readonly string[]): Promise<Outcome> {
@@ -54,8 +55,8 @@ async function execute(program: string, argv: readonly string[]): Promise<Outcom
   }
 }
 
-const cloud = (command: string, ...options: string[]): Promise<Outcome> =>
-  execute(process.execPath, argvOf(command, ...options));
+const cloud = (name: string, ...options: string[]): Promise<Outcome> =>
+  execute(command, argvOf(name, ...options));
 
 const start = (...options: string[]) => cloud("start", "--data-plane", "none", "--port", "0", ...options);
 const status = async (): Promise<CloudStatus> =>
@@ -196,9 +197,9 @@ test("status shows the faults that are there, also of a stopped cloud", async ()
 
 test("without root the API runs with data plane none, and data plane linux says what it needs", async () => {
   // Another user, with its own home: no rights but to its files.
-  const user = ["--user", "--map-user=1000", "--map-group=1000", process.execPath];
-  const asUser = async (command: string, ...options: string[]): Promise<Outcome> =>
-    await execute("unshare", [...user, ...argvOf(command, ...options)]);
+  const user = ["--user", "--map-user=1000", "--map-group=1000", command];
+  const asUser = async (name: string, ...options: string[]): Promise<Outcome> =>
+    await execute("unshare", [...user, ...argvOf(name, ...options)]);
   const refused = await asUser("start");
   expect(refused).toMatchObject({
     code: 2,
@@ -235,7 +236,7 @@ test("a home of another user, one that can not be made and one that is a file sa
   ]);
   const file = join(home, "file");
   writeFileSync(file, "");
-  expect(await execute(process.execPath, [...argvOf("stop"), "--home", file])).toMatchObject({
+  expect(await execute(command, [...argvOf("stop"), "--home", file])).toMatchObject({
     code: 2,
     stderr: `cloud: ${file} is no folder: give another one with --home\n`,
   });
@@ -246,7 +247,7 @@ test("a start on a full disk says so, with exit code 2", async () => {
   const onFullDisk = `mount -t tmpfs -o size=40k full "$1"; shift; exec "$@"`;
   const start = argvOf("start", "--data-plane", "none", "--port", "0");
   const view = ["--mount", "--propagation", "private", "sh", "-c", onFullDisk, "start", home];
-  expect(await execute("unshare", [...view, process.execPath, ...start])).toMatchObject({
+  expect(await execute("unshare", [...view, command, ...start])).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(/^cloud: .*the disk is full or fails \(.*\): make room and try again\n$/),
   });
@@ -256,7 +257,7 @@ test("several clouds run side by side, each with its home, port and keys", async
   await startHere();
   const other = join(home, "..", "other");
   try {
-    const second = await execute(process.execPath, [
+    const second = await execute(command, [
       ...argvOf("start", "--data-plane", "none", "--port", "0"),
       ...["--home", other],
     ]);
@@ -270,7 +271,7 @@ test("several clouds run side by side, each with its home, port and keys", async
       ret_code: 1200,
     });
   } finally {
-    await execute(process.execPath, [...argvOf("stop"), "--home", other]);
+    await execute(command, [...argvOf("stop"), "--home", other]);
   }
   expect((await cloud("status")).code).toBe(0);
 });
@@ -330,8 +331,8 @@ test("SIGTERM and SIGINT end a cloud in the foreground cleanly, at any moment", 
     ["SIGTERM", 1000],
     ["SIGINT", 120],
   ] as const) {
-    const argv = ["--disable-warning=ExperimentalWarning", main, "start", "--foreground", "--home", home];
-    const child: ChildProcess = spawn(process.execPath, [...argv, "--data-plane", "none", "--port", "0"], {
+    const argv = argvOf("start", "--foreground", "--data-plane", "none", "--port", "0");
+    const child: ChildProcess = spawn(command, argv, {
       stdio: "ignore",
     });
     const ended = once(child, "exit");
