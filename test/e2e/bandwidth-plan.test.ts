@@ -8,7 +8,7 @@ let place: Place;
 
 beforeAll(async () => {
   place = new Place();
-  await place.cloudOk("start");
+  await place.cloudOk("start", "--port", "0");
   const third = { name: "tianjin", zoneId: "gpu1a", network: "192.168.3.0/24", imageId: "img-deeplearning" };
   // Else the two in one zone would be joined over its intranet.
   place.configure({ "zones[2]": third, "tunnel.intranet": "off", "training.epochs": 1 });

@@ -14,7 +14,7 @@ const stack = () => place;
 
 beforeAll(async () => {
   place = new Place();
-  await place.cloudOk("start");
+  await place.cloudOk("start", "--port", "0");
 });
 
 afterAll(() => place.remove());

@@ -35,8 +35,12 @@ const rules: Readonly<Record<Sudo, string>> = {
   nothing: "",
 };
 
-/** The mount namespace: it lasts as long as this runs. */
+/**
+ * The namespaces of mounts and of the network, where no other test's cloud takes the port that the user's keeps: they last
+ * as long as this runs.
+ */
 const view = `
+ip link set lo up
 mount --make-rslave /
 mount --bind "$1/etc" /etc
 mkdir -p /run/sudo && mount -t tmpfs -o mode=0711 none /run/sudo
@@ -84,7 +88,7 @@ export class User {
     writeFileSync(join(this.directory, "bin", "pulumi"), "");
     command("chown", "-R", `${uid}:${uid}`, this.checkout, this.home);
     const cli = realpathSync(join(binDirectory(findWorkspace()), "pulumi"));
-    const args = ["--mount", "--", "sh", "-e", "-c", view, "view", this.directory];
+    const args = ["--mount", "--net", "--", "sh", "-e", "-c", view, "view", this.directory];
     const holder = spawn("unshare", [...args, join(root, "node_modules"), cli], {
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -170,7 +174,7 @@ export class User {
   }
 
   #inView(line: readonly string[]): string[] {
-    return ["nsenter", `--target=${this.#holder?.pid}`, "--mount", "--", ...line];
+    return ["nsenter", `--target=${this.#holder?.pid}`, "--mount", "--net", "--", ...line];
   }
 }
 
