@@ -9,7 +9,7 @@ import { succeed } from "./process.ts";
 import type { Step } from "./steps.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** What toolchain/start starts. */
+/** The programs that toolchain/start starts. */
 const programs = [
   "local-cloud/main.ts",
   "provider/main.ts",
@@ -26,7 +26,7 @@ const pulumiProgram = {
   "infra/run": "node_modules/@pulumi/pulumi/cmd/run/index.js",
 };
 
-/** What is loaded from node_modules when it is needed: binaries, and what toolchain/language-host replaces. */
+/** Packages that are loaded from node_modules when they are needed: binaries, and those that toolchain/language-host replaces. */
 const external = [
   /\.node$/,
   "@npmcli/arborist",
