@@ -18,12 +18,18 @@ export async function settle(
   const forced = differences.filter(({ replace }) => replace).map(({ property }) => property);
   if (forced.length > 0) {
     throw new Error(
-      `An interrupted run left ${id} with another ${forced.join(" and ")}, which the cloud cannot change. Make it anew: \`up --replace '${context.urn}'\`.`,
+      `An interrupted run left ${id} with another ${forced.join(" and ")}, which the cloud cannot change. Replace it: \`up --replace '${context.urn}'\`.`,
     );
   }
   if (differences.length === 0 || definition.update === undefined) return created;
   const change = { olds: found.inputs, news: inputs, outputs: found.outputs };
   return { id, outputs: await definition.update(context, id, change) };
+}
+
+/** Said of a deletion by the engine of what the same run has found, or made, to be the living resource. */
+export function keptMessage({ inputs }: AnyResource, id: string): string {
+  const advice = "generation" in inputs.shape ? " For another one, change `generation`." : "";
+  return `${id} is kept: what was to take its place is the same one, found by its name.${advice}`;
 }
 
 /** Without its outputs, so that the next run sees an unfinished one: a given `name` is an input and an output. */

@@ -47,6 +47,7 @@ export function resourceClass<Inputs extends z.ZodObject, Outputs extends z.ZodO
         name,
         { ...Object.fromEntries(outputs), ...args },
         {
+          ...(definition.deleteBeforeReplace === true && { deleteBeforeReplace: true }),
           ...options,
           additionalSecretOutputs: [
             ...(definition.secrets ?? []),

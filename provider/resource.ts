@@ -23,7 +23,10 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
   secretsAmong?(inputs: Partial<z.output<Inputs>>): readonly string[];
   /** Outputs that serve the life cycle alone: lookups leave them out. */
   readonly bookkeeping?: readonly string[];
-  /** The old one must go first: its name or address is taken while it lives. */
+  /**
+   * The old one must go first: its name or address is taken while it lives. A replacement that a user forces asks no Diff,
+   * so the classes of `program.ts` say it too. Never of what others hold, which the cloud would not delete.
+   */
   readonly deleteBeforeReplace?: boolean;
   /** Problems that concern more than one property. */
   readonly rules?: readonly Rule<z.output<Inputs>>[];

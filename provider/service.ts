@@ -13,7 +13,7 @@ import {
 } from "./checks.ts";
 import { checkConfiguration, configure, packageVersion } from "./configuration.ts";
 import type { AnyFunction } from "./function.ts";
-import { settle, unfinished } from "./half-made.ts";
+import { keptMessage, settle, unfinished } from "./half-made.ts";
 import { type Begin, type Operation, Operations } from "./operations.ts";
 import { secretTexts } from "./redaction.ts";
 import type { AnyResource, Problem } from "./resource.ts";
@@ -141,6 +141,7 @@ export class ProviderService {
     const differences = diffInputs(definition, urn, state, news).filter(
       ({ property }) => !ignored.has(property),
     );
+    this.#ready().meet(urn, request.getId(), differences.length === 0);
     return diffResponse(differences, definition.deleteBeforeReplace ?? false);
   }
 
@@ -165,10 +166,12 @@ export class ProviderService {
     const definition = this.#definition(urn);
     const operation = this.#begin({ urn, timeoutSeconds, halfMadeId, isCreate: true }, inputs);
     try {
-      return await operation.run(async (context) => {
+      const made = await operation.run(async (context) => {
         const created = await definition.create(context, inputs);
         return operation.isAdopted ? await settle(definition, context, created, inputs) : created;
       });
+      this.#ready().meet(urn, made.id, true);
+      return made;
     } catch (error) {
       const id = operation.madeId ?? halfMadeId;
       if (id === undefined) throw error;
@@ -178,6 +181,7 @@ export class ProviderService {
           `${messageOf(error)} What an earlier run began (${id}) is gone: run \`up --refresh\`.`,
         );
       }
+      this.#ready().meet(urn, id, true);
       throw unfinished(definition, id, inputs, messageOf(error));
     }
   }
@@ -240,6 +244,7 @@ export class ProviderService {
       return answer((await this.#finish(urn, request.getTimeout(), news, request.getId())).outputs);
     }
     const { update } = definition;
+    this.#ready().meet(urn, request.getId(), true);
     const change = { olds: fromStruct(request.getOldInputs()), news, outputs };
     const operation = this.#begin({ urn, timeoutSeconds: request.getTimeout() }, change.olds, news);
     try {
@@ -253,12 +258,17 @@ export class ProviderService {
 
   async #delete(request: Message<"DeleteRequest">) {
     const urn = request.getUrn();
+    const id = request.getId();
     const definition = this.#definition(urn);
+    if (this.#ready().isWanted(urn, id)) {
+      this.#engine?.log("warning", urn, keptMessage(definition, id));
+      return new Empty.Empty();
+    }
     const state = splitState(definition, fromStruct(request.getProperties()));
     const oldInputs = fromStruct(request.getOldInputs());
     const inputs = Object.keys(oldInputs).length > 0 ? oldInputs : state.inputs;
     const operation = this.#begin({ urn, timeoutSeconds: request.getTimeout() }, inputs);
-    await operation.run((context) => definition.delete(context, request.getId(), { ...state, inputs }));
+    await operation.run((context) => definition.delete(context, id, { ...state, inputs }));
     return new Empty.Empty();
   }
 

@@ -16,6 +16,10 @@ export class Session {
   readonly freshMarks = new Set<string>();
   /** Security groups whose rules a SecurityGroup of this run manages. */
   readonly managedRules = new Set<string>();
+  /** Ids of the stack's resources that this run has met. */
+  readonly #met = new Set<string>();
+  /** Those that it wants as they are, by URN: a deletion in the same run leaves them. */
+  readonly #wanted = new Map<string, Set<string>>();
   readonly #pollers = new Map<string, JobPoller>();
   readonly #updates = new Map<string, RouterUpdates>();
 
@@ -82,6 +86,22 @@ export class Session {
   /** Work that serves all who ask for it by this key before it begins. @param deadline milliseconds since the epoch */
   coalesced(key: string, deadline: number, work: (deadline: number) => Promise<void>): Promise<void> {
     return entry(this.#coalesced, key, () => new Coalesced(work)).run(deadline);
+  }
+
+  /** Says of a resource of the stack that it lives, and whether the run wants it as it is. */
+  meet(urn: string, id: string, isWanted: boolean): void {
+    this.#met.add(id);
+    const ids = entry(this.#wanted, urn, () => new Set<string>());
+    if (isWanted) ids.add(id);
+    else ids.delete(id);
+  }
+
+  hasMet(id: string): boolean {
+    return this.#met.has(id);
+  }
+
+  isWanted(urn: string, id: string): boolean {
+    return this.#wanted.get(urn)?.has(id) === true;
   }
 
   jobs(zone: string): JobPoller {

@@ -36,7 +36,7 @@ export async function createOnce(
   const before = isNew(context, names) ? undefined : await findOne(what, find);
   if (before !== undefined && names.name !== undefined) {
     throw new Error(
-      `${what} exists already (${before}), and this stack has not made it. Give another name or none, or take it over by \`pulumi import\`.`,
+      `${what} exists already (${before}), made by somebody else or to be replaced by this one. Give another name or none, or take it over by \`pulumi import\`.`,
     );
   }
   if (before !== undefined) return announce(context, before, true);

@@ -14,6 +14,7 @@ import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { isThere, listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { setEip } from "./vpc-eip.ts";
 import { until, untilJob } from "./waiting.ts";
 
 interface Attributes {
@@ -83,6 +84,7 @@ export const eip = defineResource({
   },
 
   async delete(context, id, { inputs: { zone } }) {
+    await leaveRouter(context, zone, id);
     await deleteWhenFree(context, {
       kind: "EIP",
       zone,
@@ -109,6 +111,16 @@ async function find(context: Context, zone: string, name: string): Promise<strin
   return (await describe(context, zone, { search_word: name }))
     .filter((found) => found.eip_name === name)
     .map((found) => found.eip_id);
+}
+
+/**
+ * A router of the stack that stays gets another EIP only when this one is gone: the engine compares it before. From anybody
+ * else's none is taken.
+ */
+async function leaveRouter(context: Context, zone: string, id: string): Promise<void> {
+  const [found] = await describe(context, zone, { eips: [id] });
+  const { resource_type: type, resource_id: router } = found?.resource ?? {};
+  if (type === "router" && router && context.session.hasMet(router)) await setEip(context, zone, router, "");
 }
 
 /** EIPs that exist. */

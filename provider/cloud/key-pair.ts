@@ -9,7 +9,15 @@ import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { listAll } from "./listing.ts";
-import { type Names, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import {
+  generationInput,
+  type Names,
+  named,
+  namedAsRead,
+  nameOutput,
+  physicalName,
+  sameName,
+} from "./naming.ts";
 
 export const keyPair = defineResource({
   type: "qingcloud:cloud:KeyPair",
@@ -22,17 +30,18 @@ export const keyPair = defineResource({
         error: "must be a public key in OpenSSH's form, e.g. `ssh-ed25519 AAAA…`",
       })
       .describe("In OpenSSH's form."),
+    generation: generationInput,
   }),
   outputs: z.object(nameOutput),
   // The new key comes before the old one goes, so that instances change theirs in place.
-  replaceOn: ["zone", "publicKey"],
+  replaceOn: ["zone", "publicKey", "generation"],
   find,
 
   isSame(property, state, news, urn) {
     // The API keeps no comment.
     if (property === "publicKey")
       return withoutComment(state.inputs.publicKey) === withoutComment(news.publicKey);
-    return sameName(property, state, news, urn, withoutComment(news.publicKey));
+    return sameName(property, state, news, urn, contentOf(news));
   },
 
   async create(context, inputs) {
@@ -65,6 +74,7 @@ export const keyPair = defineResource({
       inputs: {
         ...namedAsRead(known?.inputs, zone, found.keypair_name),
         publicKey: written !== undefined && withoutComment(written) === publicKey ? written : publicKey,
+        ...(known?.inputs.generation === undefined ? {} : { generation: known.inputs.generation }),
       },
       outputs: { name: found.keypair_name },
     };
@@ -101,8 +111,18 @@ function withoutComment(publicKey: string): string {
   return publicKey.split(" ").slice(0, 2).join(" ");
 }
 
-function nameOf({ urn }: Context, inputs: Names & { readonly publicKey: string }): string {
-  return physicalName(urn, inputs, withoutComment(inputs.publicKey));
+interface Content {
+  readonly publicKey: string;
+  readonly generation?: string | undefined;
+}
+
+/** What tells the key pairs apart that live beside each other while one takes the other's place. */
+function contentOf({ publicKey, generation = "" }: Content): string {
+  return `${withoutComment(publicKey)}${generation}`;
+}
+
+function nameOf({ urn }: Context, inputs: Names & Content): string {
+  return physicalName(urn, inputs, contentOf(inputs));
 }
 
 function keyOf(found: { readonly encrypt_method: string; readonly pub_key: string }): string {

@@ -24,6 +24,13 @@ export const named = {
   mark: z.string().optional().describe("Id of the stack's StackMark."),
 };
 
+/** Of kinds that others hold, so that the old one can go only when the new one is in its place. */
+export const generationInput = z
+  .string()
+  .min(1)
+  .optional()
+  .describe("Another text makes another one, which takes the place of the present one, e.g. `2`.");
+
 export const nameOutput = { name: z.string().describe("Name in the console.") };
 
 export interface Names {

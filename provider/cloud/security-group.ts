@@ -9,7 +9,7 @@ import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { listAll } from "./listing.ts";
-import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { generationInput, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { changeRules, finishing, groupListName, isOfSingleRule, ownedBy, takeOver } from "./rule-lists.ts";
 import {
   describeRules,
@@ -22,6 +22,7 @@ import {
 
 const inputs = z.strictObject({
   ...named,
+  generation: generationInput,
   rules: z
     .array(z.strictObject(ruleInputs))
     .optional()
@@ -42,15 +43,14 @@ export const securityGroup = defineResource({
   description: "Firewall rules of routers and instances; changes are applied at once.",
   inputs,
   outputs: z.object(nameOutput),
-  replaceOn: ["zone"],
-  deleteBeforeReplace: true,
+  replaceOn: ["zone", "generation"],
   rules: [
     {
       reads: ["rules"],
       problems: ({ rules = [] }) => listProblems(rules),
     },
   ],
-  isSame: sameName,
+  isSame: (property, state, news, urn) => sameName(property, state, news, urn, news.generation),
   find,
 
   notice(session, id, { rules, keepOthers }) {
@@ -60,7 +60,7 @@ export const securityGroup = defineResource({
 
   async create(context, inputs) {
     const { zone } = inputs;
-    const name = physicalName(context.urn, inputs);
+    const name = physicalName(context.urn, inputs, inputs.generation);
     const { id, adopted } = await createOnce(context, {
       what: `security group "${name}"`,
       names: inputs,
@@ -85,6 +85,7 @@ export const securityGroup = defineResource({
     return {
       inputs: {
         ...namedAsRead(known?.inputs, zone, found.security_group_name),
+        ...(known?.inputs.generation === undefined ? {} : { generation: known.inputs.generation }),
         ...(isManaged ? { rules: inKnownOrder(rules, known?.inputs.rules ?? []) } : {}),
         ...(known?.inputs.keepOthers === undefined ? {} : { keepOthers: known.inputs.keepOthers }),
       },
@@ -95,7 +96,7 @@ export const securityGroup = defineResource({
 
   async update(context, id, { olds, news, outputs }) {
     const { zone } = news;
-    const name = physicalName(context.urn, news);
+    const name = physicalName(context.urn, news, news.generation);
     if (name !== outputs.name) {
       const request = { security_group: id, security_group_name: name };
       await context.session.call(ModifySecurityGroupAttributes, zone, request, context);

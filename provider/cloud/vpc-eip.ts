@@ -41,7 +41,7 @@ export const vpcEip = defineResource({
       return { id: vpcId, outputs: { origin: "found" as const } };
     }
     context.made(vpcId);
-    if (present === undefined) await set(context, zone, vpcId, eipId);
+    if (present === undefined) await setEip(context, zone, vpcId, eipId);
     // An interrupted run may have set it without applying it.
     else if (router.is_applied === 0) await context.session.routerUpdates(zone, vpcId).apply(context);
     return { id: vpcId, outputs: { origin: "set" as const } };
@@ -59,7 +59,7 @@ export const vpcEip = defineResource({
   async delete(context, _id, { inputs: { zone, vpcId, eipId }, outputs: { origin } }) {
     if (origin === "found") return;
     const router = await describe(context, zone, vpcId);
-    if (router?.eip.eip_id === eipId) await set(context, zone, vpcId, "");
+    if (router?.eip.eip_id === eipId) await setEip(context, zone, vpcId, "");
     // An interrupted run may have taken it without applying that.
     else if (router?.is_applied === 0) await context.session.routerUpdates(zone, vpcId).apply(context);
   },
@@ -73,7 +73,7 @@ async function describe(context: Context, zone: string, id: string) {
 }
 
 /** @param eip "" takes the present one away; either is inert until UpdateRouters */
-async function set(context: Context, zone: string, router: string, eip: string): Promise<void> {
+export async function setEip(context: Context, zone: string, router: string, eip: string): Promise<void> {
   await context.session.call(ModifyRouterAttributes, zone, { router, eip }, context);
   await context.session.routerUpdates(zone, router).apply(context);
 }

@@ -1,17 +1,21 @@
 /** `npm run pulumi -- ARGS`: the Pulumi CLI in the project's environment. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import {
+  clearPendingCreates,
+  finishPendingCreates,
+  forgetKeptDeletions,
+  pendingCreates,
+} from "./mend-state.ts";
 import { stackOutputs } from "./outputs.ts";
 import { wasInterrupted } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";
 import { reportOfEndedRun } from "./run/report.ts";
-import { keptSingleRules } from "./single-rules.ts";
+import { isPartial, keptSingleRules } from "./single-rules.ts";
 import {
   commandOf,
   ensureStack,
-  finishPendingCreates,
   localCloudSettings,
-  pendingCreates,
   pulumiEnvironment,
   withWorkingConfig,
   writeWorkingConfig,
@@ -35,6 +39,7 @@ async function run(workspace: Workspace): Promise<void> {
   await ensureStack(workspace, environment);
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
   const configFile = writeWorkingConfig(workspace, machine);
+  for (const line of await forgetKeptDeletions(workspace, environment)) process.stderr.write(`${line}\n`);
   if (["destroy", "down", "dn"].includes(commandOf(args) ?? "") && pendingCreates(workspace).length > 0) {
     process.stderr.write("finishing what a killed run was creating, so that destroy finds it …\n");
     await finishPendingCreates(workspace, environment, configFile);
@@ -58,7 +63,10 @@ async function run(workspace: Workspace): Promise<void> {
     child.on("close", resolve);
   });
   const isUp = ["up", "update"].includes(commandOf(args) ?? "");
-  if (code === 0 && isUp) await tellReport(workspace, environment);
+  if (code === 0 && isUp) {
+    if (!isPartial(args)) await clearPendingCreates(workspace, environment);
+    await tellReport(workspace, environment);
+  }
   process.exit(code ?? 130);
 }
 

@@ -10,9 +10,13 @@ import type { Workspace } from "./workspace.ts";
 const partial = /^(--(target|target-replace|exclude)|-t)(=|$)/;
 const type = "qingcloud:cloud:SecurityGroupRule";
 
+export function isPartial(args: readonly string[]): boolean {
+  return args.some((arg) => partial.test(arg));
+}
+
 /** Environment by which the program keeps the rules' resources; empty where the command is for the whole stack. */
 export function keptSingleRules(args: readonly string[], workspace: Workspace): Record<string, string> {
-  if (!args.some((arg) => partial.test(arg))) return {};
+  if (!isPartial(args)) return {};
   const names = (readState(workspace)?.resources ?? [])
     .filter((resource) => resource.type === type)
     .map(({ urn }) => urn.slice(urn.lastIndexOf("::") + 2));

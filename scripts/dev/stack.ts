@@ -1,4 +1,4 @@
-/** The stack of this checkout: its passphrase, its working configuration, what a killed CLI was creating. */
+/** The stack of this checkout: its passphrase and its working configuration. */
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,8 +10,7 @@ import { compileCache } from "../../local-cloud/compile-cache.mjs";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { succeed } from "./process.ts";
 import { binDirectory } from "./pulumi-cli.ts";
-import { keptSingleRules } from "./single-rules.ts";
-import { readState, stateFile } from "./state-file.ts";
+import { stateFile } from "./state-file.ts";
 import { reportsFolder, type Workspace } from "./workspace.ts";
 
 type Settings = Record<string, unknown>;
@@ -96,47 +95,6 @@ export async function ensureStack(workspace: Workspace, environment: NodeJS.Proc
   } finally {
     rmSync(elsewhere, { recursive: true, force: true });
   }
-}
-
-/** URNs of creates that a killed CLI left unfinished: the cloud may have made them, and the state knows no id. */
-export function pendingCreates(workspace: Workspace): string[] {
-  return (readState(workspace)?.pending_operations ?? [])
-    .filter(({ type }) => type === "creating")
-    .map(({ resource }) => resource.urn);
-}
-
-/** Once an `up` has succeeded, pending creates have been done again or adopted: the state need not remember them. */
-export async function clearPendingCreates(
-  workspace: Workspace,
-  environment: NodeJS.ProcessEnv,
-): Promise<void> {
-  if (pendingCreates(workspace).length === 0) return;
-  const options = { cwd: workspace.root, env: environment };
-  const exported = JSON.parse((await succeed("pulumi", ["stack", "export"], options)).stdout) as {
-    deployment: { pending_operations?: unknown };
-  };
-  delete exported.deployment.pending_operations;
-  await succeed("pulumi", ["stack", "import"], { ...options, stdin: JSON.stringify(exported) });
-}
-
-/**
- * Before a destroy: what a killed CLI was creating is finished, that is adopted where the cloud has made it, so that
- * the destroy knows its id and leaves nothing behind.
- */
-export async function finishPendingCreates(
-  workspace: Workspace,
-  environment: NodeJS.ProcessEnv,
-  configFile: string,
-): Promise<void> {
-  const urns = pendingCreates(workspace);
-  if (urns.length === 0) return;
-  const targets = urns.flatMap((urn) => ["--target", urn]);
-  const up = ["up", "--yes", "--skip-preview", "--non-interactive", ...targets];
-  await succeed("pulumi", withWorkingConfig(up, configFile, workspace.root), {
-    cwd: workspace.root,
-    env: { ...environment, ...keptSingleRules(up, workspace) },
-  });
-  await clearPendingCreates(workspace, environment);
 }
 
 /** Commands that read or write the stack's configuration file. */

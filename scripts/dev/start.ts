@@ -10,13 +10,13 @@ import { findRunning } from "../../local-cloud/pid-record.ts";
 import { findPrivilege, forAdministrator, type Privilege } from "../../local-cloud/privilege.ts";
 import { installCommand, mainJobPackages, missingPackages } from "./debian.ts";
 import { refusalOf, worksWithoutDataPlane } from "./machine.ts";
+import { clearPendingCreates, forgetKeptDeletions } from "./mend-state.ts";
 import { stackOutputs } from "./outputs.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
 import { Progress } from "./progress.ts";
 import { reportOfEndedRun, reportOfRun } from "./run/report.ts";
 import { setUp } from "./setup.ts";
 import {
-  clearPendingCreates,
   ensureStack,
   localCloudSettings,
   pulumiEnvironment,
@@ -68,6 +68,7 @@ async function start(workspace: Workspace): Promise<number> {
   process.env.PATH = environment.PATH;
   for (const line of clearStaleLock(workspace)) print(line);
   await ensureStack(workspace, environment);
+  for (const line of await forgetKeptDeletions(workspace, environment)) print(line);
   const configFile = writeWorkingConfig(workspace, await localCloudSettings(workspace));
   if (wasInterrupted()) return 130;
 

@@ -71,7 +71,14 @@ function clearCutAttributes(directory: string): string[] {
 }
 
 export interface StoredState {
-  readonly resources?: readonly { readonly urn: string; readonly type: string; readonly outputs?: unknown }[];
+  readonly resources?: readonly {
+    readonly urn: string;
+    readonly type: string;
+    readonly id?: string | undefined;
+    /** It has been replaced, and is to be deleted. */
+    readonly delete?: boolean | undefined;
+    readonly outputs?: unknown;
+  }[];
   readonly pending_operations?: readonly {
     readonly type: string;
     readonly resource: { readonly urn: string };

@@ -2,7 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Cloud } from "../harness/cloud.ts";
-import { HalfMade, Plugin, urnOf } from "../integration/plugin.ts";
+import { Plugin, urnOf } from "../integration/plugin.ts";
+import { HalfMade } from "../integration/plugin-answers.ts";
 import { type Order, residentMegabytes, type Samples, timed } from "./measuring.ts";
 
 const runs = 7;

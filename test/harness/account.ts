@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, vi } from "vitest";
 import { Engine } from "../integration/engine.ts";
-import { HalfMade, Plugin, type Resource } from "../integration/plugin.ts";
+import { Plugin } from "../integration/plugin.ts";
+import { HalfMade, type Resource } from "../integration/plugin-answers.ts";
 import { startTestCloud, type TestCloud } from "../local-cloud/support.ts";
 import { type Call, callsOf } from "./calls.ts";
 

@@ -60,6 +60,11 @@ export class Cloud {
     await this.#here?.fault({ action, kind: "hang-job", nth, times: 1000 });
   }
 
+  /** Refuses an action until `letGo`; of a cloud in this process. */
+  async refuse(action: string): Promise<void> {
+    await this.#here?.fault({ action, kind: "refuse", code: 1200, message: "no more", times: 1000 });
+  }
+
   async letGo(): Promise<void> {
     await this.#here?.clearFaults();
   }

@@ -1,7 +1,8 @@
 /** Two zones whose routers a tunnel joins, made by the provider; and what `up --refresh` does to them. */
 import { tunnelPackets } from "../../qingcloud/tunnel-packets.ts";
 import type { TestClient } from "../local-cloud/support.ts";
-import { HalfMade, type Plugin, type Resource, urnOf } from "./plugin.ts";
+import { type Plugin, urnOf } from "./plugin.ts";
+import { HalfMade, type Resource } from "./plugin-answers.ts";
 
 type Kind = "ipsec" | "gre";
 type Side = 0 | 1;

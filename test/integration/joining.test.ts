@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { callsOf, changesAmong } from "../harness/calls.ts";
 import { firstId, makeNetwork } from "../local-cloud/support.ts";
 import { useTestCloud } from "../local-cloud/use-test-cloud.ts";
-import { Plugin, type Resource, urnOf } from "./plugin.ts";
+import { Plugin, urnOf } from "./plugin.ts";
+import type { Resource } from "./plugin-answers.ts";
 
 vi.mock("../../qingcloud/delay.ts", () => import("./brisk-delay.ts"));
 

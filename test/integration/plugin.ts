@@ -3,38 +3,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { credentials, Server, ServerCredentials, type ServiceError } from "@grpc/grpc-js";
+import { credentials, Server, ServerCredentials } from "@grpc/grpc-js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import rpc from "@pulumi/pulumi/proto/provider_pb.js";
-import statusMessages from "@pulumi/pulumi/proto/status_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { compileCache } from "../../local-cloud/compile-cache.mjs";
-import {
-  fromStruct,
-  type Properties,
-  type Struct,
-  secretSignature,
-  signatureKey,
-  toStruct,
-} from "../../provider/rpc/values.ts";
+import { fromStruct, type Properties, toStruct } from "../../provider/rpc/values.ts";
 import { root } from "../harness/process.ts";
-
-/** What state holds of a resource. */
-export interface Resource {
-  readonly urn: string;
-  readonly id: string;
-  readonly inputs: Properties;
-  /** Inputs and outputs. */
-  readonly properties: Properties;
-  /** Which of them came marked as secret; absent where the test wrote the resource itself. */
-  readonly secrets?: Marks;
-}
-
-/** Names of the properties that came marked as secret. */
-export interface Marks {
-  readonly inputs: readonly string[];
-  readonly properties: readonly string[];
-}
+import { call, expectAgreement, HalfMade, marksOf, type Resource, resourceOf } from "./plugin-answers.ts";
 
 export interface Checked {
   /** With defaults. */
@@ -45,22 +21,15 @@ export interface Checked {
   readonly failures: readonly (readonly [path: string, reason: string])[];
 }
 
-/** The half-made resource that an interrupted or failed create leaves in state. */
-export class HalfMade extends Error {
-  override readonly name = "HalfMade";
-  readonly resource: Resource;
-  constructor(message: string, resource: Resource) {
-    super(message);
-    this.resource = resource;
-  }
-}
-
-type Done<Response> = (error: ServiceError | null, response: Response) => void;
-type Call<Response> = (done: Done<Response>) => unknown;
-
 export class Plugin {
   readonly #served: ChildProcess | Server;
   readonly #client: providerService.ResourceProviderClient;
+  #configuration: Properties = {};
+  /** What this run has made, changed or compared: a run does not delete that, so a deletion begins another one. */
+  readonly #named = new Set<string>();
+  #anotherRun: Promise<void> = Promise.resolve();
+  /** How often it was configured. */
+  runs = 0;
   /** What it wrote to standard error. */
   stderr = "";
 
@@ -155,8 +124,17 @@ export class Plugin {
   }
 
   async configure(args: Properties): Promise<void> {
+    this.#configuration = args;
+    this.#named.clear();
+    this.runs++;
     const request = new rpc.ConfigureRequest().setArgs(toStruct(args));
     await call<rpc.ConfigureResponse>((done) => this.#client.configure(request, done));
+  }
+
+  /** The engine configures the provider once in each run: what it knew of the one before is gone. */
+  async nextRun(): Promise<void> {
+    this.#anotherRun = this.configure(this.#configuration);
+    await this.#anotherRun;
   }
 
   /** @throws Error with all failures */
@@ -191,7 +169,13 @@ export class Plugin {
     const { inputs, secrets } = await this.#valid(urn, news);
     const request = new rpc.CreateRequest().setUrn(urn).setProperties(toStruct(inputs));
     request.setPreview(preview).setTimeout(timeout);
-    const response = await call<rpc.CreateResponse>((done) => this.#client.create(request, done), urn);
+    const response = await call<rpc.CreateResponse>((done) => this.#client.create(request, done), urn).catch(
+      (error: unknown) => {
+        if (error instanceof HalfMade) this.#named.add(`${urn} ${error.resource.id}`);
+        throw error;
+      },
+    );
+    if (!preview) this.#named.add(`${urn} ${response.getId()}`);
     return resourceOf(urn, response.getId(), inputs, secrets, response.getProperties());
   }
 
@@ -217,6 +201,7 @@ export class Plugin {
   async diff({ urn, id, inputs, properties }: Resource, news: Properties): Promise<Record<string, string>> {
     const request = new rpc.DiffRequest().setUrn(urn).setId(id).setOlds(toStruct(properties));
     request.setOldInputs(toStruct(inputs)).setNews(toStruct((await this.#valid(urn, news)).inputs));
+    this.#named.add(`${urn} ${id}`);
     const response = await call<rpc.DiffResponse>((done) => this.#client.diff(request, done));
     const kinds = Object.entries(rpc.PropertyDiff.Kind);
     const found: Record<string, string> = {};
@@ -240,11 +225,14 @@ export class Plugin {
       .setTimeout(timeout)
       .setPreview(preview);
     request.setOldInputs(toStruct(inputs)).setNews(toStruct(checked.inputs));
+    this.#named.add(`${urn} ${id}`);
     const response = await call<rpc.UpdateResponse>((done) => this.#client.update(request, done), urn);
     return resourceOf(urn, id, checked.inputs, checked.secrets, response.getProperties());
   }
 
   async delete({ urn, id, inputs, properties }: Resource, { timeout = 60 } = {}): Promise<void> {
+    if (this.#named.has(`${urn} ${id}`)) await this.nextRun();
+    await this.#anotherRun;
     const request = new rpc.DeleteRequest().setUrn(urn).setId(id).setTimeout(timeout);
     request.setOldInputs(toStruct(inputs)).setProperties(toStruct(properties));
     await call<empty.Empty>((done) => this.#client.delete(request, done));
@@ -258,65 +246,4 @@ export class Plugin {
 /** @param type without the package, e.g. `cloud:Eip` */
 export function urnOf(type: string, name: string): string {
   return `urn:pulumi:test::crosszone::crosszone:network:Network$qingcloud:${type}::${name}`;
-}
-
-function call<Response>(start: Call<Response>, urn = ""): Promise<Response> {
-  return new Promise<Response>((resolve, reject) => {
-    start((error, response) => (error ? reject(error) : resolve(response)));
-  }).catch((error: ServiceError) => {
-    throw halfMade(error, urn) ?? new Error(error.details);
-  });
-}
-
-/** The structured error that grpc-go reads from this trailer. */
-function halfMade(error: ServiceError, urn: string): HalfMade | undefined {
-  const [trailer] = error.metadata?.get("grpc-status-details-bin") ?? [];
-  if (!(trailer instanceof Buffer)) return undefined;
-  const [detail] = statusMessages.Status.deserializeBinary(new Uint8Array(trailer)).getDetailsList();
-  const failed = detail?.unpack(
-    rpc.ErrorResourceInitFailed.deserializeBinary,
-    "pulumirpc.ErrorResourceInitFailed",
-  );
-  if (failed == null) return undefined;
-  const inputs = failed.getInputs();
-  return new HalfMade(
-    error.details,
-    resourceOf(urn, failed.getId(), fromStruct(inputs), marksOf(inputs), failed.getProperties()),
-  );
-}
-
-function resourceOf(
-  urn: string,
-  id: string,
-  inputs: Properties,
-  marked: readonly string[],
-  properties: Struct | undefined,
-): Resource {
-  const secrets = { inputs: marked, properties: marksOf(properties) };
-  return { urn, id, inputs, properties: fromStruct(properties), secrets };
-}
-
-function marksOf(struct: Struct | undefined): string[] {
-  const raw = (struct?.toJavaScript() ?? {}) as Record<string, { [signatureKey]?: unknown } | null>;
-  return Object.keys(raw)
-    .filter((name) => raw[name]?.[signatureKey] === secretSignature)
-    .sort();
-}
-
-/** What an engine without detailed diffs reads says the same. @param details kinds of change by property path */
-function expectAgreement(response: rpc.DiffResponse, details: Readonly<Record<string, string>>): void {
-  const properties = (paths: readonly string[]) =>
-    [...new Set(paths.map((path) => path.replace(/[.[].*/, "")))].sort().join();
-  const isNone = response.getChanges() === rpc.DiffResponse.DiffChanges.DIFF_NONE;
-  const paths = Object.keys(details);
-  const replaced = paths.filter((path) => details[path]?.endsWith("_REPLACE"));
-  if (
-    isNone !== (paths.length === 0) ||
-    properties(paths) !== response.getDiffsList().toSorted().join() ||
-    properties(replaced) !== response.getReplacesList().toSorted().join()
-  ) {
-    throw new Error(
-      `details ${JSON.stringify(details)} disagree with ${JSON.stringify(response.toObject())}`,
-    );
-  }
 }

@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import type { Properties } from "../../provider/rpc/values.ts";
 import { Cloud } from "../harness/cloud.ts";
 import { publicKey } from "../local-cloud/support.ts";
-import { HalfMade, Plugin, type Resource, urnOf } from "./plugin.ts";
+import { Plugin, urnOf } from "./plugin.ts";
+import { HalfMade, type Resource } from "./plugin-answers.ts";
 
 let cloud: Cloud;
 /** The provider's real executable. */

@@ -102,6 +102,7 @@ function keyPair(name: string, key: string, imported: Entry["imported"]): Entry 
         to: () => ({ publicKey: `${publicKey.slice(0, -4)}BBBB` }),
         diff: { publicKey: "UPDATE_REPLACE" },
       },
+      { what: "another generation", to: () => ({ generation: "2" }), diff: { generation: "ADD_REPLACE" } },
       {
         what: "another name",
         to: () => ({ name: `${name} 2` }),

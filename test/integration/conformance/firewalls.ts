@@ -69,6 +69,7 @@ export const firewallEntries: readonly Entry[] = [
       appliedGroup(id("firewall")),
     ],
     steps: [
+      { what: "another generation", to: () => ({ generation: "2" }), diff: { generation: "ADD_REPLACE" } },
       {
         what: "another name",
         to: () => ({ name: "firewall 2" }),

@@ -1,6 +1,7 @@
 /** A SecurityGroupRule goes with groups that manage no rules themselves; beside inline rules it is refused. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { type Resource, urnOf } from "../plugin.ts";
+import { urnOf } from "../plugin.ts";
+import type { Resource } from "../plugin-answers.ts";
 import { zone } from "./entry.ts";
 import { Life } from "./life.ts";
 

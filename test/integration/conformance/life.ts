@@ -3,23 +3,11 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
 import { type Call, callsOf, changesAmong } from "../../harness/calls.ts";
+import { idsInZone } from "../../harness/whole-cloud.ts";
 import { firstId, startTestCloud, type TestCloud } from "../../local-cloud/support.ts";
-import { Plugin, type Resource, urnOf } from "../plugin.ts";
+import { Plugin, urnOf } from "../plugin.ts";
+import type { Resource } from "../plugin-answers.ts";
 import { type Change, type Entry, type IdOf, type Told, zone } from "./entry.ts";
-
-/** What the cloud lists of each kind, and what is gone although it is listed. */
-const listings = [
-  ["DescribeEips", "eip_set", "eip_id"],
-  ["DescribeSecurityGroups", "security_group_set", "security_group_id"],
-  ["DescribeSecurityGroupRules", "security_group_rule_set", "security_group_rule_id"],
-  ["DescribeKeyPairs", "keypair_set", "keypair_id"],
-  ["DescribeRouters", "router_set", "router_id"],
-  ["DescribeVxnets", "vxnet_set", "vxnet_id"],
-  ["DescribeInstances", "instance_set", "instance_id"],
-  ["DescribeVolumes", "volume_set", "volume_id"],
-  ["DescribeTags", "tag_set", "tag_id"],
-] as const;
-const gone = /^(released|deleted|ceased)$/;
 
 export class Life {
   readonly cloud: TestCloud;
@@ -129,13 +117,7 @@ export class Life {
 
   /** Ids of all that is in the zone. */
   async inventory(): Promise<readonly string[]> {
-    const found = await Promise.all(
-      listings.map(async ([action, set, id]) => {
-        const items = (await this.cloud.client.ok(action, { limit: "100" }))[set] as Record<string, string>[];
-        return items.filter(({ status }) => !gone.test(status ?? "")).map((item) => item[id] ?? "");
-      }),
-    );
-    return found.flat().sort();
+    return await idsInZone(this.cloud.client, zone);
   }
 }
 

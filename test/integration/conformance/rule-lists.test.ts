@@ -1,7 +1,8 @@
 /** Lists of rules next to others' rules in one group: what they own, what they take over, and what they leave alone. */
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
-import { type Resource, urnOf } from "../plugin.ts";
+import { urnOf } from "../plugin.ts";
+import type { Resource } from "../plugin-answers.ts";
 import { zone } from "./entry.ts";
 import { Life } from "./life.ts";
 
@@ -106,6 +107,7 @@ test("a list that exists takes nothing over: two lists of one content do not fig
 
 test("where a list fails, what it wants stays in the same run; the next one finishes, and nothing was missing", async () => {
   const single = await makeSingle("esp", esp);
+  await life.plugin.nextRun();
   await life.cloud.fault({ action: "ModifySecurityGroupRuleAttributes", kind: "refuse", code: 1100 });
   await expect(makeList([esp])).rejects.toThrow("ModifySecurityGroupRuleAttributes");
   // As `up --continue-on-error` does.
@@ -157,7 +159,7 @@ test("a name that is given must be free in the group", async () => {
     listOf([ike], { name: "peers" }),
   );
   await expect(second).rejects.toThrow(
-    `rules "peers" of ${group} exists already (${group}/peers), and this stack has not made it.`,
+    `rules "peers" of ${group} exists already (${group}/peers), made by somebody else or to be replaced by this one.`,
   );
   expect(await names()).toEqual({ esp: ["peers"] });
 });

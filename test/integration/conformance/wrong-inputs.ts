@@ -94,7 +94,7 @@ export const wrongInputs: Readonly<Record<string, WrongInputs>> = {
   "cloud:KeyPair": {
     given: { zone, name: "x".repeat(256), publicKey: "ssh-ed448 AAAA", comment: "mine" },
     told: [
-      ["comment", '"comment" is not a property; allowed: zone, name, mark, publicKey'],
+      ["comment", '"comment" is not a property; allowed: zone, name, mark, publicKey, generation'],
       ["name", `name: Too big: expected string to have <=255 characters (given: "${"x".repeat(256)}")`],
       [
         "publicKey",

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
 import { Account, changesOf, failureOf, halfMadeOf, own } from "../../harness/account.ts";
 import { firstId } from "../../local-cloud/support.ts";
-import { type Plugin, type Resource, urnOf } from "../plugin.ts";
+import { type Plugin, urnOf } from "../plugin.ts";
+import type { Resource } from "../plugin-answers.ts";
 import { kindOf } from "./kinds.ts";
 import { Grounds } from "./surroundings.ts";
 

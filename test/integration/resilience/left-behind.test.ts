@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Account, changesOf, failureOf, halfMadeOf, own } from "../../harness/account.ts";
 import { firstId, makeKeyPair } from "../../local-cloud/support.ts";
-import { type Plugin, type Resource, urnOf } from "../plugin.ts";
+import { type Plugin, urnOf } from "../plugin.ts";
+import type { Resource } from "../plugin-answers.ts";
 import { Gateway } from "./gateway.ts";
 import { Grounds } from "./surroundings.ts";
 
@@ -110,7 +111,7 @@ test("an orphan that differs in what cannot be changed is told, with what to do,
   expect(changesOf(calls)).toEqual([]);
   const left = halfMadeOf(error);
   expect(error.message).toBe(
-    `An interrupted run left ${left.id} with another imageId, which the cloud cannot change. Make it anew: \`up --replace '${urn}'\`.`,
+    `An interrupted run left ${left.id} with another imageId, which the cloud cannot change. Replace it: \`up --replace '${urn}'\`.`,
   );
   await next.delete(left);
   const remains = (await account.client.ok("DescribeInstances", { "instances.1": left.id })).instance_set;

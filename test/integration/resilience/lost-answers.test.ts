@@ -1,7 +1,8 @@
 /** A call is done and its answer is lost: the resource is found, or the call is made again; nothing is there twice. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Account, changesOf } from "../../harness/account.ts";
-import { type Plugin, type Resource, urnOf } from "../plugin.ts";
+import { type Plugin, urnOf } from "../plugin.ts";
+import type { Resource } from "../plugin-answers.ts";
 import { type Kind, kinds, type Surroundings } from "./kinds.ts";
 import { countOf, Grounds } from "./surroundings.ts";
 

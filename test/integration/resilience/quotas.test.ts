@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
 import { Account, changesOf, failureOf } from "../../harness/account.ts";
 import { publicKey, type TestClient } from "../../local-cloud/support.ts";
-import { type Plugin, type Resource, urnOf } from "../plugin.ts";
+import { type Plugin, urnOf } from "../plugin.ts";
+import type { Resource } from "../plugin-answers.ts";
 import { Grounds } from "./surroundings.ts";
 
 vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));

@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Account, changesOf, failureOf, halfMadeOf, own } from "../../harness/account.ts";
-import { HalfMade, type Plugin, urnOf } from "../plugin.ts";
+import { type Plugin, urnOf } from "../plugin.ts";
+import { HalfMade } from "../plugin-answers.ts";
 import { kindOf } from "./kinds.ts";
 import { finish, prepare, slowKinds, timesMade, untilAllWait, type Wanted } from "./slow-jobs.ts";
 import { Grounds } from "./surroundings.ts";

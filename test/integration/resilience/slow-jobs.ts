@@ -3,7 +3,8 @@ import { expect, vi } from "vitest";
 import type { Properties } from "../../../provider/rpc/values.ts";
 import { Account } from "../../harness/account.ts";
 import type { Call } from "../../harness/calls.ts";
-import { type Plugin, type Resource, urnOf } from "../plugin.ts";
+import { type Plugin, urnOf } from "../plugin.ts";
+import type { Resource } from "../plugin-answers.ts";
 import { type Kind, kinds } from "./kinds.ts";
 import { Grounds } from "./surroundings.ts";
 

@@ -95,4 +95,4 @@ test("set-up makes the single files, and finds them the next time", async () => 
   const step = programsStep(findWorkspace());
   if ((await step.present()) === undefined) expect(await step.make(silent)).toBe("single files made");
   expect(await step.present()).toBe("single files there");
-});
+}, 300_000);

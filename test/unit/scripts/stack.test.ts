@@ -6,7 +6,6 @@ import { parse, stringify } from "yaml";
 import { compileCache } from "../../../local-cloud/compile-cache.mjs";
 import {
   commandOf,
-  pendingCreates,
   pulumiEnvironment,
   withWorkingConfig,
   writeWorkingConfig,
@@ -96,21 +95,6 @@ describe("the working configuration", () => {
     writeWorkingConfig(workspace);
     expect(read().config).toEqual({ mine: 1 });
   });
-});
-
-test("pending creates are found in the state, and other operations are none", () => {
-  expect(pendingCreates(workspace)).toEqual([]);
-  const directory = join(workspace.pulumi, "state", ".pulumi", "stacks", "crosszone");
-  mkdirSync(directory, { recursive: true });
-  const pending_operations = [
-    { type: "creating", resource: { urn: "urn:a" } },
-    { type: "updating", resource: { urn: "urn:b" } },
-  ];
-  writeFileSync(
-    join(directory, "dev.json"),
-    JSON.stringify({ checkpoint: { latest: { pending_operations } } }),
-  );
-  expect(pendingCreates(workspace)).toEqual(["urn:a"]);
 });
 
 describe("the arguments of the CLI", () => {

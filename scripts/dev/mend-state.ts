@@ -1,0 +1,87 @@
+/** What a CLI that was killed, or a replacement that made nothing new, leaves in the state: done, or taken out of it. */
+import { succeed } from "./process.ts";
+import { keptSingleRules } from "./single-rules.ts";
+import { withWorkingConfig } from "./stack.ts";
+import { readState, type StoredState } from "./state-file.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** URNs of creates that a killed CLI left unfinished: the cloud may have made them, and the state knows no id. */
+export function pendingCreates(workspace: Workspace): string[] {
+  return (readState(workspace)?.pending_operations ?? [])
+    .filter(({ type }) => type === "creating")
+    .map(({ resource }) => resource.urn);
+}
+
+/** Once an `up` has succeeded, pending creates have been done again or adopted: the state need not remember them. */
+export async function clearPendingCreates(
+  workspace: Workspace,
+  environment: NodeJS.ProcessEnv,
+): Promise<void> {
+  if (pendingCreates(workspace).length === 0) return;
+  await editState(workspace, environment, ({ pending_operations: _, ...rest }) => rest);
+}
+
+/**
+ * Entries of what is to be deleted although it lives: a replacement that found the old resource by its name has left them,
+ * and the cloud would refuse to delete, or would delete, what the stack uses.
+ */
+export function keptDeletions({ resources = [] }: StoredState): string[] {
+  const living = new Set(resources.filter((each) => each.delete !== true).map(identity));
+  return resources.filter((each) => isKept(each, living)).map(({ urn }) => urn);
+}
+
+/** @returns what was done, for the user */
+export async function forgetKeptDeletions(
+  workspace: Workspace,
+  environment: NodeJS.ProcessEnv,
+): Promise<string[]> {
+  const urns = keptDeletions(readState(workspace) ?? {});
+  if (urns.length === 0) return [];
+  await editState(workspace, environment, ({ resources = [], ...rest }) => {
+    const living = new Set(resources.filter((each) => each.delete !== true).map(identity));
+    return { ...rest, resources: resources.filter((each) => !isKept(each, living)) };
+  });
+  return urns.map((urn) => `the state no longer wants ${urn} deleted, which lives`);
+}
+
+type Resources = NonNullable<StoredState["resources"]>;
+
+function identity({ type, id = "" }: Resources[number]): string {
+  return `${type} ${id}`;
+}
+
+function isKept(each: Resources[number], living: ReadonlySet<string>): boolean {
+  return each.delete === true && each.id !== undefined && living.has(identity(each));
+}
+
+async function editState(
+  workspace: Workspace,
+  environment: NodeJS.ProcessEnv,
+  edit: (state: StoredState) => StoredState,
+): Promise<void> {
+  const options = { cwd: workspace.root, env: environment };
+  const { stdout } = await succeed("pulumi", ["stack", "export"], options);
+  const exported = JSON.parse(stdout) as { deployment: StoredState };
+  const stdin = JSON.stringify({ ...exported, deployment: edit(exported.deployment) });
+  await succeed("pulumi", ["stack", "import"], { ...options, stdin });
+}
+
+/**
+ * Before a destroy: what a killed CLI was creating is finished, that is adopted where the cloud has made it, so that
+ * the destroy knows its id and leaves nothing behind.
+ */
+export async function finishPendingCreates(
+  workspace: Workspace,
+  environment: NodeJS.ProcessEnv,
+  configFile: string,
+): Promise<void> {
+  const urns = pendingCreates(workspace);
+  if (urns.length === 0) return;
+  const targets = urns.flatMap((urn) => ["--target", urn]);
+  const up = ["up", "--yes", "--skip-preview", "--non-interactive", ...targets];
+  await succeed("pulumi", withWorkingConfig(up, configFile, workspace.root), {
+    cwd: workspace.root,
+    env: { ...environment, ...keptSingleRules(up, workspace) },
+  });
+  await clearPendingCreates(workspace, environment);
+}

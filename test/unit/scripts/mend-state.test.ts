@@ -1,0 +1,39 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { keptDeletions, pendingCreates } from "../../../scripts/dev/mend-state.ts";
+import { stateFile } from "../../../scripts/dev/state-file.ts";
+import type { Workspace } from "../../../scripts/dev/workspace.ts";
+
+test("pending creates are found in the state, and other operations are none", () => {
+  const root = mkdtempSync(join(tmpdir(), "mend-state-"));
+  try {
+    const workspace: Workspace = { root, pulumi: join(root, "p"), cloud: join(root, "c"), stack: "dev" };
+    expect(pendingCreates(workspace)).toEqual([]);
+    mkdirSync(dirname(stateFile(workspace)), { recursive: true });
+    const pending_operations = [
+      { type: "creating", resource: { urn: "urn:a" } },
+      { type: "updating", resource: { urn: "urn:b" } },
+    ];
+    writeFileSync(stateFile(workspace), JSON.stringify({ checkpoint: { latest: { pending_operations } } }));
+    expect(pendingCreates(workspace)).toEqual(["urn:a"]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
+test("what is to be deleted although the same id of its type lives is found, also under another name", () => {
+  const [type, other] = ["qingcloud:cloud:KeyPair", "qingcloud:cloud:Instance"];
+  const resources = [
+    { urn: "urn:stack", type: "pulumi:pulumi:Stack" },
+    { urn: "urn:a", type, id: "kp-1" },
+    { urn: "urn:a", type, id: "kp-1", delete: true },
+    { urn: "urn:old-a", type, id: "kp-1", delete: true },
+    { urn: "urn:a", type, id: "kp-0", delete: true },
+    { urn: "urn:b", type: other, id: "kp-1", delete: true },
+    { urn: "urn:c", type: "component", delete: true },
+  ];
+  expect(keptDeletions({ resources })).toEqual(["urn:a", "urn:old-a"]);
+  expect(keptDeletions({})).toEqual([]);
+});
