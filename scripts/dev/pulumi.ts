@@ -6,7 +6,7 @@ import {
   finishPendingCreates,
   forgetKeptDeletions,
   pendingCreates,
-} from "./mend-state.ts";
+} from "./repair-state.ts";
 import { stackOutputs } from "./outputs.ts";
 import { wasInterrupted } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";

@@ -10,7 +10,7 @@ import { findRunning } from "../../local-cloud/pid-record.ts";
 import { findPrivilege, forAdministrator, type Privilege } from "../../local-cloud/privilege.ts";
 import { installCommand, mainJobPackages, missingPackages } from "./debian.ts";
 import { refusalOf, worksWithoutDataPlane } from "./machine.ts";
-import { clearPendingCreates, forgetKeptDeletions } from "./mend-state.ts";
+import { clearPendingCreates, forgetKeptDeletions } from "./repair-state.ts";
 import { stackOutputs } from "./outputs.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
 import { Progress } from "./progress.ts";

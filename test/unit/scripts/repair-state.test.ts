@@ -2,12 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { keptDeletions, pendingCreates } from "../../../scripts/dev/mend-state.ts";
+import { keptDeletions, pendingCreates } from "../../../scripts/dev/repair-state.ts";
 import { stateFile } from "../../../scripts/dev/state-file.ts";
 import type { Workspace } from "../../../scripts/dev/workspace.ts";
 
 test("pending creates are found in the state, and other operations are none", () => {
-  const root = mkdtempSync(join(tmpdir(), "mend-state-"));
+  const root = mkdtempSync(join(tmpdir(), "repair-state-"));
   try {
     const workspace: Workspace = { root, pulumi: join(root, "p"), cloud: join(root, "c"), stack: "dev" };
     expect(pendingCreates(workspace)).toEqual([]);
