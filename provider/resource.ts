@@ -28,6 +28,8 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
    * so the classes of `program.ts` say it too. Never of what others hold, which the cloud would not delete.
    */
   readonly deleteBeforeReplace?: boolean;
+  /** What is lost where it is replaced, for its user, e.g. `what is on its disk is lost`. */
+  readonly lost?: string;
   /** Problems that concern more than one property. */
   readonly rules?: readonly Rule<z.output<Inputs>>[];
   /** What is let through but deserves a word. */
@@ -141,6 +143,7 @@ export interface AnyResource {
   readonly bookkeeping?: readonly string[];
   readonly deleteBeforeReplace?: boolean;
   readonly isMeasured?: boolean;
+  readonly lost?: string;
   readonly rules?: readonly Rule<Properties>[];
   warnings?(inputs: Properties): readonly string[];
   isSame?(property: string, state: AnyState, news: Properties, urn: string): boolean;

@@ -35,6 +35,8 @@ export class ProviderService {
   readonly #definitions: ReadonlyMap<string, AnyResource>;
   readonly #functions: ReadonlyMap<string, AnyFunction>;
   readonly #operations = new Operations();
+  /** URNs whose losses their user has been warned of. */
+  readonly #losses = new Set<string>();
   #engine: EngineLog | undefined;
   #session: Session | undefined;
 
@@ -142,7 +144,16 @@ export class ProviderService {
       ({ property }) => !ignored.has(property),
     );
     this.#ready().meet(urn, request.getId(), differences.length === 0);
+    if (differences.some(({ replace }) => replace)) this.#warnOfLoss(urn, request.getId());
     return diffResponse(differences, definition.deleteBeforeReplace ?? false);
+  }
+
+  /** Once in a run: an engine that deletes first asks twice. */
+  #warnOfLoss(urn: string, id: string): void {
+    const { lost } = this.#definition(urn);
+    if (lost === undefined || this.#losses.has(urn)) return;
+    this.#losses.add(urn);
+    this.#engine?.log("warning", urn, `${id} is replaced: ${lost}.`);
   }
 
   async #create(request: Message<"CreateRequest">) {

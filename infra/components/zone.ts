@@ -123,7 +123,8 @@ export class Zone extends ComponentResource {
           userDataScript({ hostPrivateKey, gateway, routes }),
         ),
       },
-      this.#child,
+      // Another would be made of them, without the files of training. Launchers set routes, and no name inside is needed.
+      { ...this.#child, ignoreChanges: ["hostname", "userData"] },
     );
     const sshForward = new PortForward(
       `${plan.name}-ssh`,

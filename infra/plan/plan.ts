@@ -1,5 +1,5 @@
 /** The plan: everything that follows from the configuration alone. Pure; resources are made from it. */
-import { addressIn } from "../../qingcloud/networks.ts";
+import { addressIn, overlaps } from "../../qingcloud/networks.ts";
 import { tunnelPackets } from "../../qingcloud/tunnel-packets.ts";
 import type { Config, ZoneConfig } from "../config.ts";
 import { autoBandwidth } from "./auto-bandwidth.ts";
@@ -28,7 +28,10 @@ export interface ZonePlan {
   readonly shape: ZoneConfig["shape"];
   readonly nodes: readonly NodePlan[];
   readonly rules: readonly RulePlan[];
-  /** Networks that are reached through tunnels. */
+  /**
+   * What is reached through tunnels: the network of all VPCs, so that another zone is no new route for the nodes that are
+   * there, and networks outside it.
+   */
   readonly routes: readonly string[];
 }
 
@@ -65,7 +68,12 @@ export function makePlan(config: Config): Plan {
         tunnelRules(link.kind, { zone: peer, over: link.over }),
       ),
     ],
-    routes: (pathsOf.get(zone.name) ?? []).flatMap(({ peer }) => networks.get(peer) ?? []),
+    routes: [
+      ...(paths.length > 0 ? [config.vpcNetwork] : []),
+      ...(pathsOf.get(zone.name) ?? [])
+        .flatMap(({ peer }) => networks.get(peer) ?? [])
+        .filter((network) => !overlaps(network, config.vpcNetwork)),
+    ],
   }));
   return {
     vpcNetwork: config.vpcNetwork,

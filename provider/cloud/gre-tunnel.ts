@@ -49,6 +49,7 @@ export const greTunnel = defineResource({
   ...lifeOfStatic<z.output<typeof inputs>>({
     what: "GRE tunnel",
     types: [greType],
+    targetsOf: (given) => given.targetNetworks,
     typeOf: () => greType,
     toValues: (given) => ({
       val1: [given.remoteAddress, given.key ?? "", given.localAddress, given.peerAddress].join("|"),

@@ -82,6 +82,7 @@ export const instance = defineResource({
   isInPlace: (property, state) => property === "vxnetId" && state.inputs.vxnetId === "",
   replaces: (state, news) =>
     (news.osDiskGiB ?? Number.POSITIVE_INFINITY) < (state.inputs.osDiskGiB ?? 0) ? ["osDiskGiB"] : [],
+  lost: "what is on its disk is lost, e.g. the files and checkpoints of training",
   secrets: ["userData"],
   bookkeeping: ["isStoppedForResize", "unread"],
   deleteBeforeReplace: true,

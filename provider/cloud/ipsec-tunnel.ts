@@ -36,6 +36,7 @@ export const ipsecTunnel = defineResource({
   ...lifeOfStatic<z.output<typeof inputs>>({
     what: "IPSec tunnel",
     types: [ipsecType],
+    targetsOf: (given) => given.targetNetworks,
     typeOf: () => ipsecType,
     toValues: (given) => ({
       val1: [

@@ -7,14 +7,17 @@ import {
   DeleteRouterStatics,
   DescribeRouterStatics,
   DescribeRouters,
+  DescribeRouterVxnets,
   ModifyRouterStaticAttributes,
 } from "../../qingcloud/actions.ts";
 import type { CallOptions } from "../../qingcloud/client.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
+import { overlaps } from "../../qingcloud/networks.ts";
 import type { Change, Context, Created } from "../resource.ts";
 import { createOnce, type Limit, withQuota } from "./creating.ts";
 import { listAll } from "./listing.ts";
 import { type Names, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { whileOverlapping } from "./overlaps.ts";
 
 export const staticInputs = { ...named, vpcId: z.string().describe("The VPC router.") };
 export const staticOutputs = nameOutput;
@@ -54,6 +57,8 @@ export interface StaticKind<Inputs extends Owner> {
   /** By number, and the resource that each is; more than one where the input says which. */
   readonly types: readonly number[];
   typeOf(inputs: Inputs): number;
+  /** Networks that the router reaches by it; absent where it is no tunnel. */
+  targetsOf?(inputs: Inputs): readonly string[];
   /** The vxnet that the static is of, where it is of one. */
   vxnetOf?(inputs: Inputs): string | undefined;
   toValues(inputs: Inputs): Values;
@@ -126,7 +131,9 @@ export function lifeOfStatic<Inputs extends Owner>(kind: StaticKind<Inputs>) {
           ...(isRenamed ? { router_static_name: name } : {}),
           ...(isChanged ? values : {}),
         };
-        await session.call(ModifyRouterStaticAttributes, news.zone, request, context);
+        await changing(context, kind, news, () =>
+          session.call(ModifyRouterStaticAttributes, news.zone, request, context),
+        );
       }
       if (isChanged) await session.routerUpdates(news.zone, news.vpcId).apply(context);
       return { name };
@@ -166,13 +173,34 @@ async function create<Inputs extends Owner>(
           ).length + 1,
       };
       const add = (options: CallOptions) => session.call(AddRouterStatics, zone, request, options);
-      return (await withQuota(context, zone, {}, add, limit)).router_statics[0];
+      const { router_statics: made } = await changing(context, kind, inputs, () =>
+        withQuota(context, zone, {}, add, limit),
+      );
+      return made[0];
     },
   });
   const updates = session.routerUpdates(zone, vpcId);
   // What an interrupted run left may have been applied with its router meanwhile.
   await (context.halfMadeId === undefined ? updates.apply(context) : updates.applyPending(context));
   return { id, outputs: { name } };
+}
+
+/** No tunnel reaches a network that its router has. */
+function changing<Inputs extends Owner, Result>(
+  context: Context,
+  kind: StaticKind<Inputs>,
+  inputs: Inputs,
+  act: () => Promise<Result>,
+): Promise<Result> {
+  const targets = kind.targetsOf?.(inputs);
+  if (targets === undefined) return act();
+  const { zone, vpcId } = inputs;
+  return whileOverlapping(context, act, async () => {
+    const found = await listAll(context, DescribeRouterVxnets, zone, { router: vpcId }, "router_vxnet_set");
+    return found
+      .filter(({ ip_network: own }) => targets.some((target) => overlaps(own, target)))
+      .map(({ vxnet_id, ip_network }) => `vxnet ${vxnet_id} (${ip_network})`);
+  });
 }
 
 function describeAll(context: Context, zone: string, vpcId: string): Promise<Found[]> {

@@ -31,6 +31,7 @@ export const volume = defineResource({
       ),
   }),
   outputs: z.object(nameOutput),
+  lost: "what is on it is lost",
   replaceOn: ["zone", "type"],
   replaces: (state, news) => (news.sizeGiB < state.inputs.sizeGiB ? ["sizeGiB"] : []),
   deleteBeforeReplace: true,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import {
   CreateVxnets,
   DeleteVxnets,
+  DescribeRouterStatics,
   DescribeRouters,
   DescribeRouterVxnets,
   DescribeVxnets,
@@ -10,11 +11,16 @@ import {
   ModifyVxnetAttributes,
 } from "../../qingcloud/actions.ts";
 import { QingCloudError, retCodes } from "../../qingcloud/errors.ts";
+import { overlaps } from "../../qingcloud/networks.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, type Limit, withQuota } from "./creating.ts";
 import { deleteWhenFree, type Present } from "./deleting.ts";
+import { greType, readGre } from "./gre-tunnel.ts";
+import { ipsecType, readIpsec } from "./ipsec-tunnel.ts";
 import { listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { whileOverlapping } from "./overlaps.ts";
+import type { Found } from "./statics.ts";
 import { persist, type Seen, untilJob } from "./waiting.ts";
 
 export const vxnet = defineResource({
@@ -200,7 +206,28 @@ async function rejoin(
       return found?.vpc_router_id ? await seeRouter(context, inputs) : "done";
     },
   );
-  await join(context, id, inputs);
+  await whileOverlapping(
+    context,
+    () => join(context, id, inputs),
+    () => tunnelsTo(context, inputs),
+  );
+}
+
+/** Tunnels of the router that reach networks which overlap. */
+async function tunnelsTo(
+  context: Context,
+  { zone, vpcId, ipNetwork }: Place & { readonly ipNetwork: string },
+): Promise<string[]> {
+  const found = await listAll(context, DescribeRouterStatics, zone, { router: vpcId }, "router_static_set");
+  return found.flatMap((item) => {
+    const targets = targetsOf(item).filter((target) => overlaps(target, ipNetwork));
+    return targets.length === 0 ? [] : [`tunnel ${item.router_static_id} (${targets.join(", ")})`];
+  });
+}
+
+function targetsOf(item: Found): readonly string[] {
+  if (item.static_type === greType) return readGre(item).targetNetworks;
+  return item.static_type === ipsecType ? readIpsec(item).targetNetworks : [];
 }
 
 async function leave(context: Context, id: string, { zone, vpcId }: Place): Promise<void> {

@@ -1,8 +1,8 @@
 /** The Pulumi CLI in the project's environment, on a stack and a cloud of the test's own. */
 import { readdirSync, readFileSync } from "node:fs";
 import { z } from "zod";
-import { pendingCreates } from "../../scripts/dev/repair-state.ts";
 import { outputsIn } from "../../scripts/dev/outputs.ts";
+import { pendingCreates } from "../../scripts/dev/repair-state.ts";
 import { findWorkspace } from "../../scripts/dev/workspace.ts";
 import { AttachedProvider } from "./attached-provider.ts";
 import { readCheckpoint, type Stored } from "./checkpoint.ts";

@@ -1,5 +1,6 @@
 /** Everything that an account holds in a zone, by id: what a stack's whole state is compared with. */
 import type { TestClient } from "../local-cloud/support.ts";
+import type { Stored } from "./checkpoint.ts";
 
 /** What the cloud lists of each kind, and what is gone although it is listed. */
 const listings = [
@@ -31,4 +32,33 @@ export async function idsInZone(client: TestClient, zone: string): Promise<strin
     routers.map((router) => list("DescribeRouterStatics", "router_static_set", { router })),
   );
   return [...found.flat(), ...statics.flat().map((item) => String(item.router_static_id))].sort();
+}
+
+/** Kinds that have no id of their own in the cloud. */
+const withoutId = /^qingcloud:(state|link):|:(VpcEip|VolumeAttachment|TagAttachment|SecurityGroupRules)$/;
+
+/**
+ * Compares a stack's whole state with what zones hold. Rules that a group, or a list, holds are in no resource of their own:
+ * whether these are right a refresh shows.
+ * @param before what the zones had before the stack
+ * @returns what is wrong; empty where each id of the state is in the cloud, once, and the cloud holds nothing else
+ */
+export async function differencesOf(
+  client: TestClient,
+  zones: readonly string[],
+  resources: readonly Stored[],
+  before: readonly string[],
+): Promise<string[]> {
+  const held = (await Promise.all(zones.map((zone) => idsInZone(client, zone)))).flat();
+  const stored = resources.filter(({ type }) => type.startsWith("qingcloud:") && !withoutId.test(type));
+  const ids = stored.map(({ id = "" }) => id);
+  return [
+    ...stored
+      .filter(({ id = "" }) => !held.includes(id))
+      .map(({ urn, id }) => `${urn} (${id}) is not in the cloud`),
+    ...ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `${id} stands twice in the state`),
+    ...held
+      .filter((id) => !before.includes(id) && !ids.includes(id) && !id.startsWith("sgr-"))
+      .map((id) => `${id} is not in the state`),
+  ];
 }

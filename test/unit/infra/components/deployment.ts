@@ -93,6 +93,9 @@ function registeredBy(request: RegisterResourceRequest): Registered {
   };
 }
 
+/** Options of what has to go before another takes its place. */
+export const deletedFirst = { deleteBeforeReplace: true } as const;
+
 /** The part of a monitor that registers resources. */
 interface Registrar {
   registerResource(request: RegisterResourceRequest, callback: unknown): Promise<void>;

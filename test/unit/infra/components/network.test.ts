@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { plain, zoneOf } from "../configurations.ts";
-import { type Deployment, deploy, ofTypes, registered } from "./deployment.ts";
+import { type Deployment, deletedFirst, deploy, ofTypes, registered } from "./deployment.ts";
 
 const noTraining = { ...plain, training: { mode: "none" } };
 const tianjin = zoneOf("tianjin", 3);
@@ -28,6 +28,7 @@ function zoneWith(zone: string, peer: string, third: number): Deployment {
   const instance = `Instance ${zone}-1`;
   return {
     [`Eip ${zone}`]: registered({
+      options: deletedFirst,
       parent: "Network network",
       inputs: { ...own, bandwidth: 100 },
       dependencies: ["StackMark mark"],
@@ -47,6 +48,7 @@ function zoneWith(zone: string, peer: string, third: number): Deployment {
       dependencies: [`Eip ${peer}`, "StackMark mark"],
     }),
     [`Vpc ${zone}-router`]: registered({
+      options: deletedFirst,
       parent,
       inputs: {
         ...own,
@@ -57,6 +59,7 @@ function zoneWith(zone: string, peer: string, third: number): Deployment {
       dependencies: [`Eip ${zone}`, `SecurityGroup ${zone}-router`, "StackMark mark"],
     }),
     [`Vxnet ${zone}-vxnet`]: registered({
+      options: deletedFirst,
       parent,
       inputs: { ...own, vpcId, ipNetwork: network },
       dependencies: ["StackMark mark", `Vpc ${zone}-router`],
@@ -68,6 +71,7 @@ function zoneWith(zone: string, peer: string, third: number): Deployment {
     }),
     [`SshKey ${zone}-1-host`]: registered({ parent, secretOutputs: ["privateKey"] }),
     [instance]: registered({
+      options: { ...deletedFirst, ignoreChanges: ["hostname", "userData"] },
       parent,
       inputs: {
         ...own,
@@ -89,6 +93,7 @@ function zoneWith(zone: string, peer: string, third: number): Deployment {
       secretOutputs: ["userData"],
     }),
     [`PortForward ${zone}-1-ssh`]: registered({
+      options: deletedFirst,
       parent,
       inputs: { ...own, vpcId, sourcePort: 2201, targetAddress: `192.168.${third}.2`, targetPort: 22 },
       dependencies: ["StackMark mark", `Vpc ${zone}-router`],
@@ -102,6 +107,7 @@ function zoneWith(zone: string, peer: string, third: number): Deployment {
       secretOutputs: ["connection"],
     }),
     [`IpsecTunnel beijing-shanghai-at-${zone}`]: registered({
+      options: deletedFirst,
       parent: "Tunnel beijing-shanghai",
       inputs: {
         ...own,
@@ -183,6 +189,7 @@ test("a GRE tunnel has a key and addresses for both sides, no secret, and its ow
   expect(ofTypes(made, "PresharedKey", "IpsecTunnel")).toEqual({});
   const side = (zone: string, peer: string, [here, there]: readonly [number, number]) =>
     registered({
+      options: deletedFirst,
       parent: "Tunnel beijing-shanghai",
       inputs: {
         ...{ zone: `${zone}1a`, mark: "mark", vpcId: `id of Vpc ${zone}-router` },

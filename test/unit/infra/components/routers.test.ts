@@ -1,7 +1,7 @@
 /** Routers whose rules are resources: two of one zone that meet in its intranet, and one that exists already. */
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { plain, zoneOf } from "../configurations.ts";
-import { type Deployment, deploy, ofTypes, registered } from "./deployment.ts";
+import { type Deployment, deletedFirst, deploy, ofTypes, registered } from "./deployment.ts";
 
 const networkAlone = { ...plain, training: { mode: "none" }, tunnel: { check: "off" } };
 const fromPeer = (zone: string, peer: string) =>
@@ -60,6 +60,7 @@ describe("an intranet pair", () => {
         dependencies: ["StackMark mark"],
       }),
       [`Vpc ${zone}-router`]: registered({
+        options: deletedFirst,
         parent: `Zone ${zone}`,
         inputs: {
           ...{ zone: "pek3b", mark: "mark", vpcNetwork: "192.168.0.0/16" },
@@ -75,6 +76,7 @@ describe("an intranet pair", () => {
   test("sides name the peer's router, accept any name of it, and wait for the rules", () => {
     const side = (zone: string, peer: string, [local, target]: readonly [string, string]) =>
       registered({
+        options: deletedFirst,
         parent: "Tunnel beijing-tianjin",
         inputs: {
           ...{ zone: "pek3b", mark: "mark", vpcId: `id of Vpc ${zone}-router` },
@@ -148,6 +150,7 @@ describe("a zone that exists", () => {
     ]);
     expect(ofTypes(made, "VpcEip")).toEqual({
       "VpcEip beijing-router": registered({
+        options: deletedFirst,
         parent: "Zone beijing",
         // It was on the router before: it stays there.
         inputs: { zone: "beijing1a", vpcId: "rtr-1", eipId: "eip-1", keepFound: true },

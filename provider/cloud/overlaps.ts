@@ -1,0 +1,39 @@
+/**
+ * Networks that two resources of a run exchange, or that one takes when the other has left it: the cloud refuses (1101) the
+ * one until the other has let go.
+ */
+import { abortableDelay } from "../../qingcloud/delay.ts";
+import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
+import type { Context } from "../resource.ts";
+import { pauses } from "./waiting.ts";
+
+/** What lets go of a network in the same run does so within this. */
+const overlapMs = 60_000;
+
+/**
+ * @param overlapping what has the network: names for messages; empty where the refusal has another reason
+ * @throws QingCloudError, the last refusal
+ */
+export async function whileOverlapping<Result>(
+  context: Context,
+  act: () => Promise<Result>,
+  overlapping: () => Promise<readonly string[]>,
+): Promise<Result> {
+  const started = Date.now();
+  const pause = pauses();
+  for (let isAlone = false; ; ) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!hasRetCode(error, retCodes.invalidParameter)) throw error;
+      const others = await overlapping();
+      const next = pause.next().value;
+      const isLate = Date.now() + next > Math.min(context.deadline, started + overlapMs);
+      // It may have let go between the refusal and the look.
+      if (isLate || (others.length === 0 && isAlone)) throw error;
+      isAlone = others.length === 0;
+      context.progress(`waiting for ${others.join(", ")} to let go of a network that overlaps`);
+      await abortableDelay(next, context.signal);
+    }
+  }
+}

@@ -1,0 +1,95 @@
+/** Changes of a living stack: each is done by one `up`, after which the state, the cloud and the program are one. */
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { Stack, up } from "../harness/stack.ts";
+import { differencesOf, idsInZone } from "../harness/whole-cloud.ts";
+
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
+const zoneIds = ["gpu1a", "gpu2a"];
+const zoneOf = (name: string, zoneId: string, third: number) => ({
+  ...{ name, zoneId, network: `192.168.${third}.0/24`, bandwidthMbps: 20, imageId: "img-deeplearning" },
+});
+const [beijing, shanghai] = [zoneOf("beijing", "gpu1a", 1), zoneOf("shanghai", "gpu2a", 2)] as const;
+
+/** Every test goes on from the one before: the life of one stack. */
+let stack: Stack;
+let before: string[];
+beforeAll(async () => {
+  stack = await Stack.here();
+  before = (await Promise.all(zoneIds.map((zone) => idsInZone(stack.cloud.client, zone)))).flat();
+  stack.configure({ zones: [beijing, shanghai] });
+  await converge();
+});
+afterAll(async () => await stack?.remove());
+
+/** One `up`; then the whole state is in the whole cloud, and nothing is to be changed. @returns what it said */
+async function converge(): Promise<string> {
+  const { code, text } = await stack.run(...up);
+  if (code !== 0) throw new Error(`up ended with ${code}:\n${text}`);
+  expect(await differencesOf(stack.cloud.client, zoneIds, stack.resources(), before)).toEqual([]);
+  await stack.noChanges();
+  return text;
+}
+
+const idsOf = (type: string) =>
+  Object.fromEntries(
+    stack.resources(`:${type}`).map(({ urn, id = "" }) => [urn.split("::").at(-1) ?? "", id]),
+  );
+const hosts = () =>
+  stack.outputs<{ zones: { zoneId: string; network: string; nodes: { privateIp: string }[] }[] }>().zones;
+
+test("a zone moves to where the other one is, and back", async () => {
+  const { "beijing-1": stays, "shanghai-1": moves } = idsOf("Instance");
+  stack.configure({ zones: [beijing, { ...shanghai, zoneId: "gpu1a" }] });
+  const text = await converge();
+  expect(text).toContain(
+    `${moves} is replaced: what is on its disk is lost, e.g. the files and checkpoints of training.`,
+  );
+  expect(await stack.cloud.resources()).toMatchObject({ gpu2a: {} });
+  stack.configure({ zones: [beijing, shanghai] });
+  await converge();
+  expect(hosts().map(({ zoneId }) => zoneId)).toEqual(zoneIds);
+  expect(idsOf("Instance")).toEqual({
+    "beijing-1": stays,
+    "shanghai-1": expect.not.stringMatching(`^${moves}$`),
+  });
+});
+
+test("two zones exchange their networks, on the same nodes", async () => {
+  const nodes = idsOf("Instance");
+  const [first, second] = [beijing.network, shanghai.network];
+  stack.configure({
+    zones: [
+      { ...beijing, network: second },
+      { ...shanghai, network: first },
+    ],
+  });
+  await converge();
+  expect(hosts().map(({ network, nodes }) => [network, nodes[0]?.privateIp])).toEqual([
+    [second, "192.168.2.2"],
+    [first, "192.168.1.2"],
+  ]);
+  expect(idsOf("Instance")).toEqual(nodes);
+  stack.configure({ zones: [beijing, shanghai] });
+  await converge();
+  expect(idsOf("Instance")).toEqual(nodes);
+});
+
+test("another kind of tunnel, and another zone that comes and goes, leave the nodes", async () => {
+  const nodes = idsOf("Instance");
+  stack.configure({ tunnel: { kind: "gre", allowUnencrypted: true, check: "off" } });
+  await converge();
+  expect(idsOf("Instance")).toEqual(nodes);
+  stack.configure({ tunnel: { check: "off" }, zones: [beijing, shanghai, zoneOf("tianjin", "gpu1a", 3)] });
+  await converge();
+  expect(idsOf("Instance")).toEqual({ ...nodes, "tianjin-1": expect.stringMatching(/^i-/) });
+  stack.configure({ zones: [beijing, shanghai] });
+  await converge();
+  expect(idsOf("Instance")).toEqual(nodes);
+});
+
+test("destroy leaves nothing", async () => {
+  await stack.ok("destroy", "--yes", "--skip-preview", "--color", "never");
+  expect(stack.resources()).toEqual([]);
+  expect(await stack.cloud.resources()).toEqual({ gpu1a: {}, gpu2a: {} });
+});
