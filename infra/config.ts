@@ -28,10 +28,14 @@ const shape = z.union(
 
 const bandwidth = { error: `must be a whole number of Mbit/s, 1 to ${mostMbps}, or auto` };
 
+const zoneName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,15}$/, { error: "must be 1 to 16 of a-z, 0-9 and -, a letter first" });
+
 const zone = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{0,15}$/, { error: "must be 1 to 16 of a-z, 0-9 and -, a letter first" }),
+  name: zoneName,
+  /** Under which the stack has made it. */
+  formerly: zoneName.optional(),
   zoneId: z.string().min(1),
   network: network24,
   nodes: z
@@ -127,6 +131,13 @@ export const configSchema = z
         }
         if (each.name === other.name) problem(["zones", index, "name"], "is used twice", each.name);
       });
+      const { formerly } = each;
+      const isTaken = zones.some(
+        (other, at) => other.name === formerly || (at < index && other.formerly === formerly),
+      );
+      if (formerly !== undefined && isTaken) {
+        problem(["zones", index, "formerly"], "must be a name that no zone has, and no other had", formerly);
+      }
     });
     const pairs = new Set<string>();
     const shared = zones

@@ -8,6 +8,7 @@ import { costOf } from "./cost.ts";
 import { findExisting, messageOf } from "./existing/find.ts";
 import { planNeeds } from "./plan/needs.ts";
 import { makePlan } from "./plan/plan.ts";
+import { keepRenamed } from "./renamed.ts";
 import { fileProblems, runFiles } from "./training/files.ts";
 
 // The CLI keeps in the state where each resource was made, by all callers: an eighth of what it writes at each step.
@@ -15,6 +16,7 @@ Object.assign(Resource, { stackTrace: () => [] });
 
 const { config, existing } = await readConfig();
 const plan = makePlan(config);
+keepRenamed(config.zones);
 
 const network = new Network("network", {
   plan,

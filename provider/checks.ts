@@ -133,7 +133,9 @@ export function diffInputs(
     ...(definition.replaces?.(state, news) ?? []),
   ]);
   return Object.keys(definition.inputs.shape)
-    .filter((name) => !isDeepStrictEqual(olds[name], news[name]))
+    .filter(
+      (name) => !isDeepStrictEqual(olds[name], news[name]) || isNameOld(definition, name, urn, state, news),
+    )
     .filter((name) => hasUnknown(news[name]) || definition.isSame?.(name, state, news, urn) !== true)
     .map((property) => ({
       property,
@@ -141,7 +143,30 @@ export function diffInputs(
       details: secrets.has(property)
         ? [{ path: property, kind: kindOf(olds[property], news[property]) }]
         : compare(property, olds[property], news[property]),
-    }));
+    }))
+    .map((each) =>
+      each.details.length > 0 ? each : { ...each, details: [{ path: each.property, kind: "update" }] },
+    );
+}
+
+/**
+ * Whether a name that is made of mark and URN is not the one in the cloud: the resource has another URN by now, or somebody
+ * has renamed it. A lost one is found by its name, and what is made later under the old URN must not be taken for it.
+ */
+function isNameOld(
+  definition: AnyResource,
+  property: string,
+  urn: string,
+  { inputs: olds, outputs }: AnyState,
+  news: Properties,
+): boolean {
+  if (property !== "name" || outputs.name === undefined) return false;
+  const isMade = olds.name === undefined && news.name === undefined && typeof news.mark === "string";
+  return (
+    isMade &&
+    !hasUnknown(news.mark) &&
+    definition.isSame?.("name", { inputs: olds, outputs }, news, urn) === false
+  );
 }
 
 function kindOf(before: unknown, after: unknown): Detail["kind"] {

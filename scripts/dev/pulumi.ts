@@ -1,15 +1,16 @@
 /** `npm run pulumi -- ARGS`: the Pulumi CLI in the project's environment. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { stackOutputs } from "./outputs.ts";
+import { wasInterrupted } from "./process.ts";
+import { binDirectory, ensureCli } from "./pulumi-cli.ts";
+import { refuseRenamed } from "./renamed-zones.ts";
 import {
   clearPendingCreates,
   finishPendingCreates,
   forgetKeptDeletions,
   pendingCreates,
 } from "./repair-state.ts";
-import { stackOutputs } from "./outputs.ts";
-import { wasInterrupted } from "./process.ts";
-import { binDirectory, ensureCli } from "./pulumi-cli.ts";
 import { reportOfEndedRun } from "./run/report.ts";
 import { isPartial, keptSingleRules } from "./single-rules.ts";
 import {
@@ -39,6 +40,8 @@ async function run(workspace: Workspace): Promise<void> {
   await ensureStack(workspace, environment);
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
   const configFile = writeWorkingConfig(workspace, machine);
+  if (["up", "update", "preview", "pre"].includes(commandOf(args) ?? ""))
+    refuseRenamed(workspace, configFile);
   for (const line of await forgetKeptDeletions(workspace, environment)) process.stderr.write(`${line}\n`);
   if (["destroy", "down", "dn"].includes(commandOf(args) ?? "") && pendingCreates(workspace).length > 0) {
     process.stderr.write("finishing what a killed run was creating, so that destroy finds it …\n");

@@ -10,10 +10,11 @@ import { findRunning } from "../../local-cloud/pid-record.ts";
 import { findPrivilege, forAdministrator, type Privilege } from "../../local-cloud/privilege.ts";
 import { installCommand, mainJobPackages, missingPackages } from "./debian.ts";
 import { refusalOf, worksWithoutDataPlane } from "./machine.ts";
-import { clearPendingCreates, forgetKeptDeletions } from "./repair-state.ts";
 import { stackOutputs } from "./outputs.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
 import { Progress } from "./progress.ts";
+import { refuseRenamed } from "./renamed-zones.ts";
+import { clearPendingCreates, forgetKeptDeletions } from "./repair-state.ts";
 import { reportOfEndedRun, reportOfRun } from "./run/report.ts";
 import { setUp } from "./setup.ts";
 import {
@@ -70,6 +71,7 @@ async function start(workspace: Workspace): Promise<number> {
   await ensureStack(workspace, environment);
   for (const line of await forgetKeptDeletions(workspace, environment)) print(line);
   const configFile = writeWorkingConfig(workspace, await localCloudSettings(workspace));
+  refuseRenamed(workspace, configFile);
   if (wasInterrupted()) return 130;
 
   const up = withWorkingConfig(

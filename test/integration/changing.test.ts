@@ -88,6 +88,31 @@ test("another kind of tunnel, and another zone that comes and goes, leave the no
   expect(idsOf("Instance")).toEqual(nodes);
 });
 
+test("a zone under a new name is the same zone where that is said, else it is refused before anything is made", async () => {
+  const [nodes, routers, addresses] = [idsOf("Instance"), idsOf("Vpc"), idsOf("Eip")];
+  stack.configure({ zones: [{ ...beijing, name: "bj" }, shanghai] });
+  const { code, text } = await stack.start(...up).ended;
+  expect(code, text).toBe(1);
+  expect(text).toContain("zones[0].formerly' beijing");
+  stack.configure({ zones: [{ ...beijing, name: "bj", formerly: "beijing" }, shanghai] });
+  const changes = await stack.cloud.changesBy(converge);
+  expect(
+    new Set(changes.map(([action]) => action).filter((action) => !/^Modify\w+Attributes$/.test(action))),
+  ).toEqual(new Set());
+  const renamed = (ids: Record<string, string>) =>
+    Object.fromEntries(Object.entries(ids).map(([name, id]) => [name.replace("beijing", "bj"), id]));
+  expect([idsOf("Instance"), idsOf("Vpc"), idsOf("Eip")]).toEqual([nodes, routers, addresses].map(renamed));
+  stack.configure({ zones: [{ ...beijing, name: "bj" }, shanghai] });
+  expect(await stack.cloud.changesBy(converge)).toEqual([]);
+});
+
+test("another zone may then have the old name, and the first stays", async () => {
+  const nodes = idsOf("Instance");
+  stack.configure({ zones: [{ ...beijing, name: "bj" }, shanghai, zoneOf("beijing", "gpu2a", 3)] });
+  await converge();
+  expect(idsOf("Instance")).toEqual({ ...nodes, "beijing-1": expect.stringMatching(/^i-/) });
+});
+
 test("destroy leaves nothing", async () => {
   await stack.ok("destroy", "--yes", "--skip-preview", "--color", "never");
   expect(stack.resources()).toEqual([]);
