@@ -18,17 +18,22 @@ beforeAll(async () => {
   stack = await Stack.here();
   before = (await Promise.all(zoneIds.map((zone) => idsInZone(stack.cloud.client, zone)))).flat();
   stack.configure({ zones: [beijing, shanghai] });
-  await converge();
+  await change();
 });
 afterAll(async () => await stack?.remove());
 
-/** One `up`; then the whole state is in the whole cloud, and nothing is to be changed. @returns what it said */
-async function converge(): Promise<string> {
+/** One `up`, after which the whole state is in the whole cloud. @returns what it said */
+async function change(): Promise<string> {
   const { code, text } = await stack.run(...up);
   if (code !== 0) throw new Error(`up ended with ${code}:\n${text}`);
   expect(await differencesOf(stack.cloud.client, zoneIds, stack.resources(), before)).toEqual([]);
-  await stack.noChanges();
   return text;
+}
+
+/** As `change`, and nothing is left to be changed. */
+async function converge(): Promise<void> {
+  await change();
+  await stack.noChanges();
 }
 
 const idsOf = (type: string) =>
@@ -41,7 +46,7 @@ const hosts = () =>
 test("a zone moves to where the other one is, and back", async () => {
   const { "beijing-1": stays, "shanghai-1": moves } = idsOf("Instance");
   stack.configure({ zones: [beijing, { ...shanghai, zoneId: "gpu1a" }] });
-  const text = await converge();
+  const text = await change();
   expect(text).toContain(
     `${moves} is replaced: what is on its disk is lost, e.g. the files and checkpoints of training.`,
   );
@@ -64,7 +69,7 @@ test("two zones exchange their networks, on the same nodes", async () => {
       { ...shanghai, network: first },
     ],
   });
-  await converge();
+  await change();
   expect(hosts().map(({ network, nodes }) => [network, nodes[0]?.privateIp])).toEqual([
     [second, "192.168.2.2"],
     [first, "192.168.1.2"],
@@ -78,10 +83,10 @@ test("two zones exchange their networks, on the same nodes", async () => {
 test("another kind of tunnel, and another zone that comes and goes, leave the nodes", async () => {
   const nodes = idsOf("Instance");
   stack.configure({ tunnel: { kind: "gre", allowUnencrypted: true, check: "off" } });
-  await converge();
+  await change();
   expect(idsOf("Instance")).toEqual(nodes);
   stack.configure({ tunnel: { check: "off" }, zones: [beijing, shanghai, zoneOf("tianjin", "gpu1a", 3)] });
-  await converge();
+  await change();
   expect(idsOf("Instance")).toEqual({ ...nodes, "tianjin-1": expect.stringMatching(/^i-/) });
   stack.configure({ zones: [beijing, shanghai] });
   await converge();
@@ -103,7 +108,7 @@ test("a zone under a new name is the same zone where that is said, else it is re
     Object.fromEntries(Object.entries(ids).map(([name, id]) => [name.replace("beijing", "bj"), id]));
   expect([idsOf("Instance"), idsOf("Vpc"), idsOf("Eip")]).toEqual([nodes, routers, addresses].map(renamed));
   stack.configure({ zones: [{ ...beijing, name: "bj" }, shanghai] });
-  expect(await stack.cloud.changesBy(converge)).toEqual([]);
+  expect(await stack.cloud.changesBy(change)).toEqual([]);
 });
 
 test("another zone may then have the old name, and the first stays", async () => {

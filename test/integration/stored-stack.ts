@@ -1,6 +1,6 @@
 /**
  * Stacks that earlier versions have left. A folder of upgrade/ holds one: the configuration and what `stack export
- * --show-secrets` gave after `up`, with texts in place of its keys; since 0.2.0 also the state of the local cloud that it
+ * --show-secrets` gave after `up`, with texts in place of its keys, and names that fit these; since 0.2.0 also the state of the local cloud that it
  * was made on.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
