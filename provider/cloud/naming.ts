@@ -63,6 +63,11 @@ export function isNameOfSibling(type: string, urn: string, mark: string | undefi
   return physicalName(`${parents}${type}::${logicalName}`, { mark }) === name;
 }
 
+/** The mark of the stack in which `physicalName` made the name; undefined of a name that somebody has given. */
+export function markIn(name: string): string | undefined {
+  return /-([0-9a-f]{8})-[0-9a-f]{8}$/.exec(name)?.[1];
+}
+
 /** As `physicalName`, for kinds whose names the API keeps short: mark and URN are in the digest. */
 export function shortName(urn: string, inputs: Names, longest: number): string {
   if (inputs.name !== undefined) return inputs.name;

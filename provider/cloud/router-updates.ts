@@ -10,6 +10,7 @@ import { Coalesced } from "../coalesced.ts";
 import type { Context } from "../resource.ts";
 import type { Session } from "../session.ts";
 import { isThere } from "./listing.ts";
+import { isPoweredOff, powerOnForUpdate } from "./router-power.ts";
 import { persist, sharing } from "./waiting.ts";
 
 /**
@@ -98,8 +99,12 @@ export class RouterUpdates {
       },
       async () => {
         const found = await this.#look({ deadline });
-        const isBusy = found !== undefined && (found.transition_status !== "" || found.status === "pending");
-        return isBusy ? "busy" : "idle";
+        if (found === undefined) return "idle";
+        if (isPoweredOff(found)) {
+          await powerOnForUpdate(session, this.#zone, found, { deadline });
+          return "busy";
+        }
+        return found.transition_status !== "" || found.status === "pending" ? "busy" : "idle";
       },
     );
   }

@@ -12,12 +12,14 @@ import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree, type Present } from "./deleting.ts";
 import { isThere, listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { isPoweredOff, powerOn } from "./router-power.ts";
 import { applyGroup } from "./security-rules.ts";
 import { until, untilJob } from "./waiting.ts";
 
 export const vpc = defineResource({
   type: "qingcloud:cloud:Vpc",
-  description: "A VPC router: the private network of a zone and its way out.",
+  description:
+    "A VPC router: the private network of a zone and its way out. One that was powered off outside Pulumi is powered on by the next `up --refresh`, and where its deletion takes that.",
   inputs: z.strictObject({
     ...named,
     vpcNetwork: z
@@ -78,7 +80,7 @@ export const vpc = defineResource({
         ...(securityGroupId === undefined ? {} : { securityGroupId }),
       },
       outputs: { name: found.router_name },
-      ...(found.is_applied === 0 ? { unapplied: "its changes are not applied (UpdateRouters)" } : {}),
+      ...unappliedOf(found, known !== undefined),
     };
   },
 
@@ -91,6 +93,9 @@ export const vpc = defineResource({
   async delete(context, id, { inputs: { zone, eipId } }) {
     const [found] = await describe(context, zone, { routers: [id] });
     if (found === undefined) return;
+    // The EIP is given back by an UpdateRouters, which a router that is off refuses.
+    const isToUpdate = (eipId !== undefined && found.eip.eip_id) || found.is_applied === 0;
+    if (isToUpdate && isPoweredOff(found)) await powerOn(context.session, zone, id, context);
     if (eipId !== undefined && found.eip.eip_id) await change(context, zone, id, { eipId }, {});
     // An interrupted run may have taken the EIP without applying that: until then it is in use.
     else if (found.is_applied === 0) await context.session.routerUpdates(zone, id).apply(context);
@@ -161,6 +166,14 @@ interface Attachments {
   readonly securityGroupId?: string | undefined;
 }
 
+/** What the next run has to finish; one that is imported may be off. */
+function unappliedOf(found: Found, isKnown: boolean): { readonly unapplied?: string } {
+  if (isKnown && isPoweredOff(found)) return { unapplied: "it is powered off" };
+  return found.is_applied === 0 ? { unapplied: "its changes are not applied (UpdateRouters)" } : {};
+}
+
+type Found = Awaited<ReturnType<typeof describe>>[number];
+
 /** Routers that exist. */
 async function describe(
   context: Context,
@@ -176,6 +189,10 @@ function untilActive(context: Context, zone: string, id: string) {
     const [found] = await describe(context, zone, { routers: [id] });
     if (found === undefined)
       throw new Error(`VPC router ${id} is gone from zone ${zone} while it was being made.`);
+    if (isPoweredOff(found)) {
+      await powerOn(context.session, zone, id, context);
+      return undefined;
+    }
     return found.status === "active" && found.transition_status === "" ? found : undefined;
   });
 }
