@@ -26,7 +26,7 @@ export type FoundInstance = ResponseOf<typeof DescribeInstances>["instance_set"]
 export async function listInstances(
   context: Context,
   zone: string,
-  filter: { instances?: string[]; search_word?: string },
+  filter: { instances?: string[]; search_word?: string; status?: FoundInstance["status"][] },
 ): Promise<FoundInstance[]> {
   return await listAll(context, DescribeInstances, zone, { ...filter, verbose: 1 }, "instance_set");
 }

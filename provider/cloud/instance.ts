@@ -1,16 +1,12 @@
 import { z } from "zod";
 import type { RequestOf } from "../../qingcloud/action.ts";
-import {
-  CeaseInstances,
-  ModifyInstanceAttributes,
-  RunInstances,
-  TerminateInstances,
-} from "../../qingcloud/actions.ts";
+import { ModifyInstanceAttributes, RunInstances } from "../../qingcloud/actions.ts";
 import { gpuShapes } from "../../qingcloud/gpu-shapes.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
-import { deleteWhenFree } from "./deleting.ts";
 import { describeInstances, InstanceChanges, listInstances, placeIn } from "./instance-changes.ts";
+import { findOrMakeRoom, isKeptInBin, unappliedOf, untilRunning } from "./instance-presence.ts";
+import { removeInstance, takingAddress } from "./instance-removal.ts";
 import {
   quotaOf,
   type Shape,
@@ -20,8 +16,9 @@ import {
   shapeWarnings,
   withCapacity,
 } from "./instance-shape.ts";
+import { isThere } from "./listing.ts";
 import { named, namedAsRead, physicalName, sameName } from "./naming.ts";
-import { until, untilJob } from "./waiting.ts";
+import { untilJob } from "./waiting.ts";
 
 /** The API's limit for user data. */
 const longestUserData = 4096;
@@ -58,7 +55,7 @@ type Inputs = z.output<typeof inputs>;
 export const instance = defineResource({
   type: "qingcloud:cloud:Instance",
   description:
-    "A server, with GPUs where its shape has them, at a fixed address of a vxnet. Another shape or a larger disk stops it, if it runs, and starts it again.",
+    "A server, with GPUs where its shape has them, at a fixed address of a vxnet. Another shape or a larger disk stops it, if it runs, and starts it again. One that was stopped outside Pulumi is started by the next `up --refresh`; one that was terminated is ceased, so that it gives back its address, and made again. Where its `name` was given it is not made again before `up --replace`.",
   inputs,
   outputs: z.object({
     name: z.string().describe("Name in the console."),
@@ -109,36 +106,26 @@ export const instance = defineResource({
     const { id } = await createOnce(context, {
       what: `instance "${name}"`,
       names: given,
-      find: () => find(context, zone, name),
+      find: () => findOrMakeRoom(context, name, given),
       create: () => run(context, name, given),
     });
-    const found = await until(context, `instance ${id} to run`, async () => {
-      const [each] = await describeInstances(context, zone, { instances: [id] });
-      if (each === undefined)
-        throw new Error(`Instance ${id} is gone from zone ${zone} while it was starting.`);
-      if (each.status === "stopped" && each.transition_status === "") {
-        await new InstanceChanges(context, zone, id).start();
-        return undefined;
-      }
-      return each.status === "running" && each.transition_status === "" ? each : undefined;
-    });
-    return { id, outputs: outputsOf(found, given.vxnetId) };
+    return { id, outputs: outputsOf(await untilRunning(context, zone, id), given.vxnetId) };
   },
 
   async read(context, id, known) {
     const zone = known?.inputs.zone ?? context.importZone();
-    const [found] = await describeInstances(context, zone, { instances: [id] });
-    if (found === undefined) return undefined;
-    const { isStoppedForResize, unread } = known?.outputs ?? { unread: [...notTold] };
+    const [found] = await listInstances(context, zone, { instances: [id] });
+    if (found === undefined || (!isThere(found) && !isKeptInBin(context, found, known?.inputs)))
+      return undefined;
+    const { unread } = known?.outputs ?? { unread: [...notTold] };
+    const unapplied = unappliedOf(context, found, known);
     return {
       inputs: asInputs(found, zone, known?.inputs),
       outputs: {
         ...outputsOf(found, known?.inputs.vxnetId),
         ...(unread === undefined ? {} : { unread }),
       },
-      ...(isStoppedForResize === true && found.status === "stopped"
-        ? { unapplied: "it was stopped for a resize" }
-        : {}),
+      ...(unapplied === undefined ? {} : { unapplied }),
     };
   },
 
@@ -165,36 +152,14 @@ export const instance = defineResource({
     const isStopped = outputs.isStoppedForResize === true;
     if (isStopped) await changes.resize(present, news, news.osDiskGiB, true);
     else if (isOther || disk !== undefined) await changes.resize(present, isOther ? news : {}, disk, false);
-    const [found] = await describeInstances(context, zone, { instances: [id] });
-    if (found === undefined)
-      throw new Error(`Instance ${id} is gone from zone ${zone} while it was changed.`);
+    const [after] = await describeInstances(context, zone, { instances: [id] });
+    const isUp = after?.status === "running" || after?.status === "suspended";
+    const found = isUp ? after : await untilRunning(context, zone, id);
     const { unread } = outputs;
     return { ...outputsOf(found, news.vxnetId), ...(unread === undefined ? {} : { unread }) };
   },
 
-  async delete(context, id, { inputs: { zone } }) {
-    const [present] = await listInstances(context, zone, { instances: [id] });
-    if (present === undefined) return;
-    // What lies in the recycle bin has no lease any more.
-    const isTerminated = present.status === "terminated";
-    await deleteWhenFree(context, {
-      kind: "instance",
-      zone,
-      id,
-      isLeased: !isTerminated,
-      async look() {
-        const [found] = await listInstances(context, zone, { instances: [id] });
-        if (found === undefined || found.status === "ceased") return undefined;
-        return { isBusy: found.status === "pending" || found.transition_status !== "" };
-      },
-      remove: () => cease(context, zone, id, isTerminated),
-    });
-    // Until then it holds its address, its key pair and its place in the vxnet.
-    await until(context, `instance ${id} to be ceased`, async () => {
-      const [found] = await listInstances(context, zone, { instances: [id] });
-      return found === undefined || found.status === "ceased" ? true : undefined;
-    });
-  },
+  delete: (context, id, { inputs: { zone } }) => removeInstance(context, zone, id),
 });
 
 async function find(context: Context, zone: string, name: string): Promise<string[]> {
@@ -211,13 +176,15 @@ async function run(context: Context, name: string, given: Inputs): Promise<strin
     of: `instance "${name}"`,
     count: async () => given.volumeIds?.length ?? 0,
   } as const;
-  const { instances, job_id } = await withCapacity(context, zone, given, () =>
-    withQuota(
-      context,
-      zone,
-      wanted,
-      (options) => context.session.call(RunInstances, zone, toRequest(name, given), options),
-      limit,
+  const { instances, job_id } = await takingAddress(context, given, () =>
+    withCapacity(context, zone, given, () =>
+      withQuota(
+        context,
+        zone,
+        wanted,
+        (options) => context.session.call(RunInstances, zone, toRequest(name, given), options),
+        limit,
+      ),
     ),
   );
   const [id] = instances;
@@ -314,13 +281,4 @@ function isOtherSize(news: Shape, actually: Shape): boolean {
 /** As asked for, else those of the type; 0 where neither tells. */
 function gpusOf({ instanceType, gpus }: Shape): number {
   return gpus ?? gpuShapes.find((shape) => shape.instanceType === instanceType && instanceType)?.gpus ?? 0;
-}
-
-/** Skips the recycle bin; what lies in it already is taken out for good. */
-async function cease(context: Context, zone: string, id: string, isTerminated: boolean): Promise<void> {
-  const { session } = context;
-  const { job_id } = isTerminated
-    ? await session.call(CeaseInstances, zone, { instances: [id] }, context)
-    : await session.call(TerminateInstances, zone, { instances: [id], direct_cease: 1 }, context);
-  await untilJob(context, zone, job_id);
 }

@@ -24,9 +24,13 @@ export async function idsInZone(client: TestClient, zone: string): Promise<strin
     const items = (await client.ok(action, { zone, limit: "100", ...more }))[set] as Item[];
     return items.filter(({ status }) => !gone.test(String(status)));
   };
-  const found = await Promise.all(
-    listings.map(async ([action, set, id]) => (await list(action, set)).map((item) => String(item[id]))),
-  );
+  const found = await Promise.all([
+    ...listings.map(async ([action, set, id]) => (await list(action, set)).map((item) => String(item[id]))),
+    // What lies in the recycle bin is listed only where it is asked for.
+    list("DescribeInstances", "instance_set", { "status.1": "terminated" }).then((items) =>
+      items.map((item) => String(item.instance_id)),
+    ),
+  ]);
   const routers = found.flat().filter((id) => id.startsWith("rtr-"));
   const statics = await Promise.all(
     routers.map((router) => list("DescribeRouterStatics", "router_static_set", { router })),

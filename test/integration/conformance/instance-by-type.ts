@@ -114,17 +114,20 @@ export const instanceByType: Entry = {
       by: (id) => [ofOne("StopInstances", id("node-1"))],
       to: () => ({ instanceType: "c4m8" }),
       diff: { instanceType: "UPDATE" },
-      calls: (id) => [ofOne("ResizeInstances", id("node-1"), { instance_type: "c4m8" })],
+      // Somebody has stopped it: after the change it runs, as every instance of a program does.
+      calls: (id) => [
+        ofOne("ResizeInstances", id("node-1"), { instance_type: "c4m8" }),
+        ofOne("StartInstances", id("node-1")),
+      ],
       told: (id) => ({
         action: "DescribeInstances",
         set: "instance_set",
         parameters: { "instances.1": id("node-1") },
-        expected: { status: "stopped", vcpus_current: 4, memory_current: 8192 },
+        expected: { status: "running", vcpus_current: 4, memory_current: 8192 },
       }),
     },
     {
       what: "a larger disk",
-      by: (id) => [ofOne("StartInstances", id("node-1"))],
       to: () => ({ osDiskGiB: 40 }),
       diff: { osDiskGiB: "UPDATE" },
       calls: (id) => resizedWhileStopped(id("node-1"), { os_disk_size: "40" }),
