@@ -52,7 +52,7 @@ interface Known {
   };
 }
 
-/** What the next run has to finish; one that is being imported may be stopped. */
+/** Says why the next run has to finish it, if it has; one that is being imported may be stopped. */
 export function unappliedOf(
   context: Context,
   found: FoundInstance,

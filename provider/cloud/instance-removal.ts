@@ -61,7 +61,7 @@ export async function emptyRecycleBin(
   }
 }
 
-/** What lies in the recycle bin and still has its place in the vxnet. */
+/** Instances in the recycle bin that still have their place in the vxnet. */
 export async function recycledIn(context: Context, zone: string, vxnet: string): Promise<FoundInstance[]> {
   const found = await listInstances(context, zone, { status: ["terminated"] });
   return found.filter((each) => isInRecycleBin(each) && placesIn(each, vxnet).length > 0);

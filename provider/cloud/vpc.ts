@@ -166,7 +166,7 @@ interface Attachments {
   readonly securityGroupId?: string | undefined;
 }
 
-/** What the next run has to finish; one that is imported may be off. */
+/** Says why the next run has to finish it, if it has; one that is imported may be off. */
 function unappliedOf(found: Found, isKnown: boolean): { readonly unapplied?: string } {
   if (isKnown && isPoweredOff(found)) return { unapplied: "it is powered off" };
   return found.is_applied === 0 ? { unapplied: "its changes are not applied (UpdateRouters)" } : {};

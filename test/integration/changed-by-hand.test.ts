@@ -1,6 +1,6 @@
 /**
- * What people do to a living stack outside Pulumi: nodes terminated and stopped, routers powered off. The next `up` says what
- * it found and puts it back, `destroy` leaves nothing; after each the whole state is compared with the whole cloud.
+ * A living stack changed outside Pulumi: nodes terminated and stopped, routers powered off. The next `up` says what it found
+ * and puts it back, `destroy` leaves nothing; after each the whole state is compared with the whole cloud.
  */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Stack, up } from "../harness/stack.ts";

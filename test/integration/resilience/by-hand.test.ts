@@ -1,4 +1,4 @@
-/** What somebody terminates, stops or powers off: what is the stack's is put back or goes, and nobody else's is touched. */
+/** Instances and routers that somebody terminates, stops or powers off: what is the stack's is put back or goes, and nobody else's is touched. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Account, changesOf, failureOf, halfMadeOf, own } from "../../harness/account.ts";
 import { firstId, makeNetwork } from "../../local-cloud/support.ts";
