@@ -9,6 +9,8 @@ import type { Names } from "./naming.ts";
 
 const lookPauseMs = 2_000;
 const quotaPauseMs = 5_000;
+/** How often a call is sent whose answers are lost and that makes nothing. */
+const sends = 3;
 /** Of a call that is refused with 2500 while others are answered, and no quota is known to be exhausted. */
 const quotaTries = 3;
 
@@ -47,7 +49,7 @@ export async function createOnce(
 
 /**
  * Sends a call that done twice makes two. Where its answer was lost, looks for what it makes until the call can no
- * longer take effect.
+ * longer take effect; if it has made nothing by then, sends it again.
  * @param what named in messages, e.g. `EIP "front-1a2b"`
  * @param look answers what is there; undefined while nothing is
  * @returns what was answered, or found
@@ -58,32 +60,60 @@ export async function sendOnce<Value>(
   send: () => Promise<Value>,
   look: () => Promise<Value | undefined>,
 ): Promise<{ value: Value; isFound: boolean }> {
-  try {
-    return { value: await send(), isFound: false };
-  } catch (error) {
-    if (!(error instanceof QingCloudError) || error.outcome !== "unknown") throw error;
-    // The call was answered: what is not known is how its job ended.
-    if (error.action === DescribeJobs.name) throw error;
-    context.progress(`the answer was lost; looking for ${what}`);
-    // Before that it may have been refused for long.
-    const sentAt = error.sentAt ?? Date.now();
-    for (;;) {
-      const value = await look().catch((failure: unknown) => {
-        if (failure instanceof QingCloudError) return undefined;
-        throw failure;
-      });
+  for (let tries = 1; ; tries++) {
+    try {
+      return { value: await send(), isFound: false };
+    } catch (error) {
+      if (!(error instanceof QingCloudError) || error.outcome !== "unknown") throw error;
+      // The call was answered: what is not known is how its job ended.
+      if (error.action === DescribeJobs.name) throw error;
+      context.progress(`the answer was lost; looking for ${what}`);
+      const value = await findLost(context, what, error, look, tries === sends);
       if (value !== undefined) return { value, isFound: true };
-      const now = Date.now();
-      if (now > Math.min(sentAt + requestLifetimeMs, context.deadline)) {
-        const seconds = Math.round((now - sentAt) / 1000);
-        const mayCome = now < sentAt + requestLifetimeMs ? " The cloud may still make it." : "";
-        throw new QingCloudError(
-          `${sentence(error.message)} ${what} was looked for and is not there after ${seconds} s.${mayCome} Run the same command again: it makes nothing twice.`,
-          { action: error.action, outcome: "unknown", sentAt, cause: error },
-        );
-      }
-      await abortableDelay(lookPauseMs, context.signal);
+      context.progress(`${what} was not made; asking for it again`);
     }
+  }
+}
+
+/**
+ * @param isLast an absence is a failure
+ * @returns undefined where the call has made nothing and no longer can: only an answered look that began after its time
+ * stamp has expired says so
+ */
+async function findLost<Value>(
+  context: Context,
+  what: string,
+  lost: QingCloudError,
+  look: () => Promise<Value | undefined>,
+  isLast: boolean,
+): Promise<Value | undefined> {
+  // Before that it may have been refused for long.
+  const sentAt = lost.sentAt ?? Date.now();
+  const expiresAt = sentAt + requestLifetimeMs;
+  for (;;) {
+    const askedAt = Date.now();
+    let failure: QingCloudError | undefined;
+    try {
+      const value = await look();
+      if (value !== undefined) return value;
+    } catch (error) {
+      if (!(error instanceof QingCloudError)) throw error;
+      failure = error;
+    }
+    const isAbsent = failure === undefined && askedAt > expiresAt;
+    if (isAbsent && !isLast) return undefined;
+    if (isAbsent || Date.now() > context.deadline) {
+      const seconds = Math.round((Date.now() - sentAt) / 1000);
+      const found =
+        failure === undefined
+          ? `${what} was looked for and is not there after ${seconds} s.${isAbsent ? "" : " The cloud may still make it."}`
+          : `Whether ${what} is there could not be found out in ${seconds} s: ${sentence(failure.message)}`;
+      throw new QingCloudError(
+        `${sentence(lost.message)} ${found} Run the same command again: it makes nothing twice.`,
+        { action: lost.action, outcome: "unknown", sentAt, cause: lost },
+      );
+    }
+    await abortableDelay(lookPauseMs, context.signal);
   }
 }
 
