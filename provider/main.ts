@@ -4,5 +4,6 @@ import { definitions, functions } from "./definitions.ts";
 import { serve } from "./rpc/server.ts";
 import { ProviderService } from "./service.ts";
 
-const service = new ProviderService(definitions, functions, process.argv[2]);
-await serve(providerService.ResourceProviderService, service.handlers());
+const engine = process.argv[2];
+const service = new ProviderService(definitions, functions, engine);
+await serve(providerService.ResourceProviderService, service.handlers(), engine);

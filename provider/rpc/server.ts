@@ -6,6 +6,7 @@ import {
   status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { endWithEngine } from "./end-with-engine.cjs";
 
 const parentLookMs = 500;
 const unlimited = { "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 };
@@ -14,11 +15,15 @@ const unlimited = { "grpc.max_receive_message_length": -1, "grpc.max_send_messag
  * Serves until a signal ends the process. The engine reads the port from the first line of standard output; it ends
  * plugins with SIGINT and waits 5 s for one that does not exit, so both signals exit at once. With the engine gone
  * a plugin ends too: nothing would end it later, and it must not work on while the next run does the same.
+ * @param engine address of its server; undefined where none is known: the parent is looked at then
  */
 export async function serve(
   service: ServiceDefinition,
   implementation: UntypedServiceImplementation,
+  engine: string | undefined,
 ): Promise<void> {
+  const end = (): never => process.exit(0);
+  if (engine !== undefined) endWithEngine(engine, end);
   const server = new Server(unlimited);
   server.addService(service, implementation);
   const port = await new Promise<number>((resolve, reject) => {
@@ -26,10 +31,9 @@ export async function serve(
       error ? reject(error) : resolve(bound),
     );
   });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
-  // A killed engine tells nobody, and its plugins are in process groups of their own.
-  const engine = process.ppid;
-  setInterval(() => process.ppid !== engine && process.exit(0), parentLookMs).unref();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, end);
+  const parent = process.ppid;
+  if (engine === undefined) setInterval(() => process.ppid !== parent && end(), parentLookMs).unref();
   process.stdout.write(`${port}\n`);
 }
 

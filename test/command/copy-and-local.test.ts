@@ -133,6 +133,16 @@ describe("local Command", () => {
     await expect(running).rejects.toThrow("cancelled by the engine");
     await expect.poll(() => isRunning(group)).toBe(false);
   });
+
+  test("an engine that is gone ends the plugin, and what the command started", async () => {
+    const own = await Plugin.start();
+    own.create(local, { create: "echo $$; sleep 60 | sleep 60" }).catch(() => {});
+    await expect.poll(() => own.messages(local).at(-1)).toMatch(/^\d+$/);
+    const group = Number(own.messages(local).at(-1));
+    await own.loseEngine();
+    await expect.poll(() => isRunning(group)).toBe(false);
+    await own.stop();
+  });
 });
 
 /** Whether a process of the group is left; one that nobody has waited for yet has ended all the same. */

@@ -78,6 +78,13 @@ export class Plugin {
     await exited;
   }
 
+  /** As a killed engine leaves it; until the plugin has ended. */
+  async loseEngine(): Promise<void> {
+    const exited = once(this.process, "exit");
+    this.#engine.forceShutdown();
+    await exited;
+  }
+
   messages(resource: string): string[] {
     return this.lines.filter((line) => line.urn === resource).map((line) => line.message);
   }

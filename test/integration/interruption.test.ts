@@ -1,5 +1,7 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { pendingCreates } from "../../scripts/dev/repair-state.ts";
+import { readState } from "../../scripts/dev/state-file.ts";
 import { descendantsOf, Stack, up } from "../harness/stack.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
@@ -77,15 +79,42 @@ test("Ctrl-C in the middle of an up ends it and keeps what is half-made", async 
   for (const { initErrors } of halfMade) expect(initErrors).toHaveLength(1);
 });
 
+/** A process's command line; empty where it has ended. */
+function textOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
+}
+
+const haveEnded = (all: readonly number[]) =>
+  vi.waitFor(() => expect(all.filter((pid) => existsSync(`/proc/${pid}/exe`))).toEqual([]), {
+    timeout: 20_000,
+  });
+
+test("a CLI that is killed takes the language host, the program and the provider with it", async () => {
+  const running = stack.start(...up);
+  const all = () => descendantsOf(running.child.pid ?? 0);
+  // The program is connecting then, which it would go on with for ever.
+  await vi.waitFor(() => expect(all().map(textOf).join("\n")).toMatch(/\/provider\//), {
+    timeout: 60_000,
+    interval: 20,
+  });
+  const before = all();
+  const [cli, ...others] = before.filter((pid) => /^\S+\/pulumi up/.test(textOf(pid)));
+  expect([cli, others, before.length >= 5]).toEqual([expect.any(Number), [], true]);
+  process.kill(cli ?? 0, "SIGKILL");
+  await haveEnded(before);
+});
+
 test("the next up finishes it; killed in the middle of a create it leaves a lock that the next command clears", async () => {
   await stack.cloud.letGo();
   const running = await upUntilWaiting("RunInstances");
   const all = descendantsOf(running.child.pid ?? 0);
   expect(all.length).toBeGreaterThanOrEqual(4);
   await stack.kill(running);
-  await vi.waitFor(() => expect(all.filter((pid) => existsSync(`/proc/${pid}/exe`))).toEqual([]), {
-    timeout: 20_000,
-  });
+  await haveEnded(all);
   expect([count("CreateRouters"), count("RunInstances")]).toEqual([2, 2]);
   const routers = stack.resources(":Vpc");
   expect(routers.map(({ initErrors }) => initErrors ?? [])).toEqual([[], []]);
@@ -94,12 +123,14 @@ test("the next up finishes it; killed in the middle of a create it leaves a lock
     /^cleared the state lock of process \d+, which ended at work/m,
   );
   expect(stack.resources(":Instance")).toEqual([]);
+  expect(pendingCreates(stack.workspace).filter((urn) => urn.includes(":Instance::"))).toHaveLength(2);
 });
 
 test("after a kill -9 in the middle of a create the next up adopts by name, and nothing is there twice", async () => {
   await stack.cloud.letGo();
-  const { code, text } = await stack.run(...up);
+  const { code, text } = await stack.start(...up).ended;
   expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
+  expect(readState(stack.workspace)?.pending_operations ?? []).toEqual([]);
   for (const action of [
     "AllocateEips",
     "CreateRouters",

@@ -36,6 +36,7 @@ function runLocally(step: Step, inputs: Properties, context: Context): Promise<O
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
     };
     context.signal.addEventListener("abort", endGroup, { once: true });
+    process.once("exit", endGroup);
     child.stdout.on("data", (chunk: Buffer) => collector.add("stdout", chunk));
     child.stderr.on("data", (chunk: Buffer) => collector.add("stderr", chunk));
     child.stdin.on("error", () => {}); // a command need not read its input
@@ -43,6 +44,7 @@ function runLocally(step: Step, inputs: Properties, context: Context): Promise<O
     child.on("error", (error) => reject(collector.failure(error.message, step, context)));
     child.on("close", (code, signal) => {
       context.signal.removeEventListener("abort", endGroup);
+      process.off("exit", endGroup);
       if (code === 0) return resolve(collector.finish());
       const how = context.signal.aborted
         ? "cancelled"

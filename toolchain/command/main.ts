@@ -8,4 +8,8 @@ import { connectEngine } from "./engine.ts";
 import { commandProvider } from "./provider.ts";
 
 const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
-await serve(providerService.ResourceProviderService, commandProvider(connectEngine(engineAddress)));
+await serve(
+  providerService.ResourceProviderService,
+  commandProvider(connectEngine(engineAddress)),
+  engineAddress,
+);

@@ -15,10 +15,10 @@ import { serve, unary } from "../../provider/rpc/server.ts";
 
 /** The SDK's way to say that the program has already told its user what went wrong. */
 const bailExitCode = 32;
-const engineAddress = process.argv.filter((argument) => !argument.startsWith("-"))[2] ?? "";
+const engineAddress = process.argv.filter((argument) => !argument.startsWith("-"))[2];
 const running = new Set<ChildProcess>();
 
-await serve(languageService.LanguageRuntimeService, {
+const implementation = {
   handshake: unary(() => new language.LanguageHandshakeResponse()),
   getPluginInfo: unary(() => new plugin.PluginInfo().setVersion("3.256.0")),
   getRequiredPackages: unary(() => new language.GetRequiredPackagesResponse()),
@@ -31,7 +31,8 @@ await serve(languageService.LanguageRuntimeService, {
     for (const child of running) child.kill("SIGTERM");
     return new Empty.Empty();
   }),
-});
+};
+await serve(languageService.LanguageRuntimeService, implementation, engineAddress);
 
 async function run(request: InstanceType<typeof language.RunRequest>) {
   const info = request.getInfo();
@@ -42,7 +43,7 @@ async function run(request: InstanceType<typeof language.RunRequest>) {
   );
   const options: readonly (readonly [string, string])[] = [
     ["--monitor", request.getMonitorAddress()],
-    ["--engine", engineAddress],
+    ["--engine", engineAddress ?? ""],
     ["--organization", request.getOrganization()],
     ["--project", request.getProject()],
     ["--stack", request.getStack()],
@@ -53,6 +54,8 @@ async function run(request: InstanceType<typeof language.RunRequest>) {
   const child = spawn(
     process.execPath,
     [
+      "--require",
+      join(import.meta.dirname, "end-with-engine.cjs"),
       "--require",
       join(import.meta.dirname, "on-first-use.cjs"),
       runner,

@@ -1,0 +1,1 @@
+export function endWithEngine(address: string, end: () => void): void;
