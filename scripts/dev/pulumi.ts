@@ -1,6 +1,7 @@
 /** `npm run pulumi -- ARGS`: the Pulumi CLI in the project's environment. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { makes, requireSpace } from "./free-space.ts";
 import { stackOutputs } from "./outputs.ts";
 import { wasInterrupted } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";
@@ -22,6 +23,7 @@ import {
   writeWorkingConfig,
 } from "./stack.ts";
 import { clearStaleLock } from "./state-file.ts";
+import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
 const args = process.argv.slice(2);
@@ -33,10 +35,12 @@ try {
 }
 
 async function run(workspace: Workspace): Promise<void> {
+  if (makes.has(commandOf(args) ?? "")) requireSpace(workspace);
   await ensureCli(workspace);
   const environment = pulumiEnvironment(workspace);
   process.env.PATH = environment.PATH;
-  for (const line of clearStaleLock(workspace)) process.stderr.write(`${line}\n`);
+  for (const line of [...clearStaleLock(workspace), ...restoreState(workspace)])
+    process.stderr.write(`${line}\n`);
   await ensureStack(workspace, environment);
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
   const configFile = writeWorkingConfig(workspace, machine);

@@ -1,6 +1,6 @@
 /** The stack of this checkout: its passphrase and its working configuration. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -26,8 +26,7 @@ export function backendUrl({ pulumi }: Workspace): string {
 /** The environment of every Pulumi command: own home, own state, nothing downloaded. The user's own variables win. */
 export function pulumiEnvironment(workspace: Workspace): NodeJS.ProcessEnv {
   const passphrase = join(workspace.pulumi, "passphrase");
-  if (!existsSync(passphrase))
-    writeFileSync(passphrase, randomBytes(24).toString("base64url"), { mode: 0o600 });
+  if (!existsSync(passphrase)) writeWhole(passphrase, randomBytes(24).toString("base64url"));
   mkdirSync(join(workspace.pulumi, "state"), { recursive: true });
   const own = {
     PULUMI_HOME: join(workspace.pulumi, "home"),
@@ -66,14 +65,26 @@ export function writeWorkingConfig(workspace: Workspace, machine: Settings = {})
     Object.entries(working.config ?? {}).filter(([key, value]) => !isDeepStrictEqual(value, before[key])),
   );
   const config = { ...committed, ...own, ...machine };
-  writeFileSync(path, stringify({ ...working, config }), { mode: 0o600 });
+  writeWhole(path, stringify({ ...working, config }));
   // What the machine knows is no choice of the user's: it counts as the base, so that it can change.
-  writeFileSync(base, stringify({ config: { ...committed, ...machine } }), { mode: 0o600 });
+  writeWhole(base, stringify({ config: { ...committed, ...machine } }));
   return path;
 }
 
 function readSettings(text: string | undefined): Settings {
   return ((parse(text ?? "{}") as { config?: Settings } | null)?.config ?? {}) as Settings;
+}
+
+/** On a full disk the file stays as it was: half of it would be worse than none. */
+function writeWhole(path: string, text: string): void {
+  const beside = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(beside, text, { mode: 0o600 });
+    renameSync(beside, path);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
+  }
 }
 
 function readIfThere(path: string): string | undefined {

@@ -9,6 +9,7 @@ import { tryMachine } from "../../local-cloud/network/machine/trials.ts";
 import { findRunning } from "../../local-cloud/pid-record.ts";
 import { findPrivilege, forAdministrator, type Privilege } from "../../local-cloud/privilege.ts";
 import { installCommand, mainJobPackages, missingPackages } from "./debian.ts";
+import { requireSpace } from "./free-space.ts";
 import { refusalOf, worksWithoutDataPlane } from "./machine.ts";
 import { stackOutputs } from "./outputs.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
@@ -26,6 +27,7 @@ import {
 } from "./stack.ts";
 import { clearStaleLock } from "./state-file.ts";
 import { summarize } from "./summary.ts";
+import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
 const print = (line: string) => process.stdout.write(`${line}\n`);
@@ -46,6 +48,7 @@ if (wasInterrupted()) {
 async function start(workspace: Workspace): Promise<number> {
   const refusal = refusalOf("npm start");
   if (refusal !== undefined) throw new Error(refusal);
+  requireSpace(workspace);
   const privilege = findPrivilege();
   const home = new Home(workspace.cloud);
   if (privilege === undefined) await requireNoRoot(home);
@@ -67,7 +70,7 @@ async function start(workspace: Workspace): Promise<number> {
 
   const environment = pulumiEnvironment(workspace);
   process.env.PATH = environment.PATH;
-  for (const line of clearStaleLock(workspace)) print(line);
+  for (const line of [...clearStaleLock(workspace), ...restoreState(workspace)]) print(line);
   await ensureStack(workspace, environment);
   for (const line of await forgetKeptDeletions(workspace, environment)) print(line);
   const configFile = writeWorkingConfig(workspace, await localCloudSettings(workspace));

@@ -1,5 +1,5 @@
 /** The file of the stack's state and its lock, as a CLI that was killed at work leaves them. */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { isProcess } from "./process.ts";
@@ -10,7 +10,8 @@ export function stateFile(workspace: Workspace): string {
   return join(backend(workspace), "stacks", "crosszone", `${workspace.stack}.json`);
 }
 
-function backend({ pulumi }: Workspace): string {
+/** Folder of the CLI's own files: stacks, locks, history, backups. */
+export function backend({ pulumi }: Workspace): string {
   return join(pulumi, "state", ".pulumi");
 }
 
@@ -24,8 +25,8 @@ function backend({ pulumi }: Workspace): string {
  */
 export function clearStaleLock(workspace: Workspace, processes = "/proc"): string[] {
   const directory = join(backend(workspace), "locks", "organization", "crosszone", workspace.stack);
-  if (!existsSync(directory)) return [];
-  const locks = readdirSync(directory).filter((file) => file.endsWith(".json"));
+  const locks = lockFiles(workspace);
+  if (locks.length === 0) return [];
   if (!existsSync(join(processes, "self", "stat"))) {
     return locks.map((file) => describeLock(workspace, readJson(join(directory, file)) as Lock | undefined));
   }
@@ -33,7 +34,7 @@ export function clearStaleLock(workspace: Workspace, processes = "/proc"): strin
     const path = join(directory, file);
     const lock = readJson(path) as Lock | undefined;
     if (lock === undefined) {
-      if (Date.now() - statSync(path).mtimeMs < halfWrittenMs) return [];
+      if (isOpen(path, processes)) return [];
       removeLock(path);
       return ["cleared a state lock that was not written to its end"];
     }
@@ -47,8 +48,38 @@ export function clearStaleLock(workspace: Workspace, processes = "/proc"): strin
   });
 }
 
-/** A lock that cannot be read is being written, unless it is older than this. */
-const halfWrittenMs = 60_000;
+/**
+ * Locks, and what the CLI writes before it becomes one: an interrupted writing leaves that, and the CLI takes it for the lock
+ * of another.
+ */
+export function lockFiles(workspace: Workspace): string[] {
+  const directory = join(backend(workspace), "locks", "organization", "crosszone", workspace.stack);
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory).filter((file) => /\.json(\.[0-9a-f]+\.tmp)?$/.test(file));
+}
+
+/** Whether a process has the file open, as one that is writing it; without /proc it may. */
+export function isOpen(path: string, processes = "/proc"): boolean {
+  if (!existsSync(processes)) return true;
+  return readdirSync(processes)
+    .filter((name) => /^\d+$/.test(name))
+    .some((pid) => {
+      const folder = join(processes, pid, "fd");
+      try {
+        return readdirSync(folder).some((descriptor) => linkOf(join(folder, descriptor)) === path);
+      } catch {
+        return false; // It has ended, or is another user's, whose files are not this user's.
+      }
+    });
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
 
 interface Lock {
   readonly pid?: number;

@@ -10,6 +10,7 @@ import {
   writeWorkingConfig,
 } from "../../scripts/dev/stack.ts";
 import { clearStaleLock, stateFile } from "../../scripts/dev/state-file.ts";
+import { restoreState } from "../../scripts/dev/whole-state.ts";
 import type { Workspace } from "../../scripts/dev/workspace.ts";
 import { isForeign, root, userEnvironment } from "./process.ts";
 
@@ -52,6 +53,7 @@ export async function cliCommand(
 ): Promise<CliCommand | undefined> {
   if (!existsSync(stateFile(workspace))) return undefined;
   clearStaleLock(workspace);
+  restoreState(workspace);
   const configFile = writeWorkingConfig(workspace, await localCloudSettings(workspace));
   return {
     line: [join(binDirectory(workspace), "pulumi"), ...withWorkingConfig(args, configFile, root)],

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { pendingCreates } from "../../scripts/dev/repair-state.ts";
-import { readState } from "../../scripts/dev/state-file.ts";
+import { backend, readState, stateFile } from "../../scripts/dev/state-file.ts";
 import { descendantsOf, Stack, up } from "../harness/stack.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
@@ -144,6 +145,17 @@ test("after a kill -9 in the middle of a create the next up adopts by name, and 
   await expectOneOfEach();
   for (const { initErrors } of stack.resources()) expect(initErrors ?? []).toEqual([]);
   await stack.noChanges();
-  await stack.ok("destroy", "--yes", "--skip-preview");
+});
+
+test("what a full disk leaves of the lock and of the state does not keep destroy from finding everything", async () => {
+  const file = stateFile(stack.workspace);
+  truncateSync(file, 12_288);
+  const locks = join(backend(stack.workspace), "locks", "organization", "crosszone", "dev");
+  for (const name of ["1234.json", "1234.json.18acf0b2c1d3e4f5.tmp"]) writeFileSync(join(locks, name), "");
+  const { code, text } = await stack.start("destroy", "--yes", "--skip-preview").ended;
+  expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
+  expect(text).toMatch(/^cleared a state lock that was not written to its end$/m);
+  expect(text).toMatch(/^the newest whole state was taken: \S+ of \S+, with \d\d resources\. /m);
   expect(stack.resources()).toEqual([]);
+  expect(await stack.cloud.resources()).toEqual({ gpu1a: {}, gpu2a: {} });
 });

@@ -5,9 +5,9 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
@@ -77,7 +77,6 @@ describe("the state lock", () => {
       `the state of stack dev is locked by process ${2 ** 22 + 1} on ${hostname()} since 2026-11-24T00:00:00Z. If that no longer runs: npm run pulumi -- cancel --yes --stack dev`,
     ]);
     writeFileSync(lock, "{");
-    utimesSync(lock, 0, 0);
     expect(clearStaleLock(workspace, withoutProc)).toEqual([
       "the state of stack dev is locked by another process. If that no longer runs: npm run pulumi -- cancel --yes --stack dev",
     ]);
@@ -134,13 +133,31 @@ describe("the state lock", () => {
     expect(clearStaleLock({ ...workspace, stack: "other" })).toEqual([]);
   });
 
-  test("that was not written to its end is cleared once nobody can be writing it any more", () => {
-    writeFileSync(lock, '{"pid": 12');
-    expect(clearStaleLock(workspace)).toEqual([]);
-    const longAgo = new Date(Date.now() - 3_600_000);
-    utimesSync(lock, longAgo, longAgo);
-    expect(clearStaleLock(workspace)).toEqual(["cleared a state lock that was not written to its end"]);
-    expect(existsSync(lock)).toBe(false);
+  test.each(["1234.json", "1234.json.18acf0b2c1d3e4f5.tmp"])(
+    "%s that was not written to its end is cleared once nobody can be writing it",
+    async (file) => {
+      const cut = join(dirname(lock), file);
+      writeFileSync(cut, "");
+      const writer = spawn("sh", ["-c", 'exec 3>>"$0"; echo; exec sleep 600', cut], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      children.push(writer);
+      await once(writer.stdout, "data");
+      expect(clearStaleLock(workspace)).toEqual([]);
+      const ended = once(writer, "exit");
+      writer.kill("SIGKILL");
+      await ended;
+      expect(clearStaleLock(workspace)).toEqual(["cleared a state lock that was not written to its end"]);
+      expect(existsSync(cut)).toBe(false);
+    },
+  );
+
+  test("that is whole and did not come into its place counts as one, and goes with its process", () => {
+    write(2 ** 22 + 1);
+    const beside = `${lock}.18acf0b2c1d3e4f5.tmp`;
+    renameSync(lock, beside);
+    expect(clearStaleLock(workspace)).toHaveLength(1);
+    expect(existsSync(beside)).toBe(false);
   });
 
   describe("attributes beside the files of the backend", () => {
