@@ -10,7 +10,7 @@ import { isRoot, runAsRoot } from "./elevation.ts";
 import { Failure } from "./failure.ts";
 import { Home } from "./home.ts";
 import { clearLeftovers, hasLeftovers } from "./network/leftovers.ts";
-import { answers, exists, findRunning, type PidRecord, readRecord } from "./pid-record.ts";
+import { answers, endOfLost, exists, findRunning, isLost, type PidRecord, readRecord } from "./pid-record.ts";
 import type { CloudStatus } from "./status.ts";
 import { readStopped, resetStopped, trainingScripts } from "./stopped.ts";
 
@@ -34,6 +34,8 @@ interface StartOptions extends HomeOptions {
 /** Milliseconds that a start or a stop may take. */
 const startDeadline = 60_000;
 const stopDeadline = 60_000;
+/** How often a server looks whether its home is still there. */
+const lossLookMs = 1000;
 
 /** Starts the cloud in a process of its own and waits until its API answers. */
 export async function start(options: StartOptions): Promise<void> {
@@ -67,6 +69,7 @@ export async function stop(options: HomeOptions): Promise<void> {
     }
   }
   if (running !== undefined) return print(options, { stopped: true }, "The local cloud has stopped.");
+  await endOfLost(home.state);
   if (!isRoot && (await hasLeftovers(home.prefix, home.machineFolder))) {
     return await runAsRoot(home, "what a killed cloud has left is root's");
   }
@@ -155,10 +158,22 @@ async function runInForeground(options: StartOptions): Promise<void> {
     log,
   });
   const asked = cloud.endAsked.then(() => "asked by a command");
-  log(`${await Promise.race([ended, asked])}: stopping`);
+  const home = new Home(options.home);
+  log(`${await Promise.race([ended, asked, lossOf(home)])}: stopping`);
   await cloud.stop();
   log("stopped");
   process.exit(0);
+}
+
+/** Settles when the home was deleted: nobody could reach the cloud then, and the next start makes another. */
+function lossOf({ path, pid }: Home): Promise<string> {
+  return new Promise((resolve) => {
+    const looking = setInterval(() => {
+      if (!isLost(pid)) return;
+      clearInterval(looking);
+      resolve(`${path} was deleted`);
+    }, lossLookMs).unref();
+  });
 }
 
 function readPort(text: string | undefined): number | undefined {
@@ -210,6 +225,8 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
     if (!isAborted && record !== undefined && record.pid === child.pid && (await answers(record))) break;
     if (child.exitCode !== null || child.signalCode !== null) {
       if (isAborted) throw new Failure("the start was interrupted: nothing runs");
+      // Another start was first: this one waits for that cloud.
+      if ((await findRunning(home.pid)) !== undefined) break;
       const said = readFileSync(home.log).subarray(logStart).toString("utf8").trim();
       throw new Failure(
         said.replace(/^cloud: /, "") || `the local cloud ended at its start, see ${home.log}`,
@@ -227,9 +244,18 @@ async function spawnServer(home: Home, options: StartOptions): Promise<void> {
 }
 
 async function waitUntilReady(home: Home, before: PidRecord | undefined): Promise<CloudStatus> {
-  const record = (await findRunning(home.pid)) ?? before;
-  if (record === undefined) throw new Failure(`the local cloud has ended, see ${home.log}`);
-  return await ask(record, "GET", "status");
+  const deadline = Date.now() + startDeadline;
+  for (;;) {
+    const record = (await findRunning(home.pid)) ?? before;
+    if (record === undefined) throw new Failure(`the local cloud has ended, see ${home.log}`);
+    if (await answers(record)) return await ask(record, "GET", "status");
+    if (Date.now() > deadline) {
+      throw new Failure(
+        `the local cloud that another start has begun, process ${record.pid}, has not answered within ${startDeadline / 1000} s, see ${home.log}: wait, or end that start with Ctrl-C`,
+      );
+    }
+    await sleep(20);
+  }
 }
 
 /** Asks a running cloud; throws a Failure with what it says against the command. */

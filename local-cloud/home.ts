@@ -89,14 +89,16 @@ export class Home {
 
   /** The user that the home belongs to, where that is not root. */
   get #owner(): { readonly uid: number; readonly gid: number } | undefined {
-    const found = statSync(this.path, { throwIfNoEntry: false });
-    return found === undefined || found.uid === 0 ? undefined : found;
+    // A home that was deleted has its folder on the machine still.
+    this.#found = statSync(this.path, { throwIfNoEntry: false }) ?? this.#found;
+    return this.#found === undefined || this.#found.uid === 0 ? undefined : this.#found;
   }
+  #found: Stats | undefined;
 
   /** Gives what root has written for the home's user to that user; does nothing for any other. */
   handOver(): void {
     const owner = this.#owner;
-    if (owner === undefined || process.getuid?.() !== 0) return;
+    if (owner === undefined || process.getuid?.() !== 0 || !existsSync(this.path)) return;
     for (const entry of readdirSync(this.path, { withFileTypes: true })) {
       if (entry.isFile()) lchownSync(join(this.path, entry.name), owner.uid, owner.gid);
     }
@@ -220,7 +222,12 @@ export class Home {
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
-  mkdirSync(path, { mode: 0o700 });
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another start was first.
+    if (!existsSync(path)) throw error;
+  }
 }
 
 function randomText(alphabet: string, length: number): string {

@@ -1,5 +1,7 @@
 /** Who runs a home: the process, by its id and start time, so that a stale record is recognised. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { send } from "./admin-client.ts";
 import { Failure } from "./failure.ts";
 
@@ -71,13 +73,15 @@ export async function answers(record: PidRecord): Promise<boolean> {
 
 /** Registers this process as the one that runs the home; refuses if another one does. */
 export async function register(file: string, record: Omit<PidRecord, "pid" | "startTime">): Promise<void> {
+  const isLeft = existsSync(file);
   const running = await findRunning(file);
   if (running !== undefined) {
     throw new Failure(
-      `the local cloud of this home runs already with process id ${running.pid}: stop it first`,
+      `the local cloud of this home runs already with process id ${running.pid}: wait until it is ready (npm run cloud -- status), or stop it (npm run cloud -- stop)`,
     );
   }
-  rmSync(file, { force: true });
+  // Not one that another start has written since.
+  if (isLeft) rmSync(file, { force: true });
   const startTime = startTimeOf(process.pid, processes) ?? "";
   try {
     writeFileSync(file, JSON.stringify({ pid: process.pid, startTime, ...record }), {
@@ -86,6 +90,67 @@ export async function register(file: string, record: Omit<PidRecord, "pid" | "st
     });
   } catch (error) {
     throw new Failure(`${file} was written by another start at this moment: try again`, { cause: error });
+  }
+}
+
+/** Whether this process's record is no longer there, because its home was deleted or is another process's now. */
+export function isLost(file: string): boolean {
+  if (!existsSync(file)) return true;
+  const record = readRecord(file);
+  return record !== undefined && record.pid !== process.pid;
+}
+
+/** What a deleted home's server may take to end. */
+const lostDeadline = 60_000;
+
+/**
+ * Waits for servers whose home at this path was deleted while they ran: they are ending, and have namespaces and ports of the
+ * same names. @param state the home's file that such a server has open
+ */
+export async function endOfLost(state: string, folder = processes): Promise<void> {
+  const isOpenIn = (pid: number): boolean => openFiles(pid, folder).includes(`${state} (deleted)`);
+  const home = dirname(state);
+  const lost = processesNaming(home, folder).filter(isOpenIn);
+  const deadline = Date.now() + lostDeadline;
+  for (const pid of lost) {
+    while (isOpenIn(pid)) {
+      if (Date.now() > deadline) {
+        throw new Failure(
+          `${home} was deleted, and process ${pid}, the local cloud that ran in it, has not ended within ${lostDeadline / 1000} s: end it (kill -KILL ${pid}) and try again`,
+        );
+      }
+      await sleep(20);
+    }
+  }
+}
+
+function processesNaming(home: string, folder: string): number[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid && commandLineOf(pid, folder).includes(home));
+}
+
+function commandLineOf(pid: number, folder: string): readonly string[] {
+  try {
+    return readFileSync(`${folder}/${pid}/cmdline`, "utf8").split("\0");
+  } catch {
+    return [];
+  }
+}
+
+/** Paths of the files that a process has open; none where it is another user's. */
+export function openFiles(pid: number, folder = processes): string[] {
+  try {
+    return readdirSync(`${folder}/${pid}/fd`).flatMap((each) => {
+      try {
+        return [readlinkSync(`${folder}/${pid}/fd/${each}`)];
+      } catch {
+        return []; // it was closed meanwhile
+      }
+    });
+  } catch {
+    return [];
   }
 }
 

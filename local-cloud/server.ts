@@ -11,7 +11,7 @@ import { Failure } from "./failure.ts";
 import { Home } from "./home.ts";
 import { createDataPlane, requireLinux } from "./linux-data-plane.ts";
 import type { DataPlane } from "./network/data-plane.ts";
-import { register, unregister } from "./pid-record.ts";
+import { endOfLost, register, unregister } from "./pid-record.ts";
 import { defaultQuotas, readQuotas } from "./services/account/limits.ts";
 import { Faults } from "./services/faults/faults.ts";
 import { readDurations } from "./services/jobs/jobs.ts";
@@ -88,6 +88,7 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
   if (options.dataPlane === "linux") await requireLinux();
   const home = new Home(options.home);
   home.create();
+  await endOfLost(home.state);
   const settings = await home.chooseSettings(options.port, options.dataPlane, {
     ...(options.mssClamp === undefined ? {} : { mssClamp: options.mssClamp }),
     ...(options.quota === undefined ? {} : { quotas: readSetting(() => readQuotas(options.quota ?? "")) }),
@@ -102,7 +103,10 @@ async function startOnPorts(options: ServerOptions): Promise<RunningCloud> {
   ];
   const end = Promise.withResolvers<void>();
   const stop = async (): Promise<void> => {
-    for (const step of undo.splice(0).reverse()) await step();
+    // One that fails keeps nothing else from being stopped.
+    for (const step of undo.splice(0).reverse()) {
+      await Promise.try(step).catch((error: Error) => log(`stop: ${error.stack ?? error.message}`));
+    }
   };
   try {
     const store = new Store(home.state);

@@ -22,7 +22,7 @@ import {
   withWorkingConfig,
   writeWorkingConfig,
 } from "./stack.ts";
-import { clearStaleLock } from "./state-file.ts";
+import { changing, clearStaleLock, otherCommand, requireUnlocked } from "./state-file.ts";
 import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
@@ -41,6 +41,7 @@ async function run(workspace: Workspace): Promise<void> {
   process.env.PATH = environment.PATH;
   for (const line of [...clearStaleLock(workspace), ...restoreState(workspace)])
     process.stderr.write(`${line}\n`);
+  if (changing.has(commandOf(args) ?? "")) requireUnlocked(workspace);
   await ensureStack(workspace, environment);
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
   const configFile = writeWorkingConfig(workspace, machine);
@@ -74,6 +75,9 @@ async function run(workspace: Workspace): Promise<void> {
     if (!isPartial(args)) await clearPendingCreates(workspace, environment);
     await tellReport(workspace, environment);
   }
+  // Another command may have been first after the look above; the CLI's advice is to delete its lock.
+  const other = code !== 0 && changing.has(commandOf(args) ?? "") ? otherCommand(workspace) : undefined;
+  if (other !== undefined) process.stderr.write(`Do not delete the lock: ${other}\n`);
   process.exit(code ?? 130);
 }
 

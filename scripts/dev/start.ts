@@ -25,7 +25,7 @@ import {
   withWorkingConfig,
   writeWorkingConfig,
 } from "./stack.ts";
-import { clearStaleLock } from "./state-file.ts";
+import { clearStaleLock, otherCommand, requireUnlocked } from "./state-file.ts";
 import { summarize } from "./summary.ts";
 import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
@@ -71,6 +71,7 @@ async function start(workspace: Workspace): Promise<number> {
   const environment = pulumiEnvironment(workspace);
   process.env.PATH = environment.PATH;
   for (const line of [...clearStaleLock(workspace), ...restoreState(workspace)]) print(line);
+  requireUnlocked(workspace);
   await ensureStack(workspace, environment);
   for (const line of await forgetKeptDeletions(workspace, environment)) print(line);
   const configFile = writeWorkingConfig(workspace, await localCloudSettings(workspace));
@@ -98,7 +99,9 @@ async function start(workspace: Workspace): Promise<number> {
     env: environment,
     onLine: showProgress(),
   });
-  if (stderr.trim() !== "") process.stderr.write(`${stderr.trimEnd()}\n`);
+  // Another command may have been first after the look above; the CLI's advice is to delete its lock.
+  const other = stderr.includes("is currently locked by") ? otherCommand(workspace) : undefined;
+  if (stderr.trim() !== "") process.stderr.write(`${other ?? stderr.trimEnd()}\n`);
   print(`pulumi up: ended with ${code} (${seconds(upStarted)} s)`);
   const isChanged = /^ {4}[+~-]+ ?\d+ /m.test(stdout);
   if (code !== 0) {

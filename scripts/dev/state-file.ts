@@ -1,7 +1,8 @@
 /** The file of the stack's state and its lock, as a CLI that was killed at work leaves them. */
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
+import { openFiles } from "../../local-cloud/pid-record.ts";
 import { isProcess } from "./process.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -15,6 +16,10 @@ export function backend({ pulumi }: Workspace): string {
   return join(pulumi, "state", ".pulumi");
 }
 
+function locksFolder(workspace: Workspace): string {
+  return join(backend(workspace), "locks", "organization", "crosszone", workspace.stack);
+}
+
 /**
  * Clears the state lock that a killed CLI left, of this host, and its process is dead. The CLI replaces its files in one
  * step each, but not the attributes beside them: cut off, these keep it from reading the state ("failed to load
@@ -24,7 +29,7 @@ export function backend({ pulumi }: Workspace): string {
  * @returns what was cleared, or why nothing was, for the user
  */
 export function clearStaleLock(workspace: Workspace, processes = "/proc"): string[] {
-  const directory = join(backend(workspace), "locks", "organization", "crosszone", workspace.stack);
+  const directory = locksFolder(workspace);
   const locks = lockFiles(workspace);
   if (locks.length === 0) return [];
   if (!existsSync(join(processes, "self", "stat"))) {
@@ -53,7 +58,7 @@ export function clearStaleLock(workspace: Workspace, processes = "/proc"): strin
  * of another.
  */
 export function lockFiles(workspace: Workspace): string[] {
-  const directory = join(backend(workspace), "locks", "organization", "crosszone", workspace.stack);
+  const directory = locksFolder(workspace);
   if (!existsSync(directory)) return [];
   return readdirSync(directory).filter((file) => /\.json(\.[0-9a-f]+\.tmp)?$/.test(file));
 }
@@ -61,24 +66,35 @@ export function lockFiles(workspace: Workspace): string[] {
 /** Whether a process has the file open, as one that is writing it; without /proc it may. */
 export function isOpen(path: string, processes = "/proc"): boolean {
   if (!existsSync(processes)) return true;
-  return readdirSync(processes)
-    .filter((name) => /^\d+$/.test(name))
-    .some((pid) => {
-      const folder = join(processes, pid, "fd");
-      try {
-        return readdirSync(folder).some((descriptor) => linkOf(join(folder, descriptor)) === path);
-      } catch {
-        return false; // It has ended, or is another user's, whose files are not this user's.
-      }
-    });
+  return readdirSync(processes).some(
+    (name) => /^\d+$/.test(name) && openFiles(Number(name), processes).includes(path),
+  );
 }
 
-function linkOf(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
+/** Commands of the CLI that change a stack, and take its lock. */
+export const changing: ReadonlySet<string> = new Set([
+  ...["destroy", "dn", "down", "import", "refresh", "up", "update", "watch"],
+]);
+
+/** Only one command at a time changes a stack. @throws Error where another one does, once stale locks are cleared */
+export function requireUnlocked(workspace: Workspace): void {
+  const locked = otherCommand(workspace);
+  if (locked !== undefined) throw new Error(locked);
+}
+
+/** Who changes the stack, and what to do; undefined where nobody does, or the system does not say. */
+export function otherCommand(workspace: Workspace): string | undefined {
+  const [file] = lockFiles(workspace);
+  if (file === undefined || !existsSync("/proc/self/stat")) return undefined;
+  const { pid, hostname: host, timestamp } = (readJson(join(locksFolder(workspace), file)) ?? {}) as Lock;
+  const isHere = host === undefined || host === hostname();
+  const process = pid === undefined ? "another process" : `process ${pid}`;
+  const since = timestamp === undefined ? "" : ` since ${timestamp}`;
+  const end = isHere && pid !== undefined ? `where it runs (or: kill -INT ${pid})` : "where it runs";
+  const lost = isHere
+    ? ""
+    : `. If ${host} or that process no longer runs: npm run pulumi -- cancel --yes --stack ${workspace.stack}`;
+  return `another command is changing the stack ${workspace.stack}: ${process}${isHere ? "" : ` on the machine ${host}`}${since}. Wait until it has ended, or press Ctrl-C ${end}, and run this again${lost}`;
 }
 
 interface Lock {

@@ -63,6 +63,11 @@ async function expectOneOfEach(): Promise<void> {
 
 test("Ctrl-C in the middle of an up ends it and keeps what is half-made", async () => {
   const running = await upUntilWaiting("CreateRouters");
+  const second = await stack.start(...up).ended;
+  expect([second.code, second.stdout]).toEqual([1, ""]);
+  expect(second.stderr).toMatch(
+    /^another command is changing the stack dev: process \d+ since \S+ Wait until it has ended, or press Ctrl-C where it runs \(or: kill -INT \d+\), and run this again\n$/,
+  );
   running.child.kill("SIGINT");
   // The routers' jobs do not end before it does: it waits for none of them.
   const { code, text } = await running.ended;

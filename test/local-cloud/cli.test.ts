@@ -253,6 +253,31 @@ test("a start on a full disk says so, with exit code 2", async () => {
   });
 });
 
+test("a cloud whose home is deleted ends, and a start at the same place waits for that and takes its port", async () => {
+  await startHere();
+  const { pid: first = 0, endpoint } = await statusHere();
+  rmSync(home, { recursive: true });
+  process.kill(first, "SIGTERM");
+  await gone(first);
+  expect((await start("--port", new URL(endpoint ?? "").port)).code).toBe(0);
+  const { pid: second = 0 } = await statusHere();
+  rmSync(home, { recursive: true });
+  const again = await start("--port", new URL(endpoint ?? "").port);
+  expect([again.code, again.stderr]).toEqual([0, ""]);
+  await gone(second);
+  rmSync(home, { recursive: true });
+  expect((await cloud("stop")).stdout).toBe("The local cloud was not running.\n");
+});
+
+test("of two starts at once the second waits for the first's cloud", async () => {
+  const both = await Promise.all([start("--json"), start("--json")]);
+  expect(both.map(({ code, stderr }) => [code, stderr])).toEqual([
+    [0, ""],
+    [0, ""],
+  ]);
+  expect(new Set(both.map(({ stdout }) => (JSON.parse(stdout) as CloudStatus).pid)).size).toBe(1);
+});
+
 test("several clouds run side by side, each with its home, port and keys", async () => {
   await startHere();
   const other = join(home, "..", "other");

@@ -1,5 +1,5 @@
 /** kill -9 of a whole cloud with tunnels, nodes and a job under way. */
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listNamespaces } from "../../local-cloud/network/machine/namespaces.ts";
@@ -100,5 +100,17 @@ test("stop removes what a killed cloud left, and so does a start without data pl
   await cloud.kill();
   expect(listNamespaces(prefix)).toHaveLength(7);
   await cloud.startAgain("instant", "--data-plane", "none");
+  expect(listNamespaces(prefix)).toEqual([]);
+});
+
+test("a cloud whose home is deleted ends, and takes its namespaces and processes with it", async () => {
+  await cloud.restart("instant");
+  await until("everything", () => isUp(2), 20_000);
+  const { pid } = cloud;
+  const processes = processesIn(listNamespaces(prefix));
+  expect([processes.length > 0, processes.every(runs)]).toEqual([true, true]);
+  rmSync(cloud.home, { recursive: true });
+  await until("the end of the server", () => !runs(pid), 20_000);
+  await until("the end of what it ran", () => !processes.some(runs));
   expect(listNamespaces(prefix)).toEqual([]);
 });

@@ -13,7 +13,7 @@ import {
 import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { clearStaleLock, stateFile } from "../../../scripts/dev/state-file.ts";
+import { clearStaleLock, otherCommand, requireUnlocked, stateFile } from "../../../scripts/dev/state-file.ts";
 import type { Workspace } from "../../../scripts/dev/workspace.ts";
 
 let workspace: Workspace;
@@ -98,6 +98,9 @@ describe("the state lock", () => {
     write(pid);
     expect(clearStaleLock(workspace)).toEqual([]);
     expect(existsSync(lock)).toBe(true);
+    expect(() => requireUnlocked(workspace)).toThrow(
+      `another command is changing the stack dev: process ${pid} since 2026-11-24T00:00:00Z. Wait until it has ended, or press Ctrl-C where it runs (or: kill -INT ${pid}), and run this again`,
+    );
   });
 
   test("of a process that is dead and not yet buried is cleared", async () => {
@@ -127,10 +130,14 @@ describe("the state lock", () => {
     write(2 ** 22 + 1, "another-host");
     expect(clearStaleLock(workspace)).toEqual([]);
     expect(existsSync(lock)).toBe(true);
+    expect(otherCommand(workspace)).toBe(
+      `another command is changing the stack dev: process ${2 ** 22 + 1} on the machine another-host since 2026-11-24T00:00:00Z. Wait until it has ended, or press Ctrl-C where it runs, and run this again. If another-host or that process no longer runs: npm run pulumi -- cancel --yes --stack dev`,
+    );
   });
 
   test("is no matter where there is none", () => {
     expect(clearStaleLock({ ...workspace, stack: "other" })).toEqual([]);
+    expect(otherCommand({ ...workspace, stack: "other" })).toBeUndefined();
   });
 
   test.each(["1234.json", "1234.json.18acf0b2c1d3e4f5.tmp"])(
