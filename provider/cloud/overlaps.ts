@@ -32,7 +32,7 @@ export async function whileOverlapping<Result>(
       // It may have let go between the refusal and the look.
       if (isLate || (others.length === 0 && isAlone)) throw error;
       isAlone = others.length === 0;
-      context.progress(`waiting for ${others.join(", ")} to let go of a network that overlaps`);
+      if (!isAlone) context.progress(`waiting for ${others.join(", ")} to let go of a network that overlaps`);
       await abortableDelay(next, context.signal);
     }
   }
