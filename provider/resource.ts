@@ -28,7 +28,7 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
    * so the classes of `program.ts` say it too. Never of what others hold, which the cloud would not delete.
    */
   readonly deleteBeforeReplace?: boolean;
-  /** What is lost where it is replaced, for its user, e.g. `what is on its disk is lost`. */
+  /** Its loss where it is replaced, in words for its user, e.g. `what is on its disk is lost`. */
   readonly lost?: string;
   /** Problems that concern more than one property. */
   readonly rules?: readonly Rule<z.output<Inputs>>[];

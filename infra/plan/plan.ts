@@ -29,8 +29,8 @@ export interface ZonePlan {
   readonly nodes: readonly NodePlan[];
   readonly rules: readonly RulePlan[];
   /**
-   * What is reached through tunnels: the network of all VPCs, so that another zone is no new route for the nodes that are
-   * there, and networks outside it.
+   * Networks reached through tunnels: that of all VPCs, so that another zone is no new route for the nodes that are there, and
+   * those outside it.
    */
   readonly routes: readonly string[];
 }

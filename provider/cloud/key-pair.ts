@@ -116,7 +116,7 @@ interface Content {
   readonly generation?: string | undefined;
 }
 
-/** What tells the key pairs apart that live beside each other while one takes the other's place. */
+/** Distinguishes the key pairs that live next to each other while one takes the other's place. */
 function contentOf({ publicKey, generation = "" }: Content): string {
   return `${withoutComment(publicKey)}${generation}`;
 }

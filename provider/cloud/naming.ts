@@ -24,7 +24,7 @@ export const named = {
   mark: z.string().optional().describe("Id of the stack's StackMark."),
 };
 
-/** Of kinds that others hold, so that the old one can go only when the new one is in its place. */
+/** For kinds that others hold: the old one can go only when the new one is in its place. */
 export const generationInput = z
   .string()
   .min(1)

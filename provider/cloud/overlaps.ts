@@ -7,7 +7,7 @@ import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
 import { pauses } from "./waiting.ts";
 
-/** What lets go of a network in the same run does so within this. */
+/** Another resource of the same run lets go of its network within this. */
 const overlapMs = 60_000;
 
 /**

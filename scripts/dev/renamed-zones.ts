@@ -37,6 +37,6 @@ export function renamedZones(zones: Zones, { resources = [] }: StoredState): str
 /** @throws Error before anything is made */
 export function refuseRenamed(workspace: Workspace, configFile: string): void {
   const zones = configured.safeParse(parse(readFileSync(configFile, "utf8"))).data?.config["crosszone:zones"];
-  const told = renamedZones(zones ?? [], readState(workspace) ?? {});
-  if (told.length > 0) throw new Error(told.join("\n"));
+  const problems = renamedZones(zones ?? [], readState(workspace) ?? {});
+  if (problems.length > 0) throw new Error(problems.join("\n"));
 }

@@ -1,4 +1,4 @@
-/** What a CLI that was killed, or a replacement that made nothing new, leaves in the state: done, or taken out of it. */
+/** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
 import { succeed } from "./process.ts";
 import { keptSingleRules } from "./single-rules.ts";
 import { withWorkingConfig } from "./stack.ts";
@@ -21,13 +21,18 @@ export async function clearPendingCreates(
   await editState(workspace, environment, ({ pending_operations: _, ...rest }) => rest);
 }
 
+type Resources = NonNullable<StoredState["resources"]>;
+
 /**
- * Entries of what is to be deleted although it lives: a replacement that found the old resource by its name has left them,
- * and the cloud would refuse to delete, or would delete, what the stack uses.
+ * Entries that are to be deleted although they live: a replacement that found the old resource by its name has left them, and
+ * the cloud would refuse to delete, or would delete, what the stack uses.
  */
-export function keptDeletions({ resources = [] }: StoredState): string[] {
+export function keptDeletions({ resources = [] }: StoredState): Resources {
+  const identity = ({ type, id }: Resources[number]) => `${type} ${id}`;
   const living = new Set(resources.filter((each) => each.delete !== true).map(identity));
-  return resources.filter((each) => isKept(each, living)).map(({ urn }) => urn);
+  return resources.filter(
+    (each) => each.delete === true && each.id !== undefined && living.has(identity(each)),
+  );
 }
 
 /** @returns what was done, for the user */
@@ -35,23 +40,13 @@ export async function forgetKeptDeletions(
   workspace: Workspace,
   environment: NodeJS.ProcessEnv,
 ): Promise<string[]> {
-  const urns = keptDeletions(readState(workspace) ?? {});
-  if (urns.length === 0) return [];
+  const found = keptDeletions(readState(workspace) ?? {});
+  if (found.length === 0) return [];
   await editState(workspace, environment, ({ resources = [], ...rest }) => {
-    const living = new Set(resources.filter((each) => each.delete !== true).map(identity));
-    return { ...rest, resources: resources.filter((each) => !isKept(each, living)) };
+    const kept = new Set(keptDeletions({ resources }));
+    return { ...rest, resources: resources.filter((each) => !kept.has(each)) };
   });
-  return urns.map((urn) => `the state no longer wants ${urn} deleted, which lives`);
-}
-
-type Resources = NonNullable<StoredState["resources"]>;
-
-function identity({ type, id = "" }: Resources[number]): string {
-  return `${type} ${id}`;
-}
-
-function isKept(each: Resources[number], living: ReadonlySet<string>): boolean {
-  return each.delete === true && each.id !== undefined && living.has(identity(each));
+  return found.map(({ urn }) => `the state no longer wants ${urn} deleted, which lives`);
 }
 
 async function editState(

@@ -2,7 +2,7 @@
 import type { TestClient } from "../local-cloud/support.ts";
 import type { Stored } from "./checkpoint.ts";
 
-/** What the cloud lists of each kind, and what is gone although it is listed. */
+/** The listings of each kind, and the statuses of those that are gone although they are listed. */
 const listings = [
   ["DescribeEips", "eip_set", "eip_id"],
   ["DescribeSecurityGroups", "security_group_set", "security_group_id"],

@@ -34,6 +34,6 @@ test("what is to be deleted although the same id of its type lives is found, als
     { urn: "urn:b", type: other, id: "kp-1", delete: true },
     { urn: "urn:c", type: "component", delete: true },
   ];
-  expect(keptDeletions({ resources })).toEqual(["urn:a", "urn:old-a"]);
+  expect(keptDeletions({ resources }).map(({ urn }) => urn)).toEqual(["urn:a", "urn:old-a"]);
   expect(keptDeletions({})).toEqual([]);
 });
