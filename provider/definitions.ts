@@ -70,5 +70,5 @@ export const functions: readonly AnyFunction[] = [
   getQuotaLeft,
   getResourceLimit,
   getZones,
-  ...definitions.filter(({ find }) => find !== undefined).map(lookupFunction),
+  ...definitions.filter(({ search }) => search !== undefined).map(lookupFunction),
 ];

@@ -1,4 +1,5 @@
 /** Running life-cycle functions: their context, their deadline, and their end on Ctrl-C. */
+import { setImmediate } from "node:timers/promises";
 import { abortableDelay } from "../qingcloud/delay.ts";
 import { redactor } from "./redaction.ts";
 import type { Context } from "./resource.ts";
@@ -8,8 +9,8 @@ import type { Session } from "./session.ts";
 
 /** Without `customTimeouts`. */
 const defaultTimeoutMs = 10 * 60_000;
-/** How long Ctrl-C waits for the answer of a call that makes something: with its id `destroy` finds it. */
-const answerMs = 700;
+/** An answer that comes sooner is waited for without a word. */
+const silentMs = 1_000;
 
 export interface Begin {
   readonly urn: string;
@@ -20,8 +21,6 @@ export interface Begin {
   /** Left by an interrupted create. */
   readonly halfMadeId?: string | undefined;
   readonly importZone?: string | undefined;
-  /** A call that makes something may be on its way: Ctrl-C waits a moment for the id. */
-  readonly isCreate?: boolean;
   /** Values that no message may show. */
   readonly secrets?: readonly string[];
 }
@@ -31,7 +30,10 @@ export interface Operation {
   readonly madeId: string | undefined;
   readonly isAdopted: boolean;
   readonly noted: Properties | undefined;
-  /** Ends with the function, or at once when the engine cancels. Errors show no secret. */
+  /**
+   * Ends with the function. When the engine cancels it ends at once, or with the answer to a call that makes something: by
+   * its id the next run finds that. Errors show no secret.
+   */
   run<Result>(work: (context: Context) => Promise<Result>): Promise<Result>;
 }
 
@@ -55,7 +57,6 @@ export class Operations {
     timeoutSeconds = 0,
     halfMadeId,
     importZone,
-    isCreate = false,
     secrets = [],
   }: Begin): Operation {
     const { signal } = this.#cancelled;
@@ -65,6 +66,8 @@ export class Operations {
     let isAdopted = false;
     let noted: Properties | undefined;
     const { promise: isMade, resolve: tellMade } = Promise.withResolvers<void>();
+    const making = new Making();
+    const warn = (message: string) => engine?.log("warning", urn, redact(message));
     const context: Context = {
       session,
       urn,
@@ -80,7 +83,11 @@ export class Operations {
         return zone;
       },
       progress: (message) => engine?.log("info", urn, redact(message), { ephemeral: true }),
-      warn: (message) => engine?.log("warning", urn, redact(message)),
+      warn,
+      making(what, work) {
+        signal.throwIfAborted();
+        return making.add(what, work());
+      },
       made(id, adopted = false) {
         madeId = id;
         isAdopted ||= adopted;
@@ -102,14 +109,48 @@ export class Operations {
       },
       async run(work) {
         try {
-          const lastAnswer = isCreate ? () => Promise.race([isMade, abortableDelay(answerMs)]) : undefined;
-          return await untilAborted(() => work(context), signal, lastAnswer);
+          return await untilAborted(
+            () => work(context),
+            signal,
+            () => making.end(isMade, warn),
+          );
         } catch (error) {
           throw redacted(error, redact);
         }
       },
     };
   }
+}
+
+/** The calls of an operation that make something and are on their way. */
+class Making {
+  readonly #underWay = new Map<Promise<unknown>, string>();
+
+  async add<Value>(what: string, work: Promise<Value>): Promise<Value> {
+    this.#underWay.set(work, what);
+    try {
+      return await work;
+    } finally {
+      this.#underWay.delete(work);
+    }
+  }
+
+  /** Ends when something is made, or each is answered or known to have made nothing. */
+  async end(isMade: Promise<void>, warn: (message: string) => void): Promise<void> {
+    const answered = new AbortController();
+    abortableDelay(silentMs, answered.signal).then(
+      () => warn(patienceMessage([...this.#underWay.values()])),
+      () => {},
+    );
+    await Promise.race([isMade, Promise.allSettled(this.#underWay.keys())]);
+    answered.abort();
+    // Whoever waits for the answer too takes it first.
+    await setImmediate();
+  }
+}
+
+function patienceMessage(what: readonly string[]): string {
+  return `Cancelled; waiting for the cloud's answer, at most two minutes: it may be making ${what.join(" and ")}. A second Ctrl-C gives up, and the state does not know then what was made; the next \`up\` finds it by its name.`;
 }
 
 function redacted(error: unknown, redact: (text: string) => string): unknown {
@@ -124,7 +165,7 @@ function redacted(error: unknown, redact: (text: string) => string): unknown {
 async function untilAborted<Result>(
   work: () => Promise<Result>,
   signal: AbortSignal,
-  lastAnswer: () => Promise<void> = () => Promise.resolve(),
+  lastAnswer: () => Promise<void>,
 ): Promise<Result> {
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();

@@ -40,8 +40,8 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
   notice?(session: Session, id: string, inputs: Partial<z.output<Inputs>>): void;
   /** Problems with what other resources of the run do. */
   conflicts?(session: Session, inputs: Partial<z.output<Inputs>>): readonly Problem[];
-  /** Ids of what exists under exactly this name; absent where the resource has none. */
-  find?(context: Context, zone: string, name: string): Promise<readonly string[]>;
+  /** What exists whose name holds `word`; absent where the resource has no name. */
+  search?(context: Context, zone: string, word: string): Promise<readonly Named[]>;
   create(context: Context, inputs: z.output<Inputs>): Promise<Created<z.output<Outputs>>>;
   /** Undefined where the resource does not exist any more. On import there is no `known` state: see `importZone`. */
   read(
@@ -58,6 +58,17 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
     change: Change<z.output<Inputs>, z.output<Outputs>>,
   ): Promise<z.output<Outputs>>;
   delete(context: Context, id: string, state: State<Inputs, Outputs>): Promise<void>;
+}
+
+/** Something in the cloud, by its id and its name there. */
+export interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Ids of those with exactly this name. */
+export function idsNamed(found: readonly Named[], name: string): string[] {
+  return found.filter((each) => each.name === name).map(({ id }) => id);
 }
 
 export interface Problem {
@@ -111,13 +122,29 @@ export interface Context {
   /** The resource that an interrupted create left in state: it is to be finished, not made again. */
   readonly halfMadeId: string | undefined;
   /**
+   * Does what makes something in the cloud: Ctrl-C ends the operation only when it has ended, with the id or without.
+   * @param what named in messages, e.g. `EIP "front-1a2b"`
+   */
+  making<Value>(what: string, work: () => Promise<Value>): Promise<Value>;
+  /**
    * Says that the cloud has made the resource: from now on a failure keeps it in state, by this id, so that the next
    * run finishes or deletes it.
    * @param isAdopted it was there before, as another run of this program wanted it
    */
   made(id: string, isAdopted?: boolean): void;
+  /** Of a deletion whose resource has a mark, or is one. */
+  readonly strays?: StrayRemover | undefined;
   /** Outputs that are kept in state should an update fail from now on. */
   note(outputs: Properties): void;
+}
+
+/** Removes what bears the stack's mark and is in no state, where its StackMark says `sweep` and this run makes nothing. */
+export interface StrayRemover {
+  readonly isAllowed: boolean;
+  /** Of these ids. */
+  remove(zone: string, ids: readonly string[]): Promise<void>;
+  /** In every zone; where it may not, lists them. @throws Error with what is left, or where a zone cannot be looked at */
+  removeAll(): Promise<void>;
 }
 
 /** Gives a definition its exact types. */
@@ -149,7 +176,7 @@ export interface AnyResource {
   isSame?(property: string, state: AnyState, news: Properties, urn: string): boolean;
   notice?(session: Session, id: string, inputs: Properties): void;
   conflicts?(session: Session, inputs: Properties): readonly Problem[];
-  find?(context: Context, zone: string, name: string): Promise<readonly string[]>;
+  search?(context: Context, zone: string, word: string): Promise<readonly Named[]>;
   create(context: Context, inputs: Properties): Promise<Created<Properties>>;
   read(
     context: Context,

@@ -16,13 +16,15 @@ import type { AnyFunction } from "./function.ts";
 import { keptMessage, settle, unfinished } from "./half-made.ts";
 import { type Begin, type Operation, Operations } from "./operations.ts";
 import { secretTexts } from "./redaction.ts";
-import type { AnyResource, Problem } from "./resource.ts";
+import type { AnyResource, Context, Problem } from "./resource.ts";
 import { connectEngine, type EngineLog } from "./rpc/engine.ts";
 import { InitFailedError } from "./rpc/init-failed.ts";
 import { checkResponse, diffResponse, invokeFailures } from "./rpc/responses.ts";
 import { unary } from "./rpc/server.ts";
 import { fromStruct, hasUnknown, type Properties, toStruct } from "./rpc/values.ts";
 import type { Session } from "./session.ts";
+import { stackMark } from "./state/stack-mark.ts";
+import { Strays } from "./strays.ts";
 
 type Message<Name extends keyof typeof provider> = (typeof provider)[Name] extends new () => infer M
   ? M
@@ -133,6 +135,7 @@ export class ProviderService {
   #diff(request: Message<"DiffRequest">) {
     const urn = request.getUrn();
     const definition = this.#definition(urn);
+    this.#ready().hasBuilt = true;
     const ignored = new Set(request.getIgnorechangesList());
     const state = {
       inputs: fromStruct(request.getOldInputs()),
@@ -175,7 +178,8 @@ export class ProviderService {
   /** Creates, or finishes what an interrupted create left; once the cloud has made it, a failure keeps it in state. */
   async #finish(urn: string, timeoutSeconds: number, inputs: Properties, halfMadeId: string | undefined) {
     const definition = this.#definition(urn);
-    const operation = this.#begin({ urn, timeoutSeconds, halfMadeId, isCreate: true }, inputs);
+    this.#ready().hasBuilt = true;
+    const operation = this.#begin({ urn, timeoutSeconds, halfMadeId }, inputs);
     try {
       const made = await operation.run(async (context) => {
         const created = await definition.create(context, inputs);
@@ -255,6 +259,7 @@ export class ProviderService {
       return answer((await this.#finish(urn, request.getTimeout(), news, request.getId())).outputs);
     }
     const { update } = definition;
+    this.#ready().hasBuilt = true;
     this.#ready().meet(urn, request.getId(), true);
     const change = { olds: fromStruct(request.getOldInputs()), news, outputs };
     const operation = this.#begin({ urn, timeoutSeconds: request.getTimeout() }, change.olds, news);
@@ -279,8 +284,18 @@ export class ProviderService {
     const oldInputs = fromStruct(request.getOldInputs());
     const inputs = Object.keys(oldInputs).length > 0 ? oldInputs : state.inputs;
     const operation = this.#begin({ urn, timeoutSeconds: request.getTimeout() }, inputs);
-    await operation.run((context) => definition.delete(context, id, { ...state, inputs }));
+    const mark = definition === stackMark ? state.outputs.value : inputs.mark;
+    await operation.run((context) =>
+      definition.delete(this.#withStrays(context, mark), id, { ...state, inputs }),
+    );
     return new Empty.Empty();
+  }
+
+  #withStrays(context: Context, mark: unknown): Context {
+    if (typeof mark !== "string") return context;
+    const definitions = [...this.#definitions.values()];
+    const isAllowed = !this.#ready().hasBuilt;
+    return { ...context, strays: new Strays(context, { definitions, mark, isAllowed }) };
   }
 
   /** @param properties the resource's, whose secrets no message may show */

@@ -16,6 +16,8 @@ export class Session {
   readonly freshMarks = new Set<string>();
   /** Security groups whose rules a SecurityGroup of this run manages. */
   readonly managedRules = new Set<string>();
+  /** Whether this run has compared, made or changed anything: `destroy` does not. */
+  hasBuilt = false;
   /** Ids of the stack's resources that this run has met. */
   readonly #met = new Set<string>();
   /** Those that it wants as they are, by URN: a deletion in the same run leaves them. */

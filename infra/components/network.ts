@@ -50,7 +50,7 @@ export class Network extends ComponentResource {
   ) {
     super("crosszone:network:Network", name, {}, options);
     const child = { parent: this };
-    const mark = new StackMark("mark", {}, child).value;
+    const mark = new StackMark("mark", { sweep: true }, child).value;
     this.operatorKey = new SshKey("operator", { comment: "operator" }, child);
     const { operatorKey } = this;
     // Before the zones: each zone's firewall lets in the EIPs of its peers.

@@ -5,9 +5,11 @@ import { type CallOptions, requestLifetimeMs, sentence } from "../../qingcloud/c
 import { abortableDelay } from "../../qingcloud/delay.ts";
 import { hasRetCode, QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
-import type { Names } from "./naming.ts";
+import { digitsOf, type Names } from "./naming.ts";
 
 const lookPauseMs = 2_000;
+/** Until when a look is asked again: the next one is as good. */
+const lookMs = 10_000;
 const quotaPauseMs = 5_000;
 /** How often a call is sent whose answers are lost and that makes nothing. */
 const sends = 3;
@@ -18,8 +20,8 @@ export interface Creation {
   /** For messages, e.g. `EIP "front-1a2b"`. */
   readonly what: string;
   readonly names: Names;
-  /** Looks for the exact name: ids of what exists. */
-  find(): Promise<readonly string[]>;
+  /** Looks for the exact name: ids of what exists. @param context of the look, which Ctrl-C may not end */
+  find(context: Context): Promise<readonly string[]>;
   create(): Promise<string | undefined>;
 }
 
@@ -35,30 +37,39 @@ export async function createOnce(
   { what, names, find, create }: Creation,
 ): Promise<{ id: string; adopted: boolean }> {
   if (context.halfMadeId !== undefined) return announce(context, context.halfMadeId, true);
-  const before = isNew(context, names) ? undefined : await findOne(what, find);
+  const before = isNew(context, names) ? undefined : await findOne(context, what, find);
   if (before !== undefined && names.name !== undefined) {
     throw new Error(
       `${what} exists already (${before}), made by somebody else or to be replaced by this one. Give another name or none, or take it over by \`pulumi import\`.`,
     );
   }
   if (before !== undefined) return announce(context, before, true);
-  const { value, isFound } = await sendOnce(context, what, create, () => findOne(what, find));
+  const { value, isFound } = await sendOnce(context, what, create, (patient) => findOne(patient, what, find));
   if (value === undefined) throw new Error(`${what}: the cloud accepted the call but answered no id.`);
   return announce(context, value, isFound);
 }
 
 /**
  * Sends a call that done twice makes two. Where its answer was lost, looks for what it makes until the call can no
- * longer take effect; if it has made nothing by then, sends it again.
+ * longer take effect; if it has made nothing by then, sends it again, unless the run is cancelled.
  * @param what named in messages, e.g. `EIP "front-1a2b"`
  * @param look answers what is there; undefined while nothing is
  * @returns what was answered, or found
  */
-export async function sendOnce<Value>(
+export function sendOnce<Value>(
   context: Context,
   what: string,
   send: () => Promise<Value>,
-  look: () => Promise<Value | undefined>,
+  look: (context: Context) => Promise<Value | undefined>,
+): Promise<{ value: Value; isFound: boolean }> {
+  return context.making(what, () => sendUntilKnown(context, what, send, look));
+}
+
+async function sendUntilKnown<Value>(
+  context: Context,
+  what: string,
+  send: () => Promise<Value>,
+  look: (context: Context) => Promise<Value | undefined>,
 ): Promise<{ value: Value; isFound: boolean }> {
   for (let tries = 1; ; tries++) {
     try {
@@ -70,12 +81,14 @@ export async function sendOnce<Value>(
       context.progress(`the answer was lost; looking for ${what}`);
       const value = await findLost(context, what, error, look, tries === sends);
       if (value !== undefined) return { value, isFound: true };
+      context.signal.throwIfAborted();
       context.progress(`${what} was not made; asking for it again`);
     }
   }
 }
 
 /**
+ * Ctrl-C does not end it: what was made is to be known. It only shortens how long a cloud is asked that does not answer.
  * @param isLast an absence is a failure
  * @returns undefined where the call has made nothing and no longer can: only an answered look that began after its time
  * stamp has expired says so
@@ -84,25 +97,29 @@ async function findLost<Value>(
   context: Context,
   what: string,
   lost: QingCloudError,
-  look: () => Promise<Value | undefined>,
+  look: (context: Context) => Promise<Value | undefined>,
   isLast: boolean,
 ): Promise<Value | undefined> {
   // Before that it may have been refused for long.
   const sentAt = lost.sentAt ?? Date.now();
   const expiresAt = sentAt + requestLifetimeMs;
+  const { signal } = new AbortController();
   for (;;) {
     const askedAt = Date.now();
-    let failure: QingCloudError | undefined;
+    let failure: Error | undefined;
     try {
-      const value = await look();
+      const value = await look({ ...context, signal, deadline: askedAt + lookMs });
       if (value !== undefined) return value;
     } catch (error) {
-      if (!(error instanceof QingCloudError)) throw error;
+      // A look that this one shares may have been another's, which Ctrl-C has ended.
+      const isOurs = error instanceof QingCloudError || error === context.signal.reason;
+      if (!isOurs || !(error instanceof Error)) throw error;
       failure = error;
     }
     const isAbsent = failure === undefined && askedAt > expiresAt;
     if (isAbsent && !isLast) return undefined;
-    if (isAbsent || Date.now() > context.deadline) {
+    const deadline = context.signal.aborted ? expiresAt + lookMs : context.deadline;
+    if (isAbsent || Date.now() > deadline) {
       const seconds = Math.round((Date.now() - sentAt) / 1000);
       const found =
         failure === undefined
@@ -113,13 +130,13 @@ async function findLost<Value>(
         { action: lost.action, outcome: "unknown", sentAt, cause: lost },
       );
     }
-    await abortableDelay(lookPauseMs, context.signal);
+    await abortableDelay(lookPauseMs);
   }
 }
 
 /** A mark that was made in this run is part of no name yet. */
 function isNew({ session }: Context, { name, mark }: Names): boolean {
-  return name === undefined && mark !== undefined && session.freshMarks.has(mark);
+  return name === undefined && mark !== undefined && session.freshMarks.has(digitsOf(mark));
 }
 
 function announce(context: Context, id: string, adopted: boolean): { id: string; adopted: boolean } {
@@ -127,8 +144,8 @@ function announce(context: Context, id: string, adopted: boolean): { id: string;
   return { id, adopted };
 }
 
-async function findOne(what: string, find: () => Promise<readonly string[]>): Promise<string | undefined> {
-  const found = await find();
+async function findOne(context: Context, what: string, find: Creation["find"]): Promise<string | undefined> {
+  const found = await find(context);
   if (found.length > 1) {
     throw new Error(
       `${what} exists ${found.length} times (${found.join(", ")}). Import the right one by \`pulumi import\` or delete the others, then run again.`,

@@ -29,13 +29,15 @@ export interface Deletion {
 }
 
 /**
- * Deletes; waits while the cloud says that something depends on the resource or that its state forbids it (1400, 5400):
+ * Deletes, with the strays that use it; waits while the cloud says that something depends on the resource or that its state forbids it (1400, 5400):
  * for what is at work until the deadline, for dependents a minute. What is already gone counts as deleted.
  * @throws Error that names what still depends
  */
 export async function deleteWhenFree(context: Context, deletion: Deletion): Promise<void> {
   const { kind, zone, id, look, remove } = deletion;
-  if ((await look()) === undefined) return;
+  const found = await look();
+  if (found === undefined) return;
+  if (found.users !== undefined && found.users.length > 0) await context.strays?.remove(zone, found.users);
   if (deletion.isLeased === true) await untilLeased(context, deletion);
   const started = Date.now();
   let idleSince = started;

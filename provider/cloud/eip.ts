@@ -9,7 +9,7 @@ import {
   ModifyEipAttributes,
   ReleaseEips,
 } from "../../qingcloud/actions.ts";
-import { type Context, defineResource } from "../resource.ts";
+import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { isThere, listAll } from "./listing.ts";
@@ -38,7 +38,7 @@ export const eip = defineResource({
   replaceOn: ["zone"],
   deleteBeforeReplace: true,
   isSame: sameName,
-  find,
+  search,
 
   async create(context, inputs) {
     const { zone } = inputs;
@@ -46,7 +46,7 @@ export const eip = defineResource({
     const { id } = await createOnce(context, {
       what: `EIP "${name}"`,
       names: inputs,
-      find: () => find(context, zone, name),
+      find: async (patient) => idsNamed(await search(patient, zone, name), name),
       async create() {
         const request = { bandwidth: inputs.bandwidth, billing_mode: inputs.billingMode, eip_name: name };
         const wanted = { eip: 1, eip_bandwidth: inputs.bandwidth };
@@ -107,20 +107,21 @@ export const eip = defineResource({
   },
 });
 
-async function find(context: Context, zone: string, name: string): Promise<string[]> {
-  return (await describe(context, zone, { search_word: name }))
-    .filter((found) => found.eip_name === name)
-    .map((found) => found.eip_id);
+async function search(context: Context, zone: string, word: string): Promise<Named[]> {
+  const found = await describe(context, zone, { search_word: word });
+  return found.map(({ eip_id: id, eip_name: name }) => ({ id, name }));
 }
 
 /**
  * A router of the stack that stays gets another EIP only when this one is gone: the engine compares it before. From anybody
- * else's none is taken.
+ * else's none is taken, unless a killed run may have set it there.
  */
 async function leaveRouter(context: Context, zone: string, id: string): Promise<void> {
   const [found] = await describe(context, zone, { eips: [id] });
   const { resource_type: type, resource_id: router } = found?.resource ?? {};
-  if (type === "router" && router && context.session.hasMet(router)) await setEip(context, zone, router, "");
+  const isOurs =
+    router !== undefined && (context.session.hasMet(router) || context.strays?.isAllowed === true);
+  if (type === "router" && router && isOurs) await setEip(context, zone, router, "");
 }
 
 /** EIPs that exist. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { RequestOf } from "../../qingcloud/action.ts";
 import { ModifyInstanceAttributes, RunInstances } from "../../qingcloud/actions.ts";
 import { gpuShapes } from "../../qingcloud/gpu-shapes.ts";
-import { type Context, defineResource } from "../resource.ts";
+import { type Context, defineResource, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { describeInstances, InstanceChanges, listInstances, placeIn } from "./instance-changes.ts";
 import { findOrMakeRoom, isKeptInBin, unappliedOf, untilRunning } from "./instance-presence.ts";
@@ -85,7 +85,7 @@ export const instance = defineResource({
   deleteBeforeReplace: true,
   rules: [{ reads: ["instanceType", "cpu", "memoryGiB", "gpus", "gpuClass"], problems: shapeProblems }],
   warnings: shapeWarnings,
-  find,
+  search,
 
   isSame(property, state, news, urn) {
     if (state.outputs.unread?.includes(property) === true && !(property in state.inputs)) return true;
@@ -106,7 +106,7 @@ export const instance = defineResource({
     const { id } = await createOnce(context, {
       what: `instance "${name}"`,
       names: given,
-      find: () => findOrMakeRoom(context, name, given),
+      find: (patient) => findOrMakeRoom(patient, name, given),
       create: () => run(context, name, given),
     });
     return { id, outputs: outputsOf(await untilRunning(context, zone, id), given.vxnetId) };
@@ -162,10 +162,9 @@ export const instance = defineResource({
   delete: (context, id, { inputs: { zone } }) => removeInstance(context, zone, id),
 });
 
-async function find(context: Context, zone: string, name: string): Promise<string[]> {
-  return (await describeInstances(context, zone, { search_word: name }))
-    .filter((found) => found.instance_name === name)
-    .map((found) => found.instance_id);
+async function search(context: Context, zone: string, word: string): Promise<Named[]> {
+  const found = await describeInstances(context, zone, { search_word: word });
+  return found.map(({ instance_id: id, instance_name: name }) => ({ id, name }));
 }
 
 async function run(context: Context, name: string, given: Inputs): Promise<string | undefined> {

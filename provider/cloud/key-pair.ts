@@ -5,7 +5,7 @@ import {
   DescribeKeyPairs,
   ModifyKeyPairAttributes,
 } from "../../qingcloud/actions.ts";
-import { type Context, defineResource } from "../resource.ts";
+import { type Context, defineResource, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { listAll } from "./listing.ts";
@@ -35,7 +35,7 @@ export const keyPair = defineResource({
   outputs: z.object(nameOutput),
   // The new key comes before the old one goes, so that instances change theirs in place.
   replaceOn: ["zone", "publicKey", "generation"],
-  find,
+  search,
 
   isSame(property, state, news, urn) {
     // The API keeps no comment.
@@ -50,9 +50,9 @@ export const keyPair = defineResource({
     const { id } = await createOnce(context, {
       what: `key pair "${name}"`,
       names: inputs,
-      find: async () =>
-        (await findByName(context, zone, name))
-          .filter((found) => keyOf(found) === withoutComment(publicKey))
+      find: async (patient) =>
+        (await describe(patient, zone, { search_word: name }))
+          .filter((found) => found.keypair_name === name && keyOf(found) === withoutComment(publicKey))
           .map(({ keypair_id }) => keypair_id),
       async create() {
         const request = { keypair_name: name, mode: "user", public_key: publicKey } as const;
@@ -129,14 +129,9 @@ function keyOf(found: { readonly encrypt_method: string; readonly pub_key: strin
   return `${found.encrypt_method} ${found.pub_key}`;
 }
 
-async function find(context: Context, zone: string, name: string): Promise<string[]> {
-  return (await findByName(context, zone, name)).map(({ keypair_id }) => keypair_id);
-}
-
-async function findByName(context: Context, zone: string, name: string) {
-  return (await describe(context, zone, { search_word: name })).filter(
-    ({ keypair_name }) => keypair_name === name,
-  );
+async function search(context: Context, zone: string, word: string): Promise<Named[]> {
+  const found = await describe(context, zone, { search_word: word });
+  return found.map(({ keypair_id: id, keypair_name: name }) => ({ id, name }));
 }
 
 function describe(

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { secretsOf, without } from "../checks.ts";
 import type { AnyFunction } from "../function.ts";
-import type { AnyResource } from "../resource.ts";
+import { type AnyResource, idsNamed, type Named } from "../resource.ts";
 import { zoneInput } from "./naming.ts";
 
 /** `qingcloud:cloud:getEip` of `qingcloud:cloud:Eip`. */
@@ -13,9 +13,9 @@ export function lookupToken(type: string): string {
 /** The function that looks up a resource of this kind. */
 export function lookupFunction(definition: AnyResource): AnyFunction {
   const [, , kind = ""] = definition.type.split(":");
-  const { find } = definition;
+  const { search } = definition;
   const { secrets = [], bookkeeping = [] } = definition;
-  if (find === undefined) throw new Error(`${definition.type} cannot be looked up: it has no \`find\`.`);
+  if (search === undefined) throw new Error(`${definition.type} cannot be looked up: it has no \`search\`.`);
   return {
     token: lookupToken(definition.type),
     description: `Looks up a resource that exists, by \`id\` or by its exact \`name\`; secrets stay out. ${definition.description}`,
@@ -35,7 +35,7 @@ export function lookupFunction(definition: AnyResource): AnyFunction {
       if ((id === undefined) === (name === undefined)) {
         throw new Error(`get${kind}: give either id or name (given: ${JSON.stringify({ id, name })}).`);
       }
-      const found = id ?? onlyOne(kind, zone, name ?? "", await find(context, zone, name ?? ""));
+      const found = id ?? onlyOne(kind, zone, name ?? "", await search(context, zone, name ?? ""));
       const state = await definition.read({ ...context, importZone: () => zone }, found, undefined);
       if (state === undefined) {
         throw new Error(
@@ -51,7 +51,8 @@ export function lookupFunction(definition: AnyResource): AnyFunction {
   };
 }
 
-function onlyOne(kind: string, zone: string, name: string, found: readonly string[]): string {
+function onlyOne(kind: string, zone: string, name: string, all: readonly Named[]): string {
+  const found = idsNamed(all, name);
   const [id] = found;
   if (id !== undefined && found.length === 1) return id;
   const told =

@@ -21,7 +21,7 @@ export const named = {
     .describe(
       "Name in the console; one that is given must be free. By default made of `mark` and the URN, so that a lost resource is found again.",
     ),
-  mark: z.string().optional().describe("Id of the stack's StackMark."),
+  mark: z.string().optional().describe("`value` of the stack's StackMark."),
 };
 
 /** For kinds that others hold: the old one can go only when the new one is in its place. */
@@ -45,7 +45,25 @@ export interface Names {
 export function physicalName(urn: string, inputs: Names, content = ""): string {
   if (inputs.name !== undefined) return inputs.name;
   const logicalName = urn.slice(urn.lastIndexOf("::") + 2);
-  return [logicalName, inputs.mark, digest(urn + content)].filter((part) => part !== undefined).join("-");
+  return [logicalName, digitsOf(inputs.mark), digest(urn + content)]
+    .filter((part) => part !== undefined)
+    .join("-");
+}
+
+const sweeping = "+sweep";
+
+/** A StackMark's `value`. @param isSwept what bears it and is in no state goes with the stack */
+export function markOf(digits: string, isSwept: boolean): string {
+  return isSwept ? `${digits}${sweeping}` : digits;
+}
+
+/** The part of a mark that names hold. */
+export function digitsOf<Mark extends string | undefined>(mark: Mark): Mark {
+  return mark?.split("+")[0] as Mark;
+}
+
+export function isSwept(mark: unknown): boolean {
+  return typeof mark === "string" && mark.endsWith(sweeping);
 }
 
 /**
@@ -54,7 +72,7 @@ export function physicalName(urn: string, inputs: Names, content = ""): string {
  */
 export function isNameOfSibling(type: string, urn: string, mark: string | undefined, name: string): boolean {
   if (mark === undefined) return false;
-  const logicalName = name.slice(0, -`-${mark}-${digest("")}`.length);
+  const logicalName = name.slice(0, -`-${digitsOf(mark)}-${digest("")}`.length);
   const qualified = urn.slice(0, urn.lastIndexOf("::"));
   const parents = qualified.slice(
     0,
@@ -63,17 +81,26 @@ export function isNameOfSibling(type: string, urn: string, mark: string | undefi
   return physicalName(`${parents}${type}::${logicalName}`, { mark }) === name;
 }
 
-/** The mark of the stack in which `physicalName` made the name; undefined of a name that somebody has given. */
+/** The digits of the stack's mark in a name that was made of it; undefined of a name that somebody has given. */
 export function markIn(name: string): string | undefined {
-  return /-([0-9a-f]{8})-[0-9a-f]{8}$/.exec(name)?.[1];
+  return (/-([0-9a-f]{8})-[0-9a-f]{8}$/.exec(name) ?? /^([0-9a-f]{8})-[0-9a-f]{5}$/.exec(name))?.[1];
 }
 
-/** As `physicalName`, for kinds whose names the API keeps short: mark and URN are in the digest. */
-export function shortName(urn: string, inputs: Names, longest: number): string {
+/** The longest name that `shortName` makes. */
+export const shortLength = 14;
+
+/** As `physicalName`, for kinds whose names the API keeps short. */
+export function shortName(urn: string, inputs: Names): string {
   if (inputs.name !== undefined) return inputs.name;
+  if (inputs.mark === undefined) return oldShortName(urn, inputs);
+  return `${digitsOf(inputs.mark)}-${digest(urn).slice(0, 5)}`;
+}
+
+/** Of those that were made before the mark was in their names, and of those without a mark. */
+export function oldShortName(urn: string, inputs: Names): string {
   const logicalName = urn.slice(urn.lastIndexOf("::") + 2);
-  const suffix = `-${digest(`${inputs.mark ?? ""} ${urn}`)}`;
-  return `${logicalName.slice(0, longest - suffix.length)}${suffix}`;
+  const suffix = `-${digest(`${digitsOf(inputs.mark) ?? ""} ${urn}`)}`;
+  return `${logicalName.slice(0, shortLength - suffix.length)}${suffix}`;
 }
 
 function digest(text: string): string {

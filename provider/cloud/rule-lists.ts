@@ -68,8 +68,8 @@ async function addRules(
       );
       return true;
     },
-    async () => {
-      const own = ownedBy(name, await describeRules(context, zone, groupId));
+    async (patient) => {
+      const own = ownedBy(name, await describeRules(patient, zone, groupId));
       return compareRules(own, wanted).missing.length === 0 || undefined;
     },
   );

@@ -56,11 +56,11 @@ export const securityGroupRule = defineResource({
 
   conflicts: managedElsewhere,
 
-  async find(context, zone, name) {
+  async search(context, zone, word) {
     const all = await listAll(context, DescribeSecurityGroupRules, zone, {}, "security_group_rule_set");
     return all
-      .filter((found) => found.security_group_rule_name === name)
-      .map((found) => found.security_group_rule_id);
+      .map(({ security_group_rule_id: id, security_group_rule_name: name }) => ({ id, name: name ?? "" }))
+      .filter(({ name }) => name.includes(word));
   },
 
   async create(context, given) {
@@ -69,11 +69,11 @@ export const securityGroupRule = defineResource({
     const { id } = await createOnce(context, {
       what: `rule "${name}" of ${securityGroupId}`,
       names: given,
-      find: async () =>
+      find: async (patient) =>
         // Rules of a group are made at the same time: one look serves all of them.
         (
           await context.session.shared(`rules of ${zone}/${securityGroupId}`, () =>
-            describeRules(context, zone, securityGroupId),
+            describeRules(patient, zone, securityGroupId),
           )
         )
           .filter((found) => found.name === name)

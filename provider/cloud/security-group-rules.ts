@@ -51,8 +51,8 @@ export const securityGroupRules = defineResource({
     const { id } = await createOnce(context, {
       what: `rules "${name}" of ${groupId}`,
       names: given,
-      async find() {
-        present = await look();
+      async find(patient) {
+        present = await describeRules(patient, zone, groupId);
         return ownedBy(name, present).length > 0 ? [idOf(groupId, name)] : [];
       },
       create: async () => idOf(groupId, name),

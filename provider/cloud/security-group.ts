@@ -5,7 +5,7 @@ import {
   DescribeSecurityGroups,
   ModifySecurityGroupAttributes,
 } from "../../qingcloud/actions.ts";
-import { type Context, defineResource } from "../resource.ts";
+import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { listAll } from "./listing.ts";
@@ -51,7 +51,7 @@ export const securityGroup = defineResource({
     },
   ],
   isSame: (property, state, news, urn) => sameName(property, state, news, urn, news.generation),
-  find,
+  search,
 
   notice(session, id, { rules, keepOthers }) {
     if (rules === undefined || keepOthers === true) session.managedRules.delete(id);
@@ -64,7 +64,7 @@ export const securityGroup = defineResource({
     const { id, adopted } = await createOnce(context, {
       what: `security group "${name}"`,
       names: inputs,
-      find: () => find(context, zone, name),
+      find: async (patient) => idsNamed(await search(patient, zone, name), name),
       create: () =>
         withQuota(context, zone, { security_group: 1 }, async (options) => {
           const request = { security_group_name: name };
@@ -123,10 +123,9 @@ export const securityGroup = defineResource({
   },
 });
 
-async function find(context: Context, zone: string, name: string): Promise<string[]> {
-  return (await describe(context, zone, { search_word: name }))
-    .filter((found) => found.security_group_name === name)
-    .map((found) => found.security_group_id);
+async function search(context: Context, zone: string, word: string): Promise<Named[]> {
+  const found = await describe(context, zone, { search_word: word });
+  return found.map(({ security_group_id: id, security_group_name: name }) => ({ id, name }));
 }
 
 function describe(

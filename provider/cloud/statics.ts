@@ -13,7 +13,7 @@ import {
 import type { CallOptions } from "../../qingcloud/client.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { overlaps } from "../../qingcloud/networks.ts";
-import type { Change, Context, Created } from "../resource.ts";
+import type { Change, Context, Created, Named } from "../resource.ts";
 import { createOnce, type Limit, withQuota } from "./creating.ts";
 import { listAll } from "./listing.ts";
 import { type Names, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
@@ -73,17 +73,18 @@ export function lifeOfStatic<Inputs extends Owner>(kind: StaticKind<Inputs>) {
     isSame: (property: string, state: State<Inputs>, news: Inputs, urn: string) =>
       sameName(property, state, news, urn),
 
-    async find(context: Context, zone: string, name: string): Promise<string[]> {
+    async search(context: Context, zone: string, word: string): Promise<Named[]> {
       const routers = await listAll(context, DescribeRouters, zone, {}, "router_set");
       const all = await Promise.all(
         routers
           .filter(({ status }) => status === "active" || status === "poweroffed")
-          .map(({ router_id }) => describeAll(context, zone, router_id)),
+          .map(({ router_id: id }) => present(context, zone, id)),
       );
       return all
         .flat()
-        .filter((found) => found.router_static_name === name && kind.types.includes(found.static_type))
-        .map((found) => found.router_static_id);
+        .filter(({ static_type: type }) => kind.types.includes(type))
+        .map(({ router_static_id: id, router_static_name: name }) => ({ id, name: name ?? "" }))
+        .filter(({ name }) => name.includes(word));
     },
 
     create: (context: Context, inputs: Inputs) => create(context, kind, inputs),
@@ -156,9 +157,8 @@ async function create<Inputs extends Owner>(
   const { id } = await createOnce(context, {
     what: `${kind.what} "${name}" of ${vpcId}`,
     names: inputs,
-    find: async () =>
-      // Statics of a router are made at the same time: one look serves all of them.
-      (await session.shared(`statics of ${zone}/${vpcId}`, () => describeAll(context, zone, vpcId)))
+    find: async (patient) =>
+      (await present(patient, zone, vpcId))
         .filter((found) => found.router_static_name === name)
         .map((found) => found.router_static_id),
     async create() {
@@ -183,6 +183,11 @@ async function create<Inputs extends Owner>(
   // What an interrupted run left may have been applied with its router meanwhile.
   await (context.halfMadeId === undefined ? updates.apply(context) : updates.applyPending(context));
   return { id, outputs: { name } };
+}
+
+/** Statics of a router are looked for at the same time: one look serves all of them. */
+function present(context: Context, zone: string, vpcId: string): Promise<Found[]> {
+  return context.session.shared(`statics of ${zone}/${vpcId}`, () => describeAll(context, zone, vpcId));
 }
 
 /** No tunnel reaches a network that its router has. */

@@ -1,13 +1,11 @@
 import { z } from "zod";
 import { CreateTag, DeleteTags, DescribeTags, ModifyTagAttributes } from "../../qingcloud/actions.ts";
-import { type Context, defineResource } from "../resource.ts";
+import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { listAll } from "./listing.ts";
-import { named, namedAsRead, nameOutput, shortName } from "./naming.ts";
+import { named, namedAsRead, nameOutput, oldShortName, shortLength, shortName } from "./naming.ts";
 
-/** The API wants fewer than 15 characters. */
-const longestName = 14;
 const defaultColor = "#9f9bb7";
 
 export const tag = defineResource({
@@ -18,7 +16,7 @@ export const tag = defineResource({
     name: z
       .string()
       .min(1)
-      .max(longestName)
+      .max(shortLength)
       .optional()
       .describe("1 to 14 characters, unique in the zone. By default made of `mark` and the URN."),
     color: z
@@ -30,18 +28,20 @@ export const tag = defineResource({
   outputs: z.object(nameOutput),
   replaceOn: ["zone"],
   deleteBeforeReplace: true,
-  find,
+  search,
 
   isSame: (property, { outputs }, news, urn) =>
-    (property === "name" || property === "mark") && outputs.name === shortName(urn, news, longestName),
+    (property === "name" || property === "mark") &&
+    (outputs.name === shortName(urn, news) ||
+      (news.name === undefined && outputs.name === oldShortName(urn, news))),
 
   async create(context, inputs) {
     const { zone, color } = inputs;
-    const name = shortName(context.urn, inputs, longestName);
+    const name = shortName(context.urn, inputs);
     const { id } = await createOnce(context, {
       what: `tag "${name}"`,
       names: inputs,
-      find: () => find(context, zone, name),
+      find: async (patient) => idsNamed(await search(patient, zone, name), name),
       create: () =>
         withQuota(context, zone, { tag: 1 }, async (options) => {
           return (await context.session.call(CreateTag, zone, { tag_name: name, color }, options)).tag_id;
@@ -64,7 +64,8 @@ export const tag = defineResource({
   },
 
   async update(context, id, { olds, news, outputs }) {
-    const name = shortName(context.urn, news, longestName);
+    const isOld = news.name === undefined && outputs.name === oldShortName(context.urn, news);
+    const name = isOld ? outputs.name : shortName(context.urn, news);
     const request = {
       tag: id,
       ...(name === outputs.name ? {} : { tag_name: name }),
@@ -92,10 +93,9 @@ export const tag = defineResource({
   },
 });
 
-async function find(context: Context, zone: string, name: string): Promise<string[]> {
-  return (await describe(context, zone, { search_word: name }))
-    .filter((found) => found.tag_name === name)
-    .map((found) => found.tag_id);
+async function search(context: Context, zone: string, word: string): Promise<Named[]> {
+  const found = await describe(context, zone, { search_word: word });
+  return found.map(({ tag_id: id, tag_name: name }) => ({ id, name }));
 }
 
 function describe(

@@ -7,7 +7,7 @@ import {
   ResizeVolumes,
 } from "../../qingcloud/actions.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
-import { type Context, defineResource } from "../resource.ts";
+import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { isThere, listAll } from "./listing.ts";
@@ -36,7 +36,7 @@ export const volume = defineResource({
   replaces: (state, news) => (news.sizeGiB < state.inputs.sizeGiB ? ["sizeGiB"] : []),
   deleteBeforeReplace: true,
   isSame: sameName,
-  find,
+  search,
 
   async create(context, inputs) {
     const { zone } = inputs;
@@ -44,7 +44,7 @@ export const volume = defineResource({
     const { id, adopted } = await createOnce(context, {
       what: `volume "${name}"`,
       names: inputs,
-      find: () => find(context, zone, name),
+      find: async (patient) => idsNamed(await search(patient, zone, name), name),
       async create() {
         const request = { size: inputs.sizeGiB, volume_type: inputs.type, volume_name: name };
         const wanted = { volume: 1, volume_size: inputs.sizeGiB };
@@ -115,10 +115,9 @@ export const volume = defineResource({
   },
 });
 
-async function find(context: Context, zone: string, name: string): Promise<string[]> {
-  return (await describe(context, zone, { search_word: name }))
-    .filter((found) => found.volume_name === name)
-    .map((found) => found.volume_id);
+async function search(context: Context, zone: string, word: string): Promise<Named[]> {
+  const found = await describe(context, zone, { search_word: word });
+  return found.map(({ volume_id: id, volume_name: name }) => ({ id, name }));
 }
 
 /** Volumes that exist. */

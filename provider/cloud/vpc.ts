@@ -7,7 +7,7 @@ import {
   ModifyRouterAttributes,
   routerType,
 } from "../../qingcloud/actions.ts";
-import { type Context, defineResource } from "../resource.ts";
+import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree, type Present } from "./deleting.ts";
 import { isThere, listAll } from "./listing.ts";
@@ -44,7 +44,7 @@ export const vpc = defineResource({
   isSame: (property, state, news, urn) =>
     (property === "securityGroupId" && news.securityGroupId === undefined) ||
     sameName(property, state, news, urn),
-  find,
+  search,
 
   async create(context, inputs) {
     const { zone } = inputs;
@@ -52,7 +52,7 @@ export const vpc = defineResource({
     const { id, adopted } = await createOnce(context, {
       what: `VPC router "${name}"`,
       names: inputs,
-      find: () => find(context, zone, name),
+      find: async (patient) => idsNamed(await search(patient, zone, name), name),
       create: () => make(context, name, inputs),
     });
     if (adopted) await untilActive(context, zone, id);
@@ -113,10 +113,9 @@ export const vpc = defineResource({
   },
 });
 
-async function find(context: Context, zone: string, name: string): Promise<string[]> {
-  return (await describe(context, zone, { search_word: name }))
-    .filter((found) => found.router_name === name)
-    .map((found) => found.router_id);
+async function search(context: Context, zone: string, word: string): Promise<Named[]> {
+  const found = await describe(context, zone, { search_word: word });
+  return found.map(({ router_id: id, router_name: name }) => ({ id, name }));
 }
 
 async function make(

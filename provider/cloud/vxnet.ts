@@ -12,14 +12,14 @@ import {
 } from "../../qingcloud/actions.ts";
 import { QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import { overlaps } from "../../qingcloud/networks.ts";
-import { type Context, defineResource } from "../resource.ts";
+import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, type Limit, withQuota } from "./creating.ts";
 import { deleteWhenFree, type Present } from "./deleting.ts";
 import { greType, readGre } from "./gre-tunnel.ts";
 import { emptyRecycleBin, recycledIn } from "./instance-removal.ts";
 import { ipsecType, readIpsec } from "./ipsec-tunnel.ts";
 import { listAll } from "./listing.ts";
-import { markIn, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { digitsOf, markIn, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { whileOverlapping } from "./overlaps.ts";
 import type { Found } from "./statics.ts";
 import { persist, type Seen, untilJob } from "./waiting.ts";
@@ -42,7 +42,7 @@ export const vxnet = defineResource({
   isInPlace: (property, state) => property === "vpcId" && state.inputs.vpcId === "",
   deleteBeforeReplace: true,
   isSame: sameName,
-  find,
+  search,
 
   async create(context, inputs) {
     const { zone, vpcId } = inputs;
@@ -52,7 +52,7 @@ export const vxnet = defineResource({
       const { id, adopted } = await createOnce(context, {
         what: `vxnet "${name}"`,
         names: inputs,
-        find: () => find(context, zone, name),
+        find: async (patient) => idsNamed(await search(patient, zone, name), name),
         create: () =>
           withQuota(context, zone, { vxnet: 1 }, async (options) => {
             const request = { vxnet_type: 1, vxnet_name: name } as const;
@@ -109,10 +109,9 @@ interface Place {
   readonly vpcId: string;
 }
 
-async function find(context: Context, zone: string, name: string): Promise<string[]> {
-  return (await describe(context, zone, { search_word: name }))
-    .filter((found) => found.vxnet_name === name)
-    .map((found) => found.vxnet_id);
+async function search(context: Context, zone: string, word: string): Promise<Named[]> {
+  const found = await describe(context, zone, { search_word: word });
+  return found.map(({ vxnet_id: id, vxnet_name: name }) => ({ id, name }));
 }
 
 function describe(
@@ -150,7 +149,7 @@ async function remove(context: Context, zone: string, id: string, mark: string |
     });
   }
   const recycled = mark === undefined ? [] : await recycledIn(context, zone, id);
-  const ours = recycled.filter(({ instance_name: name }) => markIn(name) === mark);
+  const ours = recycled.filter(({ instance_name: name }) => markIn(name) === digitsOf(mark));
   await emptyRecycleBin(context, zone, ours);
   const vpcId = found.vpc_router_id;
   if (vpcId !== "") {

@@ -1,21 +1,37 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
+import { markOf } from "../cloud/naming.ts";
 import { defineResource } from "../resource.ts";
 
 export const stackMark = defineResource({
   type: "qingcloud:state:StackMark",
   description:
-    "A random id of the stack, in state before anything depends on it: part of every physical name, so that a resource whose id was lost is found again. No API call.",
-  inputs: z.strictObject({}),
-  outputs: z.object({ value: z.string().describe("Eight hexadecimal digits.") }),
+    "A random id of the stack, in state before anything depends on it: part of every physical name, so that a resource whose id was lost is found again. Its deletion, the last, looks in every zone for what bears it.",
+  inputs: z.strictObject({
+    sweep: z
+      .boolean()
+      .optional()
+      .describe(
+        "Whether `destroy` removes what bears the mark and is in no state, as a killed run leaves it. Not with `retainOnDelete` or after `pulumi state delete`: what these keep in the cloud would be removed too. Default false: it is listed.",
+      ),
+  }),
+  outputs: z.object({
+    value: z.string().describe("Eight hexadecimal digits, with `sweep` and a word for that."),
+  }),
   replaceOn: [],
-  async create({ session }) {
-    const value = randomBytes(4).toString("hex");
-    session.freshMarks.add(value);
-    return { id: value, outputs: { value } };
+  async create({ session }, { sweep }) {
+    const digits = randomBytes(4).toString("hex");
+    session.freshMarks.add(digits);
+    return { id: digits, outputs: { value: markOf(digits, sweep === true) } };
   },
-  async read(_context, id) {
-    return { inputs: {}, outputs: { value: id } };
+  async read(_context, id, known) {
+    const inputs = known?.inputs ?? {};
+    return { inputs, outputs: { value: markOf(id, inputs.sweep === true) } };
   },
-  async delete() {},
+  async update(_context, id, { news: { sweep } }) {
+    return { value: markOf(id, sweep === true) };
+  },
+  async delete({ strays }) {
+    await strays?.removeAll();
+  },
 });

@@ -230,9 +230,14 @@ export class Plugin {
     return resourceOf(urn, id, checked.inputs, checked.secrets, response.getProperties());
   }
 
-  async delete({ urn, id, inputs, properties }: Resource, { timeout = 60 } = {}): Promise<void> {
-    if (this.#named.has(`${urn} ${id}`)) await this.nextRun();
+  /** Begins another run where this one has named the resource. */
+  async delete(resource: Resource, options: { timeout?: number } = {}): Promise<void> {
+    if (this.#named.has(`${resource.urn} ${resource.id}`)) await this.nextRun();
     await this.#anotherRun;
+    await this.deleteInThisRun(resource, options);
+  }
+
+  async deleteInThisRun({ urn, id, inputs, properties }: Resource, { timeout = 60 } = {}): Promise<void> {
     const request = new rpc.DeleteRequest().setUrn(urn).setId(id).setTimeout(timeout);
     request.setOldInputs(toStruct(inputs)).setProperties(toStruct(properties));
     await call<empty.Empty>((done) => this.#client.delete(request, done));

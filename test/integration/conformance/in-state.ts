@@ -8,9 +8,16 @@ export const inStateEntries: readonly Entry[] = [
     type: "state:StackMark",
     name: "mark",
     inputs: () => ({}),
-    unknowns: [],
+    unknowns: ["sweep"],
     outputs: () => ({ value: expect.stringMatching(/^[0-9a-f]{8}$/) }),
-    steps: [],
+    steps: [
+      {
+        what: "what no state knows is to go with the stack",
+        to: () => ({ sweep: true }),
+        diff: { sweep: "ADD" },
+        calls: () => [],
+      },
+    ],
   },
   {
     ...inStateAlone,

@@ -92,7 +92,7 @@ const createBeside = (entry: Entry, more: object = {}) => {
 };
 
 test("every resource that can be looked up has its names tried here", () => {
-  const named = definitions.filter(({ find }) => find !== undefined).map(({ type }) => type);
+  const named = definitions.filter(({ search }) => search !== undefined).map(({ type }) => type);
   expect(named.sort()).toEqual(
     Object.keys(namings)
       .map((type) => `qingcloud:${type}`)

@@ -10,8 +10,11 @@ export interface WrongInputs {
 /** By type without the package. */
 export const wrongInputs: Readonly<Record<string, WrongInputs>> = {
   "state:StackMark": {
-    given: { value: "0badcafe" },
-    told: [["value", '"value" is not a property; allowed: none']],
+    given: { value: "0badcafe", sweep: "yes" },
+    told: [
+      ["value", '"value" is not a property; allowed: sweep'],
+      ["sweep", 'sweep: Invalid input: expected boolean, received string (given: "yes")'],
+    ],
   },
   "state:PresharedKey": {
     given: { bytes: 8, value: "mine" },

@@ -1,8 +1,9 @@
 /** What an interrupted run left is finished as the program wants it by now, also after a refresh. */
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Properties } from "../../../provider/rpc/values.ts";
 import { Account, changesOf, failureOf, halfMadeOf, own } from "../../harness/account.ts";
-import { firstId, makeKeyPair } from "../../local-cloud/support.ts";
+import { firstId, makeKeyPair, publicKey } from "../../local-cloud/support.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
 import type { Resource } from "../plugin-answers.ts";
 import { Gateway } from "./gateway.ts";
@@ -194,27 +195,71 @@ test("a vxnet that left its router by hand, and an instance that left its vxnet,
   await plugin.delete(vxnet);
 });
 
-test("Ctrl-C while a create waits for its answer keeps the id that the answer brings: nothing is orphaned", async () => {
-  const urn = urnOf("cloud:Eip", "answered-late");
-  const gateway = await Gateway.start(account.client.keys.port);
-  try {
+describe("Ctrl-C while a create waits for its answer", () => {
+  let gateway: Gateway;
+  let plugin: Plugin;
+  beforeEach(async () => {
+    gateway = await Gateway.start(account.client.keys.port);
     const config = account.write("gateway.yaml", gateway.through(readFileSync(account.configFile, "utf8")));
-    // It waits for the answer as long as it says.
-    const plugin = await account.process(config);
-    const { arrived, release } = gateway.holdNext("AllocateEips");
-    const failed = failureOf(plugin.create(urn, { ...own, bandwidth: 1 }));
+    plugin = await account.plugin(config);
+  });
+  afterEach(async () => await gateway.stop());
+
+  const node = () => ({ ...own, vpcId: grounds.shared.router });
+  const calls: Readonly<Record<string, readonly [type: string, inputs: () => Properties]>> = {
+    AllocateEips: ["Eip", () => ({ ...own, bandwidth: 1 })],
+    CreateSecurityGroup: ["SecurityGroup", () => ({ ...own, rules: [] })],
+    CreateKeyPair: ["KeyPair", () => ({ ...own, publicKey })],
+    CreateRouters: ["Vpc", () => ({ ...own, vpcNetwork: "172.17.0.0/16" })],
+    CreateVxnets: ["Vxnet", () => ({ ...node(), ipNetwork: "192.168.77.0/24" })],
+    RunInstances: ["Instance", nodeInputs],
+    CreateVolumes: ["Volume", () => ({ ...own, sizeGiB: 10 })],
+    CreateTag: ["Tag", () => own],
+    AddRouterStatics: [
+      "PortForward",
+      () => ({ ...node(), sourcePort: 2277, targetAddress: "192.168.1.2", targetPort: 22 }),
+    ],
+  };
+
+  test.each(Object.keys(calls))(
+    "%s: its id is kept, however late it comes, and the user is told",
+    async (action) => {
+      const [type = "", inputs = () => ({})] = calls[action] ?? [];
+      const urn = urnOf(`cloud:${type}`, "answered-late");
+      const { arrived, release } = gateway.holdNext(action);
+      // What is made by one call alone is complete with its answer.
+      const kept = plugin.create(urn, inputs()).catch(halfMadeOf);
+      await arrived;
+      await plugin.cancel();
+      const told = () =>
+        account.engine.told.filter((each) => each.urn === urn && each.severity === "warning");
+      await vi.waitFor(() => expect(told()).toHaveLength(1), { timeout: 20_000, interval: 20 });
+      expect(told()[0]?.message).toMatch(
+        /^Cancelled; waiting for the cloud's answer, at most two minutes: it may be making \S.* "answe\S+"( of \S+)?\. A second Ctrl-C gives up, and the state does not know then what was made; the next `up` finds it by its name\.$/,
+      );
+      release();
+      const left = await kept;
+      const next = await account.plugin();
+      const made = await account.callsBy(() => next.update(left, inputs()));
+      expect(changesOf(made)).not.toContain(action);
+      await next.delete(left);
+      expect(await next.read(left)).toBeUndefined();
+    },
+  );
+
+  test("and the answer is lost: what it has made is looked for, and found", async () => {
+    // Under a new mark nothing is looked for before.
+    const mark = (await plugin.create(urnOf("state:StackMark", "mark"), {})).id;
+    const urn = urnOf("cloud:Eip", "lost-late");
+    gateway.answerNext("AllocateEips", { status: 502, body: {} });
+    gateway.answerNext("DescribeEips", { status: 502, body: {} });
+    const { arrived, release } = gateway.holdNext("DescribeEips");
+    const kept = plugin.create(urn, { ...own, mark, bandwidth: 1 }).catch(halfMadeOf);
     await arrived;
     await plugin.cancel();
     release();
-    const left = halfMadeOf(await failed);
-    expect(await account.client.one("DescribeEips", "eip_set", { "eips.1": left.id })).toMatchObject({
-      status: "available",
-    });
-    const next = await account.plugin();
-    await next.delete(left);
-    const remains = (await account.client.ok("DescribeEips", { "eips.1": left.id })).eip_set;
-    expect(remains).toMatchObject([{ status: "released" }]);
-  } finally {
-    await gateway.stop();
-  }
+    const { id } = await kept;
+    const { eip_set } = await account.client.ok("DescribeEips", { search_word: mark });
+    expect((eip_set as { eip_id: string }[]).map((each) => each.eip_id)).toEqual([id]);
+  });
 });

@@ -4,6 +4,7 @@ import type { Session } from "../../../provider/session.ts";
 
 export interface TestContext extends Context {
   readonly made: Context["made"];
+  readonly making: Context["making"];
   readonly ids: readonly string[];
   readonly told: readonly string[];
 }
@@ -20,6 +21,7 @@ export function contextOf(more: Partial<Context> = {}): TestContext {
     importZone: () => "pek3a",
     progress: (message) => told.push(message),
     warn: (message) => told.push(message),
+    making: (_what, work) => work(),
     made: (id) => ids.push(id),
     note: () => {},
     ids,

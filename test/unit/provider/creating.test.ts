@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createOnce, withQuota } from "../../../provider/cloud/creating.ts";
 import type { Names } from "../../../provider/cloud/naming.ts";
+import type { Context } from "../../../provider/resource.ts";
 import type { Session } from "../../../provider/session.ts";
 import { QingCloudError } from "../../../qingcloud/errors.ts";
 import { contextOf, type TestContext } from "./contexts.ts";
@@ -15,7 +16,7 @@ const mark = { mark: "0badcafe" };
 function once(
   context: TestContext,
   what: string,
-  find: () => Promise<readonly string[]>,
+  find: (context: Context) => Promise<readonly string[]>,
   create: () => Promise<string | undefined>,
   names: Names = mark,
 ) {
@@ -172,17 +173,42 @@ describe("createOnce", () => {
     await told;
   });
 
-  test("ends at once when it is cancelled while it looks", async () => {
+  test("cancelled while it looks, it looks on until what was lost can no longer be made, and asks for nothing", async () => {
     const cancel = new AbortController();
-    const made = once(
-      contextOf({ signal: cancel.signal }),
-      "VPC",
-      async () => [],
-      () => Promise.reject(lost()),
-    );
+    const create = vi.fn(() => Promise.reject(lost()));
+    const signals: boolean[] = [];
+    const find = async ({ signal }: Context) => {
+      signals.push(signal.aborted);
+      return [];
+    };
+    const made = once(contextOf({ signal: cancel.signal }), "VPC", find, create);
     const told = expect(made).rejects.toThrow("Ctrl-C");
     await vi.advanceTimersByTimeAsync(3_000);
     cancel.abort(new Error("Ctrl-C"));
+    await vi.advanceTimersByTimeAsync(50_000);
+    const before = signals.length;
+    await vi.advanceTimersByTimeAsync(10_000);
+    await told;
+    expect([create.mock.calls.length, before > 25, signals.length > before]).toEqual([1, true, true]);
+    expect(new Set(signals)).toEqual(new Set([false]));
+  });
+
+  test("cancelled, a cloud that answers no look is asked 10 s more at most, and what may be there is named", async () => {
+    const cancel = new AbortController();
+    const create = vi.fn(() => Promise.reject(lost()));
+    let isFirst = true;
+    const find = () => {
+      if (!isFirst) return Promise.reject(lost());
+      isFirst = false;
+      return Promise.resolve([]);
+    };
+    const next = once(contextOf({ signal: cancel.signal }), 'VPC "x"', find, create);
+    const told = expect(next).rejects.toThrow(
+      /Whether VPC "x" is there could not be found out in 7[0-4] s: /,
+    );
+    await vi.advanceTimersByTimeAsync(3_000);
+    cancel.abort(new Error("Ctrl-C"));
+    await vi.advanceTimersByTimeAsync(72_000);
     await told;
   });
 

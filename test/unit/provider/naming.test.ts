@@ -1,8 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  digitsOf,
   isNameOfSibling,
+  isSwept,
+  markIn,
+  markOf,
   namedAsRead,
+  oldShortName,
   physicalName,
   sameName,
   shortName,
@@ -78,16 +83,37 @@ describe("the name as a read finds it", () => {
   });
 });
 
-test("a short name keeps its length, and differs where the URN or the mark differs", () => {
-  expect(shortName(urn, { name: "mine" }, 14)).toBe("mine");
-  expect(shortName(urn, { mark: "0badcafe" }, 14)).toMatch(/^beiji-[0-9a-f]{8}$/);
+test("a short name has at most 14 characters, and differs where the URN or the mark differs", () => {
   const names = [
-    shortName(urn, { mark: "0badcafe" }, 14),
-    shortName(urn, { mark: "0badcaff" }, 14),
-    shortName(`${urn}2`, { mark: "0badcafe" }, 14),
+    shortName(urn, { mark: "0badcafe" }),
+    shortName(urn, { mark: "0badcaff" }),
+    shortName(`${urn}2`, { mark: "0badcafe" }),
+    shortName(urn, {}),
+    oldShortName(urn, { mark: "0badcafe" }),
   ];
-  expect(new Set(names).size).toBe(3);
-  expect(shortName(urn, { mark: "0badcafe" }, 14)).toBe(names[0]);
+  expect(names.map((name) => [name.length, markIn(name)])).toEqual([
+    [14, "0badcafe"],
+    [14, "0badcaff"],
+    [14, "0badcafe"],
+    [14, undefined],
+    [14, undefined],
+  ]);
+  expect(new Set(names).size).toBe(5);
+  expect(shortName(urn, { mark: "0badcafe" })).toBe(names[0]);
+  expect(shortName(urn, { name: "mine" })).toBe("mine");
+});
+
+test("a mark that lets strays be removed makes the same names, and says so of itself", () => {
+  const swept = markOf("0badcafe", true);
+  expect([swept, isSwept(swept), isSwept("0badcafe"), isSwept(undefined)]).toEqual([
+    "0badcafe+sweep",
+    true,
+    false,
+    false,
+  ]);
+  for (const nameOf of [physicalName, shortName, oldShortName])
+    expect(nameOf(urn, { mark: swept })).toBe(nameOf(urn, { mark: "0badcafe" }));
+  expect(markIn(physicalName(urn, { mark: swept }))).toBe(digitsOf(swept));
 });
 
 test("a name that comes from the mark now, and was imported before, is the same name", () => {

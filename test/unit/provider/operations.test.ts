@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
 import { checkConfiguration } from "../../../provider/configuration.ts";
 import { Operations } from "../../../provider/operations.ts";
@@ -9,6 +10,7 @@ const begin = (zone: string | undefined) => ({
   session: { zone } as unknown as Session,
   engine: undefined,
 });
+const failureOf = (work: Promise<unknown>) => work.catch((error: unknown) => error);
 const never = () => new Promise<never>(() => {});
 
 describe("cancel", () => {
@@ -36,6 +38,40 @@ describe("cancel", () => {
     operations.cancel();
     await expect(running).rejects.toThrow("cancelled");
     expect(operation.madeId).toBe("rtr-1");
+  });
+
+  test("waits for what is being made, and keeps its id", async () => {
+    const operations = new Operations();
+    const answer = Promise.withResolvers<string>();
+    const operation = operations.begin(begin("z"));
+    const outcome = failureOf(
+      operation.run(async (context) => {
+        context.made(await context.making("EIP", () => answer.promise));
+        return await never();
+      }),
+    );
+    operations.cancel();
+    expect(await Promise.race([outcome, setImmediate("waiting")])).toBe("waiting");
+    answer.resolve("eip-1");
+    expect(await outcome).toMatchObject({ message: "cancelled; the next run finishes what was begun" });
+    expect(operation.madeId).toBe("eip-1");
+  });
+
+  test("ends once nothing was made, and nothing more is begun", async () => {
+    const operations = new Operations();
+    const answer = Promise.withResolvers<never>();
+    const more = vi.fn(never);
+    const operation = operations.begin(begin("z"));
+    const outcome = failureOf(
+      operation.run(async (context) => {
+        await context.making("EIP", () => answer.promise).catch(() => {});
+        return await context.making("EIP", more);
+      }),
+    );
+    operations.cancel();
+    answer.reject(new Error("no quota"));
+    expect(await outcome).toMatchObject({ message: "cancelled; the next run finishes what was begun" });
+    expect([operation.madeId, more.mock.calls]).toEqual([undefined, []]);
   });
 
   test("tells the function by its signal, and lets nothing new succeed", async () => {

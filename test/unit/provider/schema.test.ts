@@ -18,7 +18,7 @@ test("says of an input its type, default, meaning, and whether a change makes th
       willReplaceOnChanges: true,
     },
     name: { type: "string", description: expect.stringMatching(/^Name in the console/) },
-    mark: { type: "string", description: "Id of the stack's StackMark." },
+    mark: { type: "string", description: "`value` of the stack's StackMark." },
     bandwidth: { type: "integer", description: expect.stringMatching(/^Mbit\/s, 1 to 1000/) },
     billingMode: {
       type: "string",

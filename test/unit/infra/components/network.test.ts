@@ -137,7 +137,7 @@ test("two zones: every resource with its parent, inputs, dependencies, secrets a
   });
   expect(await deploy(noTraining)).toEqual({
     "Network network": registered({ parent: undefined }),
-    "StackMark mark": registered({ parent: "Network network" }),
+    "StackMark mark": registered({ parent: "Network network", inputs: { sweep: true } }),
     "SshKey operator": registered({
       parent: "Network network",
       inputs: { comment: "operator" },

@@ -1,0 +1,202 @@
+/** What a killed provider has made and no state knows goes with the stack, if its mark says so; nothing else does. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Properties } from "../../../provider/rpc/values.ts";
+import { Account, changesOf, failureOf, zone } from "../../harness/account.ts";
+import { idsInZone } from "../../harness/whole-cloud.ts";
+import { firstId, publicKey } from "../../local-cloud/support.ts";
+import { type Plugin, urnOf } from "../plugin.ts";
+import type { Resource } from "../plugin-answers.ts";
+import { Grounds } from "./surroundings.ts";
+
+vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
+
+const zones = ["gpu1a", "gpu2a"] as const;
+let account: Account;
+let grounds: Grounds;
+let plugin: Plugin;
+let stackMark: Resource;
+/** What the account holds beside the stack. */
+let before: string[];
+
+const held = async () => (await Promise.all(zones.map((each) => idsInZone(account.client, each)))).flat();
+/** What the account holds more than before the stack. */
+const added = async () => (await held()).filter((id) => !before.includes(id));
+
+beforeAll(async () => {
+  account = await Account.start();
+  grounds = await Grounds.make(account.client);
+  before = await held();
+});
+afterAll(async () => await account?.stop());
+
+async function begin(inputs: Properties): Promise<void> {
+  plugin = await account.plugin();
+  stackMark = await plugin.create(urnOf("state:StackMark", "mark"), inputs);
+}
+
+const make = (type: string, name: string, inputs: Properties) =>
+  plugin.create(urnOf(`cloud:${type}`, name), { zone, mark: stackMark.properties.value, ...inputs });
+
+const node = (vxnetId: string, keypairId: string, more: Properties = {}) => ({
+  ...{ imageId: "img-bare", instanceType: "c1m1", vxnetId, keypairId },
+  ...more,
+});
+
+/** Its user hears it of the mark. */
+const expectTold = (text: RegExp) =>
+  vi.waitFor(() => expect(account.engine.toldOf(stackMark.urn)).toContainEqual(expect.stringMatching(text)));
+
+/** A zone of a stack, whole. */
+async function makeZone(name: string, more: Properties = {}) {
+  const eip = await make("Eip", name, { bandwidth: 1, ...more });
+  const group = await make("SecurityGroup", name, { rules: [], ...more });
+  const keyPair = await make("KeyPair", name, { publicKey, ...more });
+  const around = { eipId: eip.id, securityGroupId: group.id };
+  const vpc = await make("Vpc", name, { vpcNetwork: "192.168.0.0/16", ...around, ...more });
+  const network = { vpcId: vpc.id, ipNetwork: "192.168.1.0/24" };
+  const vxnet = await make("Vxnet", name, { ...network, ...more });
+  const volume = await make("Volume", name, { sizeGiB: 10, ...more });
+  const instance = await make(
+    "Instance",
+    name,
+    node(vxnet.id, keyPair.id, { volumeIds: [volume.id], ...more }),
+  );
+  const forward = { vpcId: vpc.id, sourcePort: 2200, targetAddress: "192.168.1.2", targetPort: 22 };
+  const port = await make("PortForward", name, { ...forward, ...more });
+  const tag = await make("Tag", name, more);
+  const tagged = { tagId: tag.id, resourceType: "router", resourceId: vpc.id };
+  await plugin.create(urnOf("cloud:TagAttachment", name), { zone, ...tagged, ...more });
+  return { eip, group, keyPair, vpc, vxnet, volume, instance, port, tag };
+}
+
+describe("with `sweep`", () => {
+  beforeEach(() => begin({ sweep: true }));
+
+  test("the mark's deletion removes all that bears it, in every zone, from routers and groups of others too", async () => {
+    const { router, group, vxnet, keyPair } = grounds.shared;
+    await makeZone("one");
+    await makeZone("other", { zone: "gpu2a" });
+    await make("Instance", "joined", node(vxnet, keyPair));
+    await make("Vxnet", "joined", { vpcId: router, ipNetwork: "192.168.9.0/24" });
+    const forward = { vpcId: router, sourcePort: 2290, targetAddress: "192.168.1.2", targetPort: 22 };
+    await make("PortForward", "joined", forward);
+    const rule = { protocol: "tcp", priority: 3, action: "accept", direction: 0, fromPort: 22, toPort: 22 };
+    await make("SecurityGroupRule", "joined", { securityGroupId: group, ...rule });
+    const list = { securityGroupId: grounds.shared.otherGroup, rules: [rule, { ...rule, priority: 4 }] };
+    await make("SecurityGroupRules", "joined", list);
+    expect((await added()).length).toBe(2 * 9 + 6);
+
+    await plugin.delete(stackMark);
+    expect(await added()).toEqual([]);
+    expect(await held()).toEqual(before);
+    const told = account.engine.toldOf(stackMark.urn).filter((line) => line.startsWith("Instance i-"));
+    expect(told.map((line) => line.replaceAll(/ i-\S+|-[-0-9a-f]+/g, "")).sort()).toEqual(
+      ["(joined) of zone gpu1a", "(one) of zone gpu1a", "(other) of zone gpu2a"].map(
+        (name) => `Instance ${name} bears this stack's mark and is in no state: it is removed.`,
+      ),
+    );
+  });
+
+  const known = [
+    ["vxnet", "with an instance in it"],
+    ["vpc", "with a vxnet and an instance in it"],
+    ["eip", "on a router"],
+    ["keyPair", "of an instance"],
+    ["group", "of a router"],
+    ["volume", "on an instance"],
+  ] as const;
+  test.each(known)("a known %s %s that no state knows is deleted first of all", async (kind) => {
+    const all = await makeZone("killed");
+    await plugin.delete(all[kind]);
+    expect(await plugin.read(all[kind])).toBeUndefined();
+    await plugin.nextRun();
+    await plugin.delete(stackMark);
+    expect(await added()).toEqual([]);
+  });
+
+  test("what is somebody else's stays: a name of their own, another mark, and what only looks like it", async () => {
+    const { client } = account;
+    const { value } = stackMark.properties;
+    const digits = String(value).slice(0, 8);
+    const names = [`mine-${digits}`, `${digits}`, `x-${digits}-12345678-9`, "x-0badf00d-12345678"];
+    const others = await Promise.all(
+      names.map(async (eip_name) =>
+        firstId((await client.ok("AllocateEips", { bandwidth: "1", eip_name })).eips),
+      ),
+    );
+    const eip = await make("Eip", "own", { bandwidth: 1 });
+    expect((await added()).sort()).toEqual([...others, eip.id].sort());
+    await plugin.delete(stackMark);
+    expect((await added()).sort()).toEqual(others.toSorted());
+    await client.done(
+      "ReleaseEips",
+      Object.fromEntries(others.map((id, index) => [`eips.${index + 1}`, id])),
+    );
+  });
+
+  test("a run that has made or compared anything removes nothing that it does not know, and says what is there", async () => {
+    const { vxnet, instance, tag } = await makeZone("running");
+    await plugin.nextRun();
+    await plugin.diff(tag, tag.inputs);
+    const told = async (resource: Resource) => {
+      const deletion = failureOf(plugin.deleteInThisRun(resource, { timeout: 1 }));
+      return (await deletion).message;
+    };
+    expect(await told(vxnet)).toContain(`Still used by ${instance.id}`);
+    const calls = await account.callsBy(() => plugin.deleteInThisRun(stackMark));
+    expect(changesOf(calls)).toEqual([]);
+    await expectTold(
+      /^What bears this stack's mark and is in no state stays: .*Instance i-\S+ \(running-\S+\) of zone gpu1a, .*\. Remove it by hand\.$/,
+    );
+    await plugin.nextRun();
+    await plugin.delete(stackMark);
+    expect(await added()).toEqual([]);
+  });
+
+  test("what cannot be removed is named, the rest goes, and the mark stays", async () => {
+    const eip = await make("Eip", "kept", { bandwidth: 1 });
+    await make("KeyPair", "gone", { publicKey });
+    await plugin.nextRun();
+    const refusal = { kind: "refuse", code: 5000, message: "no", times: 1000 };
+    await account.cloud.fault({ action: "ReleaseEips", ...refusal, code: 1400 });
+    const failure = await failureOf(plugin.delete(stackMark, { timeout: 1 }));
+    expect(failure.message).toMatch(
+      new RegExp(
+        `^What bears this stack's mark and is in no state could not be removed:\\nEip ${eip.id} \\(kept-\\S+\\) of zone gpu1a: .*1400.*\\nRemove it in the console, or run the same command again\\.$`,
+      ),
+    );
+    expect(await added()).toEqual([eip.id]);
+    await account.clearFaults();
+    await plugin.delete(stackMark);
+    expect(await added()).toEqual([]);
+  });
+
+  test("a zone that cannot be looked at is a failure", async () => {
+    await plugin.nextRun();
+    const refusal = { kind: "refuse", code: 1200, message: "no right", times: 1000 };
+    await account.cloud.fault({ action: "DescribeVolumes", zone: "gpu2a", ...refusal });
+    expect((await failureOf(plugin.delete(stackMark))).message).toContain("no right");
+    await account.clearFaults();
+    await plugin.delete(stackMark);
+  });
+});
+
+describe("without `sweep`", () => {
+  test("what is in no state is listed and stays; once the program says `sweep`, it goes", async () => {
+    await begin({});
+    const eip = await make("Eip", "left", { bandwidth: 1 });
+    await plugin.nextRun();
+    const calls = await account.callsBy(() => plugin.delete(stackMark));
+    expect(changesOf(calls)).toEqual([]);
+    await expectTold(
+      /^What bears this stack's mark and is in no state stays: Eip eip-\S+ \(left-\S+\) of zone gpu1a\. Remove it by hand, or give the StackMark `sweep: true`\.$/,
+    );
+    expect(await added()).toEqual([eip.id]);
+    const swept = await plugin.update(stackMark, { sweep: true });
+    expect(swept.properties.value).toBe(`${stackMark.id}+sweep`);
+    // Its resources have the same names.
+    expect(await plugin.diff(eip, { ...eip.inputs, mark: swept.properties.value })).toEqual({});
+    await plugin.delete(swept);
+    expect(await added()).toEqual([]);
+  });
+});
