@@ -13,34 +13,24 @@ import {
 } from "./checks.ts";
 import { checkConfiguration, configure, packageVersion } from "./configuration.ts";
 import type { AnyFunction } from "./function.ts";
-import { keptMessage, settle, unfinished } from "./half-made.ts";
-import { type Begin, type Operation, Operations } from "./operations.ts";
-import { secretTexts } from "./redaction.ts";
-import type { AnyResource, Context, Problem } from "./resource.ts";
-import { connectEngine, type EngineLog } from "./rpc/engine.ts";
+import { keptMessage, unfinished } from "./half-made.ts";
+import type { AnyResource, Problem } from "./resource.ts";
+import { connectEngine } from "./rpc/engine.ts";
 import { InitFailedError } from "./rpc/init-failed.ts";
 import { checkResponse, diffResponse, invokeFailures } from "./rpc/responses.ts";
 import { unary } from "./rpc/server.ts";
 import { fromStruct, hasUnknown, type Properties, toStruct } from "./rpc/values.ts";
-import type { Session } from "./session.ts";
+import { messageOf, Run } from "./run.ts";
 import { stackMark } from "./state/stack-mark.ts";
-import { Strays } from "./strays.ts";
 
 type Message<Name extends keyof typeof provider> = (typeof provider)[Name] extends new () => infer M
   ? M
   : never;
 
-/** How long it may take to find out whether a failed create left something. */
-const goneTimeoutSeconds = 10;
-
 export class ProviderService {
   readonly #definitions: ReadonlyMap<string, AnyResource>;
   readonly #functions: ReadonlyMap<string, AnyFunction>;
-  readonly #operations = new Operations();
-  /** URNs whose losses their user has been warned of. */
-  readonly #losses = new Set<string>();
-  #engine: EngineLog | undefined;
-  #session: Session | undefined;
+  readonly #run = new Run();
 
   constructor(
     definitions: readonly AnyResource[],
@@ -49,18 +39,18 @@ export class ProviderService {
   ) {
     this.#functions = new Map(functions.map((each) => [each.token, each]));
     this.#definitions = new Map(definitions.map((definition) => [definition.type, definition]));
-    if (engineAddress !== undefined) this.#engine = connectEngine(engineAddress);
+    if (engineAddress !== undefined) this.#run.engine = connectEngine(engineAddress);
   }
 
   /** The handlers, by the names of the gRPC service. */
   handlers() {
     return {
       handshake: unary((request: Message<"ProviderHandshakeRequest">) => {
-        this.#engine = connectEngine(request.getEngineAddress());
+        this.#run.engine = connectEngine(request.getEngineAddress());
         return new provider.ProviderHandshakeResponse();
       }),
       attach: unary((request: InstanceType<typeof plugin.PluginAttach>) => {
-        this.#engine = connectEngine(request.getAddress());
+        this.#run.engine = connectEngine(request.getAddress());
         return new Empty.Empty();
       }),
       getPluginInfo: unary(() => new plugin.PluginInfo().setVersion(packageVersion)),
@@ -70,7 +60,7 @@ export class ProviderService {
         new provider.DiffResponse().setChanges(provider.DiffResponse.DiffChanges.DIFF_SOME),
       ),
       configure: unary((request: Message<"ConfigureRequest">) => {
-        this.#session = configure(fromStruct(request.getArgs()));
+        this.#run.session = configure(fromStruct(request.getArgs()));
         return new provider.ConfigureResponse().setSupportspreview(true);
       }),
       getSchema: unary(async () => {
@@ -87,7 +77,7 @@ export class ProviderService {
       update: unary((request: Message<"UpdateRequest">) => this.#update(request)),
       delete: unary((request: Message<"DeleteRequest">) => this.#delete(request)),
       cancel: unary(() => {
-        this.#operations.cancel();
+        this.#run.operations.cancel();
         return new Empty.Empty();
       }),
     };
@@ -113,7 +103,7 @@ export class ProviderService {
     }));
     if (!parsed.success || problems.length > 0) return invokeFailures([...issues, ...problems]);
     // Ends on Ctrl-C, as everything that waits for the cloud does.
-    const operation = this.#begin({ urn: "" });
+    const operation = this.#run.begin(undefined, { urn: "" });
     const result = await operation.run((context) => called.call(context, parsed.data));
     return new provider.InvokeResponse().setReturn(toStruct(result));
   }
@@ -125,38 +115,30 @@ export class ProviderService {
     const { values, problems } = this.#withZone(definition.inputs.shape, news);
     const { inputs, failures } = checkInputs(definition, values);
     failures.push(...problems);
-    if (this.#session !== undefined)
-      failures.push(...(definition.conflicts?.(this.#session, known(inputs)) ?? []));
+    if (this.#run.session !== undefined)
+      failures.push(...(definition.conflicts?.(this.#run.session, known(inputs)) ?? []));
     for (const warning of definition.warnings?.(known(inputs)) ?? [])
-      this.#engine?.log("warning", urn, warning);
+      this.#run.engine?.log("warning", urn, warning);
     return checkResponse(toStruct(inputs, secretsOf(definition, inputs)), failures);
   }
 
   #diff(request: Message<"DiffRequest">) {
     const urn = request.getUrn();
     const definition = this.#definition(urn);
-    this.#ready().hasBuilt = true;
+    this.#run.ready().hasBuilt = true;
     const ignored = new Set(request.getIgnorechangesList());
     const state = {
       inputs: fromStruct(request.getOldInputs()),
       outputs: splitState(definition, fromStruct(request.getOlds())).outputs,
     };
     const news = fromStruct(request.getNews());
-    definition.notice?.(this.#ready(), request.getId(), known(news));
+    definition.notice?.(this.#run.ready(), request.getId(), known(news));
     const differences = diffInputs(definition, urn, state, news).filter(
       ({ property }) => !ignored.has(property),
     );
-    this.#ready().meet(urn, request.getId(), differences.length === 0);
-    if (differences.some(({ replace }) => replace)) this.#warnOfLoss(urn, request.getId());
+    this.#run.ready().meet(urn, request.getId(), differences.length === 0);
+    if (differences.some(({ replace }) => replace)) this.#run.warnOfLoss(definition, urn, request.getId());
     return diffResponse(differences, definition.deleteBeforeReplace ?? false);
-  }
-
-  /** Once in a run: an engine that deletes first asks twice. */
-  #warnOfLoss(urn: string, id: string): void {
-    const { lost } = this.#definition(urn);
-    if (lost === undefined || this.#losses.has(urn)) return;
-    this.#losses.add(urn);
-    this.#engine?.log("warning", urn, `${id} is replaced: ${lost}.`);
   }
 
   async #create(request: Message<"CreateRequest">) {
@@ -168,49 +150,15 @@ export class ProviderService {
       const properties = toStruct(previewProperties(definition, inputs), secrets);
       return new provider.CreateResponse().setProperties(properties);
     }
-    const { id, outputs } = await this.#finish(urn, request.getTimeout(), inputs, undefined);
-    definition.notice?.(this.#ready(), id, inputs);
+    const { id, outputs } = await this.#run.finish(
+      definition,
+      { urn, timeoutSeconds: request.getTimeout() },
+      inputs,
+    );
+    definition.notice?.(this.#run.ready(), id, inputs);
     return new provider.CreateResponse()
       .setId(id)
       .setProperties(toStruct({ ...inputs, ...outputs }, secrets));
-  }
-
-  /** Creates, or finishes what an interrupted create left; once the cloud has made it, a failure keeps it in state. */
-  async #finish(urn: string, timeoutSeconds: number, inputs: Properties, halfMadeId: string | undefined) {
-    const definition = this.#definition(urn);
-    this.#ready().hasBuilt = true;
-    const operation = this.#begin({ urn, timeoutSeconds, halfMadeId }, inputs);
-    try {
-      const made = await operation.run(async (context) => {
-        const created = await definition.create(context, inputs);
-        return operation.isAdopted ? await settle(definition, context, created, inputs) : created;
-      });
-      this.#ready().meet(urn, made.id, true);
-      return made;
-    } catch (error) {
-      const id = operation.madeId ?? halfMadeId;
-      if (id === undefined) throw error;
-      if (await this.#isGone(urn, id, inputs)) {
-        if (halfMadeId === undefined) throw error;
-        throw new Error(
-          `${messageOf(error)} What an earlier run began (${id}) is gone: run \`up --refresh\`.`,
-        );
-      }
-      this.#ready().meet(urn, id, true);
-      throw unfinished(definition, id, inputs, messageOf(error));
-    }
-  }
-
-  /** What the cloud gave up making needs no place in state. Not asked after Ctrl-C: then it is kept. */
-  async #isGone(urn: string, id: string, inputs: Properties): Promise<boolean> {
-    if (this.#operations.isCancelled) return false;
-    const operation = this.#begin({ urn, timeoutSeconds: goneTimeoutSeconds }, inputs);
-    return await operation
-      .run((context) => this.#definition(urn).read(context, id, { inputs, outputs: {} }))
-      .then(
-        (found) => found === undefined,
-        () => false,
-      );
   }
 
   async #read(request: Message<"ReadRequest">) {
@@ -219,7 +167,7 @@ export class ProviderService {
     const oldInputs = fromStruct(request.getInputs());
     const isImport = Object.keys(oldInputs).length === 0;
     const [importZone, id] = isImport ? splitImportId(request.getId()) : [undefined, request.getId()];
-    const operation = this.#begin({ urn, importZone }, oldInputs);
+    const operation = this.#run.begin(definition, { urn, importZone }, oldInputs);
     const stored = {
       inputs: oldInputs,
       outputs: splitState(definition, fromStruct(request.getProperties())).outputs,
@@ -256,13 +204,19 @@ export class ProviderService {
     }
     const isFinished = definition.outputs.safeParse(outputs).success;
     if (!isFinished || definition.update === undefined) {
-      return answer((await this.#finish(urn, request.getTimeout(), news, request.getId())).outputs);
+      const halfMade = { urn, timeoutSeconds: request.getTimeout(), halfMadeId: request.getId() };
+      return answer((await this.#run.finish(definition, halfMade, news)).outputs);
     }
     const { update } = definition;
-    this.#ready().hasBuilt = true;
-    this.#ready().meet(urn, request.getId(), true);
+    this.#run.ready().hasBuilt = true;
+    this.#run.ready().meet(urn, request.getId(), true);
     const change = { olds: fromStruct(request.getOldInputs()), news, outputs };
-    const operation = this.#begin({ urn, timeoutSeconds: request.getTimeout() }, change.olds, news);
+    const operation = this.#run.begin(
+      definition,
+      { urn, timeoutSeconds: request.getTimeout() },
+      change.olds,
+      news,
+    );
     try {
       return answer(await operation.run((context) => update(context, request.getId(), change)));
     } catch (error) {
@@ -276,43 +230,26 @@ export class ProviderService {
     const urn = request.getUrn();
     const id = request.getId();
     const definition = this.#definition(urn);
-    if (this.#ready().isWanted(urn, id)) {
-      this.#engine?.log("warning", urn, keptMessage(definition, id));
+    if (this.#run.ready().isWanted(urn, id)) {
+      this.#run.engine?.log("warning", urn, keptMessage(definition, id));
       return new Empty.Empty();
     }
     const state = splitState(definition, fromStruct(request.getProperties()));
     const oldInputs = fromStruct(request.getOldInputs());
     const inputs = Object.keys(oldInputs).length > 0 ? oldInputs : state.inputs;
-    const operation = this.#begin({ urn, timeoutSeconds: request.getTimeout() }, inputs);
+    const operation = this.#run.begin(definition, { urn, timeoutSeconds: request.getTimeout() }, inputs);
     const mark = definition === stackMark ? state.outputs.value : inputs.mark;
+    const definitions = [...this.#definitions.values()];
     await operation.run((context) =>
-      definition.delete(this.#withStrays(context, mark), id, { ...state, inputs }),
+      definition.delete(this.#run.withStrays(context, definitions, mark), id, { ...state, inputs }),
     );
     return new Empty.Empty();
-  }
-
-  #withStrays(context: Context, mark: unknown): Context {
-    if (typeof mark !== "string") return context;
-    const definitions = [...this.#definitions.values()];
-    const isAllowed = !this.#ready().hasBuilt;
-    return { ...context, strays: new Strays(context, { definitions, mark, isAllowed }) };
-  }
-
-  /** @param properties the resource's, whose secrets no message may show */
-  #begin(
-    begin: Omit<Begin, "session" | "engine" | "secrets">,
-    ...properties: readonly Properties[]
-  ): Operation {
-    const secrets = properties.flatMap((each) =>
-      [...secretsOf(this.#definition(begin.urn), each)].flatMap((name) => secretTexts(each[name])),
-    );
-    return this.#operations.begin({ ...begin, session: this.#ready(), engine: this.#engine, secrets });
   }
 
   /** What names no zone goes where the configuration says. */
   #withZone(shape: object, values: Properties): { values: Properties; problems: Problem[] } {
     if (!("zone" in shape) || (values.zone ?? undefined) !== undefined) return { values, problems: [] };
-    const zone = this.#session?.zone;
+    const zone = this.#run.session?.zone;
     if (zone !== undefined) return { values: { ...values, zone }, problems: [] };
     const reason = "zone: give it, e.g. `pek3a`, or set qingcloud:zone (given: nothing)";
     return { values, problems: [{ property: "zone", reason }] };
@@ -329,21 +266,11 @@ export class ProviderService {
     }
     return definition;
   }
-
-  #ready(): Session {
-    if (this.#session === undefined)
-      throw new Error("The provider was asked to work before it was configured.");
-    return this.#session;
-  }
 }
 
 /** Without what a preview does not know yet. */
 function known(inputs: Properties): Properties {
   return Object.fromEntries(Object.entries(inputs).filter(([, value]) => !hasUnknown(value)));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** `zone/id`, or an id alone. A zone has no hyphen, and every id has one. */

@@ -11,7 +11,7 @@ export interface Stray extends Named {
 }
 
 export interface StrayOptions {
-  /** Those with `search` are looked for, and removed in the reverse order. */
+  /** In the order in which they can be made. */
   readonly definitions: readonly AnyResource[];
   /** `value` of the StackMark. */
   readonly mark: string;
@@ -27,7 +27,7 @@ export class Strays implements StrayRemover {
 
   constructor(context: Context, { definitions, mark, isAllowed }: StrayOptions) {
     this.#context = { ...context, strays: this };
-    this.#definitions = definitions.filter(({ search }) => search !== undefined).toReversed();
+    this.#definitions = definitions;
     this.#mark = mark;
     this.#isAllowed = isAllowed && isSwept(mark);
   }
@@ -36,33 +36,19 @@ export class Strays implements StrayRemover {
     return this.#isAllowed;
   }
 
-  /** All that bears the mark in a zone, in the order in which it can be deleted. */
-  async find(zone: string): Promise<Stray[]> {
-    const digits = digitsOf(this.#mark);
-    const found = await Promise.all(
-      this.#definitions.map(async (definition) => {
-        const named = (await definition.search?.(this.#context, zone, digits)) ?? [];
-        return named
-          .filter(({ name }) => markIn(name) === digits)
-          .map((each): Stray => ({ ...each, definition, zone }));
-      }),
-    );
-    return found.flat();
-  }
-
-  async findAll(): Promise<Stray[]> {
-    const zones = [...(await this.#context.session.zones(this.#context)).keys()];
-    return (await Promise.all(zones.map((zone) => this.find(zone)))).flat();
+  /** All that bears the mark, in the order in which it can be deleted. @param zones default every zone of the account */
+  find(zones?: readonly string[]): Promise<Stray[]> {
+    return findMarked(this.#context, this.#definitions, { zones, digits: digitsOf(this.#mark) });
   }
 
   async remove(zone: string, ids: readonly string[]): Promise<void> {
     if (!this.#isAllowed) return;
-    const found = (await this.find(zone)).filter(({ id }) => ids.includes(id));
-    for (const stray of found) await this.removeOne(stray);
+    const found = (await this.find([zone])).filter(({ id }) => ids.includes(id));
+    for (const stray of found) await this.#removeOne(stray);
   }
 
   async removeAll(): Promise<void> {
-    const found = await this.findAll();
+    const found = await this.find();
     if (found.length === 0) return;
     if (!this.#isAllowed) {
       this.#context.warn(
@@ -70,9 +56,14 @@ export class Strays implements StrayRemover {
       );
       return;
     }
+    await this.removeThese(found);
+  }
+
+  /** @throws Error with what is left */
+  async removeThese(strays: readonly Stray[]): Promise<void> {
     const problems: string[] = [];
-    for (const stray of found) {
-      await this.removeOne(stray).catch((error: unknown) => {
+    for (const stray of strays) {
+      await this.#removeOne(stray).catch((error: unknown) => {
         this.#context.signal.throwIfAborted();
         problems.push(`${tell(stray)}: ${error instanceof Error ? error.message : String(error)}`);
       });
@@ -83,7 +74,7 @@ export class Strays implements StrayRemover {
       );
   }
 
-  async removeOne(stray: Stray): Promise<void> {
+  async #removeOne(stray: Stray): Promise<void> {
     const { definition, zone, id } = stray;
     const context = { ...this.#context, importZone: () => zone };
     const state = await definition.read(context, id, undefined);
@@ -91,6 +82,28 @@ export class Strays implements StrayRemover {
     context.warn(`${tell(stray)} bears this stack's mark and is in no state: it is removed.`);
     await definition.delete(context, id, { ...state, inputs: { ...state.inputs, mark: this.#mark } });
   }
+}
+
+/**
+ * Everything whose name was made of a mark, in the order in which it can be deleted.
+ * @param digits of the mark; absent: of any
+ * @param zones default every zone of the account
+ */
+export async function findMarked(
+  context: Context,
+  definitions: readonly AnyResource[],
+  { digits, zones }: { digits?: string; zones?: readonly string[] | undefined } = {},
+): Promise<Stray[]> {
+  const places = zones ?? [...(await context.session.zones(context)).keys()];
+  const isMeant = ({ name }: Named) =>
+    digits === undefined ? markIn(name) !== undefined : markIn(name) === digits;
+  const found = definitions.toReversed().flatMap((definition) =>
+    places.map(async (zone) => {
+      const named = (await definition.search?.(context, zone, digits ?? "")) ?? [];
+      return named.filter(isMeant).map((each): Stray => ({ ...each, definition, zone }));
+    }),
+  );
+  return (await Promise.all(found)).flat();
 }
 
 /** E.g. `Eip eip-1234abcd (beijing-0badcafe-1234abcd) of zone pek3a`. */

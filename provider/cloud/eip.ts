@@ -119,9 +119,12 @@ async function search(context: Context, zone: string, word: string): Promise<Nam
 async function leaveRouter(context: Context, zone: string, id: string): Promise<void> {
   const [found] = await describe(context, zone, { eips: [id] });
   const { resource_type: type, resource_id: router } = found?.resource ?? {};
-  const isOurs =
-    router !== undefined && (context.session.hasMet(router) || context.strays?.isAllowed === true);
-  if (type === "router" && router && isOurs) await setEip(context, zone, router, "");
+  if (type !== "router" || !router) return;
+  const isMet = context.session.hasMet(router);
+  if (!isMet && context.strays?.isAllowed !== true) return;
+  if (!isMet)
+    context.warn(`EIP ${id} is on VPC router ${router}, as a killed run may leave it: it is taken off.`);
+  await setEip(context, zone, router, "");
 }
 
 /** EIPs that exist. */

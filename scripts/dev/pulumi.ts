@@ -1,17 +1,13 @@
 /** `npm run pulumi -- ARGS`: the Pulumi CLI in the project's environment. */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { makes, requireSpace } from "./free-space.ts";
 import { stackOutputs } from "./outputs.ts";
 import { wasInterrupted } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";
 import { refuseRenamed } from "./renamed-zones.ts";
-import {
-  clearPendingCreates,
-  finishPendingCreates,
-  forgetKeptDeletions,
-  pendingCreates,
-} from "./repair-state.ts";
+import { clearPendingCreates, forgetKeptDeletions, isSweeping, pendingCreates } from "./repair-state.ts";
 import { reportOfEndedRun } from "./run/report.ts";
 import { isPartial, keptSingleRules } from "./single-rules.ts";
 import {
@@ -20,9 +16,11 @@ import {
   localCloudSettings,
   pulumiEnvironment,
   withWorkingConfig,
+  workingConfig,
   writeWorkingConfig,
 } from "./stack.ts";
 import { changing, clearStaleLock, otherCommand, requireUnlocked } from "./state-file.ts";
+import { refuseLostState } from "./strays.ts";
 import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
@@ -41,17 +39,18 @@ async function run(workspace: Workspace): Promise<void> {
   process.env.PATH = environment.PATH;
   for (const line of [...clearStaleLock(workspace), ...restoreState(workspace)])
     process.stderr.write(`${line}\n`);
-  if (changing.has(commandOf(args) ?? "")) requireUnlocked(workspace);
+  const command = commandOf(args) ?? "";
+  if (changing.has(command)) requireUnlocked(workspace);
   await ensureStack(workspace, environment);
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
-  const configFile = writeWorkingConfig(workspace, machine);
-  if (["up", "update", "preview", "pre"].includes(commandOf(args) ?? ""))
-    refuseRenamed(workspace, configFile);
+  const isDestroy = ["destroy", "down", "dn"].includes(command);
+  const configFile = isDestroy ? configToDestroy(workspace, machine) : writeWorkingConfig(workspace, machine);
+  if (["up", "update", "preview", "pre"].includes(command)) refuseRenamed(workspace, configFile);
+  if (["up", "update"].includes(command)) await refuseLostState(workspace, environment, configFile);
   for (const line of await forgetKeptDeletions(workspace, environment)) process.stderr.write(`${line}\n`);
-  if (["destroy", "down", "dn"].includes(commandOf(args) ?? "") && pendingCreates(workspace).length > 0) {
-    process.stderr.write("finishing what a killed run was creating, so that destroy finds it …\n");
-    await finishPendingCreates(workspace, environment, configFile);
-  }
+  const pending = isDestroy ? pendingCreates(workspace) : [];
+  const isAllFound = isSweeping(workspace);
+  if (pending.length > 0 && !isAllFound) process.stderr.write(`${mayBeLeft(pending)}\n`);
 
   const child = spawn(
     join(binDirectory(workspace), "pulumi"),
@@ -70,15 +69,32 @@ async function run(workspace: Workspace): Promise<void> {
     child.on("error", reject);
     child.on("close", resolve);
   });
-  const isUp = ["up", "update"].includes(commandOf(args) ?? "");
-  if (code === 0 && isUp) {
-    if (!isPartial(args)) await clearPendingCreates(workspace, environment);
-    await tellReport(workspace, environment);
-  }
+  const isUp = ["up", "update"].includes(command);
+  const isWhole = code === 0 && !isPartial(args);
+  if (isWhole && (isUp || (isDestroy && isAllFound && !isSweeping(workspace))))
+    await clearPendingCreates(workspace, environment);
+  if (code === 0 && isUp) await tellReport(workspace, environment);
   // Another command may have been first after the look above; the CLI's advice is to delete its lock.
-  const other = code !== 0 && changing.has(commandOf(args) ?? "") ? otherCommand(workspace) : undefined;
+  const other = code !== 0 && changing.has(command) ? otherCommand(workspace) : undefined;
   if (other !== undefined) process.stderr.write(`Do not delete the lock: ${other}\n`);
   process.exit(code ?? 130);
+}
+
+/** What is to go needs no configuration that can be read: that of the last command is as good. */
+function configToDestroy(workspace: Workspace, machine: Parameters<typeof writeWorkingConfig>[1]): string {
+  try {
+    return writeWorkingConfig(workspace, machine);
+  } catch (error) {
+    const last = workingConfig(workspace);
+    if (!existsSync(last)) throw error;
+    process.stderr.write(`${(error as Error).message}\nThe configuration of the last command is taken.\n`);
+    return last;
+  }
+}
+
+/** A stack that was made before the provider looked for such resources. */
+function mayBeLeft(pending: readonly string[]): string {
+  return `A killed run was making ${pending.length} resources, which the cloud may have and the state does not know. If destroy is refused because of them, or to see what is left: npm run sweep`;
 }
 
 /** An `up` that has succeeded is none the worse for a report that can not be made. */

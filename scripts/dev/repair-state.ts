@@ -1,7 +1,5 @@
 /** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
 import { succeed } from "./process.ts";
-import { keptSingleRules } from "./single-rules.ts";
-import { withWorkingConfig } from "./stack.ts";
 import { readState, type StoredState } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -12,7 +10,14 @@ export function pendingCreates(workspace: Workspace): string[] {
     .map(({ resource }) => resource.urn);
 }
 
-/** Once an `up` has succeeded, pending creates have been done again or adopted: the state need not remember them. */
+/** Whether the stack's mark, deleted last, removes what the state does not know: unfinished creates, too. */
+export function isSweeping(workspace: Workspace): boolean {
+  return (readState(workspace)?.resources ?? []).some(
+    ({ type, inputs }) => type === "qingcloud:state:StackMark" && inputs?.sweep === true,
+  );
+}
+
+/** Once an `up` or a destroy has succeeded, pending creates have been adopted or removed: the state need not remember them. */
 export async function clearPendingCreates(
   workspace: Workspace,
   environment: NodeJS.ProcessEnv,
@@ -59,24 +64,4 @@ async function editState(
   const exported = JSON.parse(stdout) as { deployment: StoredState };
   const stdin = JSON.stringify({ ...exported, deployment: edit(exported.deployment) });
   await succeed("pulumi", ["stack", "import"], { ...options, stdin });
-}
-
-/**
- * Before a destroy: what a killed CLI was creating is finished, that is adopted where the cloud has made it, so that
- * the destroy knows its id and leaves nothing behind.
- */
-export async function finishPendingCreates(
-  workspace: Workspace,
-  environment: NodeJS.ProcessEnv,
-  configFile: string,
-): Promise<void> {
-  const urns = pendingCreates(workspace);
-  if (urns.length === 0) return;
-  const targets = urns.flatMap((urn) => ["--target", urn]);
-  const up = ["up", "--yes", "--skip-preview", "--non-interactive", ...targets];
-  await succeed("pulumi", withWorkingConfig(up, configFile, workspace.root), {
-    cwd: workspace.root,
-    env: { ...environment, ...keptSingleRules(up, workspace) },
-  });
-  await clearPendingCreates(workspace, environment);
 }

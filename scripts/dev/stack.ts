@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parse, stringify } from "yaml";
 import { runningStatus } from "../../local-cloud/commands.ts";
@@ -48,14 +48,19 @@ export function pulumiEnvironment(workspace: Workspace): NodeJS.ProcessEnv {
   return { ...own, ...process.env, PULUMI_HOME: own.PULUMI_HOME, PATH: path };
 }
 
+/** Path of the working configuration. */
+export function workingConfig({ pulumi, stack }: Workspace): string {
+  return join(pulumi, `Pulumi.${stack}.yaml`);
+}
+
 /**
  * Writes the working configuration, git-ignored because it holds the encryption salt: the committed file of the stack,
  * what was set by `config set` since, and what `machine` knows.
  * @returns its path
  */
 export function writeWorkingConfig(workspace: Workspace, machine: Settings = {}): string {
-  const name = `Pulumi.${workspace.stack}.yaml`;
-  const path = join(workspace.pulumi, name);
+  const path = workingConfig(workspace);
+  const name = basename(path);
   const base = join(workspace.pulumi, `base.${name}`);
   const committedText = readIfThere(join(workspace.root, name)) ?? "config: {}\n";
   const committed = readSettings(committedText);

@@ -26,6 +26,7 @@ import {
   writeWorkingConfig,
 } from "./stack.ts";
 import { clearStaleLock, otherCommand, requireUnlocked } from "./state-file.ts";
+import { refuseLostState } from "./strays.ts";
 import { summarize } from "./summary.ts";
 import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
@@ -76,6 +77,7 @@ async function start(workspace: Workspace): Promise<number> {
   for (const line of await forgetKeptDeletions(workspace, environment)) print(line);
   const configFile = writeWorkingConfig(workspace, await localCloudSettings(workspace));
   refuseRenamed(workspace, configFile);
+  await refuseLostState(workspace, environment, configFile);
   if (wasInterrupted()) return 130;
 
   const up = withWorkingConfig(

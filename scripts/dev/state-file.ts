@@ -124,6 +124,7 @@ export interface StoredState {
     readonly id?: string | undefined;
     /** It has been replaced, and is to be deleted. */
     readonly delete?: boolean | undefined;
+    readonly inputs?: Readonly<Record<string, unknown>> | undefined;
     readonly outputs?: unknown;
   }[];
   readonly pending_operations?: readonly {

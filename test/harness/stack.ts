@@ -76,12 +76,17 @@ export class Stack {
 
   /** As `npm run pulumi -- ARGS`, in a process group. */
   start(...args: readonly string[]): Running {
-    return this.#start([...startOf("scripts/dev/pulumi.ts"), ...args]);
+    return this.command("pulumi", ...args);
+  }
+
+  /** As `npm run NAME -- ARGS`. */
+  command(name: string, ...args: readonly string[]): Running {
+    return this.#start([...startOf(`scripts/dev/${name}.ts`), ...args]);
   }
 
   /** As `start`; what the project's own command adds nothing to is run by the CLI itself once the stack is made. */
   async run(...args: readonly string[]): Promise<Ended> {
-    const isPlain = plain.has(args[0] ?? "") && !args.includes("--target") && !this.#finishesBefore(args);
+    const isPlain = plain.has(args[0] ?? "") && !args.includes("--target") && !this.#clearsAfter(args);
     const command = isPlain ? await cliCommand(this.workspace, args) : undefined;
     if (command === undefined) return await this.start(...args).ended;
     if (!this.#isHere) return await this.#start(command.line, command.env).ended;
@@ -93,8 +98,8 @@ export class Stack {
     }
   }
 
-  /** Whether the project's command first finishes what a killed run was creating. */
-  #finishesBefore([name]: readonly string[]): boolean {
+  /** Whether the project's command takes out of the state what a killed run was creating. */
+  #clearsAfter([name]: readonly string[]): boolean {
     return name === "destroy" && pendingCreates(this.workspace).length > 0;
   }
 

@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { pendingCreates } from "../../scripts/dev/repair-state.ts";
 import { backend, readState, stateFile } from "../../scripts/dev/state-file.ts";
 import { descendantsOf, Stack, up } from "../harness/stack.ts";
+import { idsInZone } from "../harness/whole-cloud.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
 
@@ -152,6 +153,10 @@ test("after a kill -9 in the middle of a create the next up adopts by name, and 
   await stack.noChanges();
 });
 
+/** Every id that the cloud holds. */
+const inCloud = async () =>
+  (await Promise.all(zones.map((zone) => idsInZone(stack.cloud.client, zone)))).flat();
+
 test("what a full disk leaves of the lock and of the state does not keep destroy from finding everything", async () => {
   const file = stateFile(stack.workspace);
   truncateSync(file, 12_288);
@@ -163,4 +168,53 @@ test("what a full disk leaves of the lock and of the state does not keep destroy
   expect(text).toMatch(/^the newest whole state was taken: \S+ of \S+, with \d\d resources\. /m);
   expect(stack.resources()).toEqual([]);
   expect(await stack.cloud.resources()).toEqual({ gpu1a: {}, gpu2a: {} });
+});
+
+/** An up whose provider, CLI and all are killed when nodes are being made: the state knows everything but these. */
+async function killedAtNodes(): Promise<void> {
+  await stack.kill(await upUntilWaiting("RunInstances"));
+  await stack.cloud.letGo();
+}
+
+test("after a state that was deleted up does not make everything a second time: sweep lists and removes it", async () => {
+  const ofAccount = await inCloud();
+  await killedAtNodes();
+  const before = await inCloud();
+  rmSync(stack.workspace.pulumi, { recursive: true });
+  stack.configure({ "training.mode": "none", "tunnel.check": "off" });
+  const refused = await stack.start(...up).ended;
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(
+    /^The account already has \d+ resources of a stack "dev" of this project in gpu1a and gpu2a \(mark [0-9a-f]{8}\), and the state here knows none of them\. Has \S+\.pulumi been deleted\?$/m,
+  );
+  const listed = await stack.command("sweep").ended;
+  expect(await inCloud()).toEqual(before);
+  const rows = listed.stdout.split("\n").filter((line) => / gpu\da$/.test(line));
+  const named = before.filter((id) => !id.startsWith("sgr-") && !ofAccount.includes(id));
+  expect(rows.map((line) => line.split(/ +/)[1]).sort()).toEqual(named.sort());
+  const removed = await stack.command("sweep", "--yes").ended;
+  expect([removed.code, removed.stdout.trimEnd().split("\n").at(-1)]).toEqual([0, `${named.length} removed`]);
+  expect(await stack.cloud.resources()).toEqual({ gpu1a: {}, gpu2a: {} });
+});
+
+test("an up that was killed leaves nothing behind a destroy, which needs no valid configuration", async () => {
+  await killedAtNodes();
+  expect(pendingCreates(stack.workspace).filter((urn) => urn.includes(":Instance::"))).toHaveLength(2);
+  stack.configure({ zones: "none", "tunnel.kind": "carrier pigeon" });
+  const { code, text } = await stack.start("destroy", "--yes", "--skip-preview").ended;
+  expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
+  expect(text).toMatch(
+    /Instance i-\S+ \(\S+\) of zone gpu1a bears this stack's mark and is in no state: it is removed\./,
+  );
+  expect(readState(stack.workspace)).toEqual({
+    manifest: expect.anything(),
+    secrets_providers: expect.anything(),
+    metadata: expect.anything(),
+  });
+  expect(await stack.cloud.resources()).toEqual({ gpu1a: {}, gpu2a: {} });
+  const swept = await stack.command("sweep").ended;
+  expect([swept.code, swept.stdout]).toEqual([
+    0,
+    "Nothing bears the mark of the stack and is in no state.\n",
+  ]);
 });

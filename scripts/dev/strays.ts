@@ -1,0 +1,134 @@
+/** What a stack has made in the cloud and no state knows: of a run that was killed, or of a state that was deleted. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+import { digitsOf, markIn, physicalName } from "../../provider/cloud/naming.ts";
+import { configuration, configure } from "../../provider/configuration.ts";
+import { definitions } from "../../provider/definitions.ts";
+import { Operations } from "../../provider/operations.ts";
+import type { Context } from "../../provider/resource.ts";
+import { findMarked, type Stray } from "../../provider/strays.ts";
+import { backendUrl } from "./stack.ts";
+import { readState } from "./state-file.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** The program's components that resources with a name are in. */
+const parents = ["", "crosszone:network:Zone$", "crosszone:network:Tunnel$"].map(
+  (each) => `crosszone:network:Network$${each}`,
+);
+
+/** The digits of the stack's mark; undefined where the state has none. */
+export function markAmong(
+  resources: readonly { readonly type: string; readonly id?: string | undefined }[],
+): string | undefined {
+  return resources.find(({ type }) => type === "qingcloud:state:StackMark")?.id;
+}
+
+/**
+ * Works on the account that the stack's configuration names.
+ * @param configFile the stack's working configuration
+ */
+export async function onAccount<Result>(
+  configFile: string,
+  say: (line: string) => void,
+  work: (context: Context) => Promise<Result>,
+  operations = new Operations(),
+): Promise<Result> {
+  const session = configure(providerSettings(configFile));
+  const log = (severity: string, _urn: string, message: string) => severity === "warning" && say(message);
+  try {
+    return await operations.begin({ urn: "", session, engine: { log } }).run(work);
+  } finally {
+    session.client.close();
+  }
+}
+
+function providerSettings(configFile: string): Record<string, string> {
+  const { config = {} } = parse(readFileSync(configFile, "utf8")) as { config?: Record<string, unknown> };
+  const text = z.string();
+  return Object.fromEntries(
+    Object.keys(configuration.shape).flatMap((name) => {
+      const value = text.safeParse(config[`qingcloud:${name}`]);
+      return value.success ? [[name, value.data]] : [];
+    }),
+  );
+}
+
+/**
+ * What bears the mark of the stack and is in no state. Where the state has no mark, the marks are those that some name says
+ * to be of a stack of this name of this project.
+ * @param own digits of the mark in the state
+ * @param known ids in the states
+ */
+export async function straysOf(
+  context: Context,
+  workspace: Workspace,
+  own: string | undefined,
+  known: ReadonlySet<string> = new Set(),
+): Promise<Stray[]> {
+  const found = await findMarked(context, definitions, own === undefined ? {} : { digits: own });
+  const kept = keptMarks(workspace);
+  const marks = new Set(
+    own === undefined
+      ? found
+          .filter((stray) => isOfStack(stray, workspace.stack))
+          .flatMap(({ name }) => markIn(name) ?? [])
+          .filter((mark) => !kept.has(mark))
+      : [own],
+  );
+  return found.filter(({ id, name }) => marks.has(markIn(name) ?? "") && !known.has(id));
+}
+
+/** Whether the name was made of an URN of this project's program in a stack of this name. */
+function isOfStack({ name, definition: { type } }: Stray, stack: string): boolean {
+  const mark = markIn(name);
+  if (mark === undefined) return false;
+  const logicalName = name.slice(0, name.lastIndexOf(`-${mark}-`));
+  return parents.some(
+    (each) =>
+      physicalName(`urn:pulumi:${stack}::crosszone::${each}${type}::${logicalName}`, { mark }) === name,
+  );
+}
+
+const marksFile = ({ pulumi }: Workspace) => join(pulumi, "marks-of-others.json");
+
+/** Marks that the user has said to be somebody else's. */
+function keptMarks(workspace: Workspace): ReadonlySet<string> {
+  const file = marksFile(workspace);
+  return new Set(existsSync(file) ? z.array(z.string()).parse(JSON.parse(readFileSync(file, "utf8"))) : []);
+}
+
+export function keepMark(workspace: Workspace, mark: string): void {
+  const all = [...new Set([...keptMarks(workspace), digitsOf(mark)])];
+  writeFileSync(marksFile(workspace), `${JSON.stringify(all)}\n`);
+}
+
+/**
+ * Before the first `up` of a state: what an earlier one has made would be made a second time next to it.
+ * @throws Error with what is there and what to do; an account that cannot be looked at is for `up` to tell
+ */
+export async function refuseLostState(
+  workspace: Workspace,
+  environment: NodeJS.ProcessEnv,
+  configFile: string,
+): Promise<void> {
+  const isOurs = environment.PULUMI_BACKEND_URL === backendUrl(workspace);
+  if (!isOurs || markAmong(readState(workspace)?.resources ?? []) !== undefined) return;
+  const look = (context: Context) => straysOf(context, workspace, undefined);
+  const strays = await onAccount(configFile, () => {}, look).catch(() => []);
+  if (strays.length === 0) return;
+  const marks = [...new Set(strays.map(({ name }) => markIn(name)))];
+  const zones = [...new Set(strays.map(({ zone }) => zone))].sort();
+  const sweep = ["npm run sweep --", ...(workspace.stack === "dev" ? [] : ["--stack", workspace.stack])].join(
+    " ",
+  );
+  const others = marks.map((mark) => `${sweep} --not-mine ${mark}`).join(" && ");
+  throw new Error(
+    `The account already has ${strays.length} resources of a stack "${workspace.stack}" of this project in ${zones.join(" and ")} (mark ${marks.join(", ")}), and the state here knows none of them. Has ${workspace.pulumi} been deleted?
+  - If you have a copy of it, put it back and run this again.
+  - Without it nobody can log in to these nodes. To see what is there: ${sweep.replace(/ --$/, "")}
+    To remove it: ${sweep} --yes, then run this again.
+  - If it is somebody else's, and yours is to be made next to it: ${others}, then run this again.`,
+  );
+}

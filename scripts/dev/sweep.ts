@@ -1,0 +1,108 @@
+/** `npm run sweep`: what a stack has made and no state knows. */
+import { Command, Option } from "commander";
+import { table } from "../../local-cloud/table.ts";
+import { markIn, markOf } from "../../provider/cloud/naming.ts";
+import { definitions } from "../../provider/definitions.ts";
+import { Operations } from "../../provider/operations.ts";
+import type { Context } from "../../provider/resource.ts";
+import { type Stray, Strays } from "../../provider/strays.ts";
+import { succeed } from "./process.ts";
+import { ensureCli } from "./pulumi-cli.ts";
+import { exportState, resourcesIn } from "./run/state.ts";
+import { localCloudSettings, pulumiEnvironment, writeWorkingConfig } from "./stack.ts";
+import { clearStaleLock, requireUnlocked } from "./state-file.ts";
+import { keepMark, markAmong, onAccount, straysOf } from "./strays.ts";
+import { findWorkspace, type Workspace } from "./workspace.ts";
+
+interface Choice {
+  readonly stack?: string;
+  readonly yes?: boolean;
+  readonly notMine?: string;
+}
+
+const print = (line: string) => process.stdout.write(`${line}\n`);
+const operations = new Operations();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => operations.cancel());
+
+await new Command("sweep")
+  .description(
+    "List what bears the mark of a stack and is in no state: a run that was killed leaves it, and a state that was deleted.",
+  )
+  .addOption(new Option("-s, --stack <name>", "the stack (default: PULUMI_STACK, or dev)"))
+  .option("--yes", "remove it")
+  .option("--not-mine <mark>", "make the stack next to what bears this mark, which is somebody else's")
+  .action(sweep)
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = operations.isCancelled ? 130 : 1;
+  });
+
+async function sweep({ stack, yes = false, notMine }: Choice): Promise<void> {
+  const found = findWorkspace();
+  const workspace = stack === undefined ? found : { ...found, stack };
+  if (notMine !== undefined) {
+    if (!/^[0-9a-f]{8}$/.test(notMine))
+      throw new Error(`--not-mine: "${notMine}" is no mark; it has eight hexadecimal digits, e.g. 0badcafe.`);
+    keepMark(workspace, notMine);
+    print(`What bears the mark ${notMine} is left alone from now on.`);
+    return;
+  }
+  await ensureCli(workspace);
+  const environment = pulumiEnvironment(workspace);
+  process.env.PATH = environment.PATH;
+  for (const line of clearStaleLock(workspace)) print(line);
+  // What a running command makes is in the state only later.
+  requireUnlocked(workspace);
+  const { own, known } = await readStates(workspace, environment);
+  const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
+  const configFile = writeWorkingConfig(workspace, machine);
+  const work = async (context: Context) => {
+    const strays = await straysOf(context, workspace, own, known);
+    show(strays);
+    if (strays.length === 0) return;
+    if (!yes) {
+      print(`\nRemove them: npm run sweep -- --yes${stack === undefined ? "" : ` --stack ${stack}`}`);
+      return;
+    }
+    for (const mark of new Set(strays.map(({ name }) => markIn(name) ?? ""))) {
+      const options = { definitions, mark: markOf(mark, true), isAllowed: true };
+      const own = strays.filter(({ name }) => markIn(name) === mark);
+      await new Strays(context, options).removeThese(own);
+    }
+    print(`${strays.length} removed`);
+  };
+  await onAccount(configFile, print, work, operations);
+}
+
+/** The mark of the stack, and the ids in the states of all stacks. */
+async function readStates(workspace: Workspace, env: NodeJS.ProcessEnv) {
+  const { PULUMI_STACK: _, ...rest } = env;
+  const { stdout } = await succeed("pulumi", ["stack", "ls", "--json"], { cwd: workspace.root, env: rest });
+  const names = (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name);
+  const states = await Promise.all(
+    names.map(async (name) => {
+      const text = await exportState({ ...workspace, stack: name }, { ...env, PULUMI_STACK: name });
+      return [name, text === undefined ? [] : resourcesIn(text)] as const;
+    }),
+  );
+  const own = states.find(([name]) => name === workspace.stack)?.[1] ?? [];
+  return {
+    own: markAmong(own),
+    known: new Set(states.flatMap(([, resources]) => resources.map(({ id }) => id))),
+  };
+}
+
+function show(strays: readonly Stray[]): void {
+  if (strays.length === 0) {
+    print("Nothing bears the mark of the stack and is in no state.");
+    return;
+  }
+  const rows = strays.map(({ definition, id, name, zone }) => [
+    definition.type.split(":").at(-1) ?? "",
+    id,
+    name,
+    zone,
+  ]);
+  print(table([["KIND", "ID", "NAME", "ZONE"], ...rows]));
+}
