@@ -5,6 +5,7 @@ import {
   type Input,
   type InvokeOptions,
   type Output,
+  RunError,
   runtime,
 } from "@pulumi/pulumi";
 import type { z } from "zod";
@@ -64,7 +65,7 @@ export function functionOf<Arguments extends z.ZodObject, Result extends z.ZodOb
   token,
 }: FunctionDefinition<Arguments, Result>) {
   return (given: z.input<Arguments>, options?: InvokeOptions): Promise<z.output<Result>> =>
-    runtime.invoke(token, given, options);
+    ask(token, given, options);
 }
 
 /** A resource that exists, as a lookup finds it: its id, its inputs and its outputs. */
@@ -86,5 +87,14 @@ export function lookupOf<
   return (
     given: { zone?: string } & ({ id: string } | { name: string }),
     options?: InvokeOptions,
-  ): Promise<Found<Inputs, Outputs, Hidden>> => runtime.invoke(lookupToken(type), given, options);
+  ): Promise<Found<Inputs, Outputs, Hidden>> => ask(lookupToken(type), given, options);
+}
+
+/** What the cloud refuses, or Ctrl-C ends, is no fault of the program: it is told without a stack trace. */
+async function ask<Result>(token: string, given: object, options?: InvokeOptions): Promise<Result> {
+  try {
+    return (await runtime.invoke(token, given, options)) as Result;
+  } catch (error) {
+    throw new RunError(error instanceof Error ? error.message : String(error));
+  }
 }

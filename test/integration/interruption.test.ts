@@ -74,6 +74,7 @@ test("Ctrl-C in the middle of an up ends it and keeps what is half-made", async 
   const { code, text } = await running.ended;
   expect(code).not.toBe(0);
   expect(text).toContain("cancelled; the next run finishes what was begun");
+  expect(text).not.toMatch(/Unhandled exception|^\s+at /m);
 
   const made = await Promise.all(
     zones.map(async (zone) => {
