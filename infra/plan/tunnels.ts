@@ -63,7 +63,8 @@ export function planTunnels({ zones, tunnel }: Wanted): TunnelPlan[] {
   const { kind, topology, mtu } = tunnel;
   if (kind === "none") return [];
   const isStar = topology === "star";
-  return pairs(isStar ? zones.slice(0, 1) : zones, zones).map(([one, other], index) => {
+  const taken = new Set<number>();
+  return pairs(isStar ? zones.slice(0, 1) : zones, zones).map(([one, other]) => {
     const relayed = isStar ? zones.slice(1).filter((zone) => zone !== other) : [];
     const common: Common = {
       name: `${one.name}-${other.name}`,
@@ -73,10 +74,35 @@ export function planTunnels({ zones, tunnel }: Wanted): TunnelPlan[] {
       mtu: mtu ?? mtus[kind],
     };
     if (kind === "ipsec") return { ...common, kind };
-    const address = (host: number) => addressIn(pointToPoint, index * 256 + host);
-    return { ...common, kind, key: firstKey + index, addresses: [address(1), address(2)] as const };
+    const subnet = subnetOf(one.network, other.network, taken);
+    const address = (host: number) => addressIn(pointToPoint, subnet * 256 + host);
+    return { ...common, kind, key: firstKey + subnet, addresses: [address(1), address(2)] as const };
   });
 }
+
+const lowOctets = 16;
+
+/**
+ * Number of the subnet of a GRE tunnel between two networks. It does not depend on the other tunnels where the networks are
+ * 0 to 15 of their VPC: a tunnel that comes while another goes must not have that one's, and one that stays keeps its own.
+ * Others have one of those that are left.
+ * @param taken the numbers of the tunnels before, to which this one is added
+ */
+function subnetOf(one: string, other: string, taken: Set<number>): number {
+  const [low = 0, high = 0] = [one, other].map(thirdOctetOf).sort((a, b) => a - b);
+  const isOwn = low < high && high < lowOctets;
+  const left = [...Array(mostGreTunnels).keys()].filter((each) => each >> 4 >= each % lowOctets);
+  const from = (low * 31 + high) % left.length;
+  const candidates = isOwn ? [low * lowOctets + high] : [...left.slice(from), ...left.slice(0, from)];
+  const all = [...candidates, ...Array(mostGreTunnels).keys()];
+  const subnet = all.find((each) => !taken.has(each));
+  if (subnet === undefined)
+    throw new Error(`There are ${mostGreTunnels} subnets for GRE tunnels, and all are taken.`);
+  taken.add(subnet);
+  return subnet;
+}
+
+const thirdOctetOf = (network: string): number => Number(network.split(".")[2]);
 
 /** Every pair of zones that is connected. */
 export function planPaths(

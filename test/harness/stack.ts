@@ -9,6 +9,7 @@ import { readCheckpoint, type Stored } from "./checkpoint.ts";
 import { cliCommand, makeStack } from "./cli.ts";
 import { Cloud } from "./cloud.ts";
 import { configure, type Value } from "./configuration.ts";
+import { InlineProgram } from "./inline-program.ts";
 import { type Ended, type Running, startOf, startProcess } from "./process.ts";
 
 export type { Stored } from "./checkpoint.ts";
@@ -22,6 +23,7 @@ const plain: ReadonlySet<string> = new Set([
 
 export class Stack {
   readonly cloud: Cloud;
+  #program: string | undefined;
   #isHere: boolean;
   readonly #running = new Set<Running>();
 
@@ -39,8 +41,8 @@ export class Stack {
   }
 
   /**
-   * The same, with the cloud in the test's own process, and with the provider there for each command that `run` leaves to
-   * the CLI itself.
+   * The same, with the cloud in the test's own process, and with provider and program there for each command that `run`
+   * leaves to the CLI itself.
    * @param stored as of `Cloud.here`
    */
   static async here(stored?: string): Promise<Stack> {
@@ -59,9 +61,14 @@ export class Stack {
     }
   }
 
-  /** From now on the provider is in this process, as of a stack that is `here`; for claims that no process of it changes. */
+  /** From now on they are in this process, as of a stack that is `here`; for claims that no process of them changes. */
   attachProvider(): void {
     this.#isHere = true;
+  }
+
+  /** What `run` runs in this process instead of the project's own program. @param path of its TypeScript */
+  useProgram(path: string): void {
+    this.#program = path;
   }
 
   /** Sets values of the stack's configuration, by path; undefined removes one. */
@@ -90,10 +97,15 @@ export class Stack {
     const command = isPlain ? await cliCommand(this.workspace, args) : undefined;
     if (command === undefined) return await this.start(...args).ended;
     if (!this.#isHere) return await this.#start(command.line, command.env).ended;
-    const provider = await AttachedProvider.start();
+    const [provider, program] = await Promise.all([
+      AttachedProvider.start(),
+      InlineProgram.start(this.#program),
+    ]);
+    const ofProgram = ["up", "preview"].includes(args[0] ?? "") ? program.args : [];
     try {
-      return await this.#start(command.line, { ...command.env, ...provider.env }).ended;
+      return await this.#start([...command.line, ...ofProgram], { ...command.env, ...provider.env }).ended;
     } finally {
+      program.stop();
       provider.stop();
     }
   }

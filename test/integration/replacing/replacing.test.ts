@@ -22,6 +22,7 @@ let choice: Readonly<Record<string, unknown>>;
 let before: string[];
 beforeAll(async () => {
   stack = await Stack.here();
+  stack.useProgram(join(import.meta.dirname, "program.ts"));
   const { client } = stack.cloud;
   const theirs = await client.done("CreateRouters", { zone, vpc_network: "172.16.0.0/16" });
   choice = { zone, vpcId: firstId(theirs.routers) };

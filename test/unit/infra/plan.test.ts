@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../../infra/config.ts";
 import { makePlan } from "../../../infra/plan/plan.ts";
 import { overlaps } from "../../../qingcloud/networks.ts";
-import { plain, validConfig } from "./configurations.ts";
+import { plain, validConfig, zoneOf } from "./configurations.ts";
 
 const check = (claim: (plan: ReturnType<typeof makePlan>, config: Parameters<typeof makePlan>[0]) => void) =>
   fc.assert(
@@ -90,6 +90,29 @@ describe("the plan of any valid configuration", () => {
         for (const address of addresses) expect(overlaps(`${address}/32`, vpcNetwork)).toBe(false);
       }
     }));
+
+  test("the subnet of a GRE tunnel is of its two networks alone: no change of the zones gives it to another tunnel", () => {
+    const thirds = fc.uniqueArray(fc.nat(15), { minLength: 2, maxLength: 8 });
+    const plans = fc.tuple(thirds, thirds, fc.constantFrom("mesh", "star"), fc.constantFrom("mesh", "star"));
+    const subnetsOf = (networks: readonly number[], topology: string) => {
+      const zones = networks.map((third, index) => zoneOf(`z${index}`, third));
+      const tunnel = { kind: "gre", allowUnencrypted: true, topology };
+      const plan = makePlan(parseConfig({ ...plain, zones, tunnel, training: { mode: "none" } }));
+      const thirdOf = new Map(zones.map(({ name }, index) => [name, networks[index] ?? 0]));
+      return plan.tunnels.flatMap((each) => {
+        const pair = each.zones.map((name) => thirdOf.get(name) ?? 0).sort((a, b) => a - b);
+        return each.kind === "gre" ? [[each.addresses[0], pair.join(" ")] as const] : [];
+      });
+    };
+    fc.assert(
+      fc.property(plans, ([one, other, first, second]) => {
+        const before = new Map(subnetsOf(one, first));
+        for (const [subnet, pair] of subnetsOf(other, second)) {
+          if (before.has(subnet)) expect(before.get(subnet)).toBe(pair);
+        }
+      }),
+    );
+  });
 
   test("routes every zone to the network of all; tunnels have the MTU of their kind", () =>
     check(({ zones, tunnels, vpcNetwork }, { tunnel }) => {

@@ -194,9 +194,9 @@ test("a GRE tunnel has a key and addresses for both sides, no secret, and its ow
       inputs: {
         ...{ zone: `${zone}1a`, mark: "mark", vpcId: `id of Vpc ${zone}-router` },
         remoteAddress: `address of ${peer}`,
-        key: 1001,
-        localAddress: `10.254.0.${here}`,
-        peerAddress: `10.254.0.${there}`,
+        key: 1019,
+        localAddress: `10.254.18.${here}`,
+        peerAddress: `10.254.18.${there}`,
         targetNetworks: [`192.168.${there}.0/24`],
       },
       dependencies: [`Eip ${peer}`, "StackMark mark", `Vpc ${zone}-router`],

@@ -1,0 +1,42 @@
+/** The project's program, or another, in this process for a CLI, which would start it as a process of a language host's. */
+import { join } from "node:path";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import * as automation from "@pulumi/pulumi/automation/server.js";
+import languageService from "@pulumi/pulumi/proto/language_grpc_pb.js";
+import { root } from "./process.ts";
+
+/** The SDK's own, which its types do not show. */
+const { LanguageServer } = automation as unknown as {
+  LanguageServer: new (program: () => Promise<object>) => Parameters<Server["addService"]>[1];
+};
+
+let runs = 0;
+
+export class InlineProgram {
+  readonly #server: Server;
+  /** For the CLI's command line. */
+  readonly args: readonly string[];
+
+  private constructor(server: Server, port: number) {
+    this.#server = server;
+    this.args = [`--client=127.0.0.1:${port}`, "--exec-kind", "auto.inline"];
+  }
+
+  /** @param entry path of the program's TypeScript */
+  static async start(entry = join(root, "infra", "index.ts")): Promise<InlineProgram> {
+    // Another address is another module: its top level is run for each command.
+    const program = async () => ({ ...(await import(`${entry}?run=${runs++}`)) });
+    const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
+    server.addService(languageService.LanguageRuntimeService as never, new LanguageServer(program));
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      );
+    });
+    return new InlineProgram(server, port);
+  }
+
+  stop(): void {
+    this.#server.forceShutdown();
+  }
+}
