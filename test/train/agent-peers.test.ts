@@ -151,17 +151,70 @@ test("a rank that fails since a stopped one is gone counts as stopped, however l
   expect((await states("talking", 2)).map(({ state }) => state)).toEqual(["stopped", "stopped"]);
 });
 
-test("a lost supervisor of rank 0 is no order to stop", async () => {
-  const launches = await group("lost", (port) => [listener(port), "sleep 60"]);
+/** The state of a rank that ends. */
+async function stateAtEnd(given: { runId: string; rank: number }) {
+  const hasEnded = () => noteOf(home, given)?.hasEnded;
+  await expect.poll(hasEnded, { timeout: 30_000, message: `end of rank ${given.rank}` }).toBe(true);
+  return await ask("status", given);
+}
+
+/** The process that looks after a rank. */
+async function supervisorOf(runId: string, rank: number): Promise<number> {
+  const file = join(home, ".crosszone/runs", runId, `rank-${rank}`, "state.json");
+  return JSON.parse(await readFile(file, "utf8")).supervisor.pid;
+}
+
+test("a lost supervisor of rank 0 is no order to stop; a rank that then fails says that it is lost", async () => {
+  const trigger = join(home, "lost-trigger");
+  const launches = await group("lost", (port) => [
+    listener(port),
+    `until [ -e ${trigger} ]; do sleep 0.05; done; exit 1`,
+  ]);
   await Promise.all(launches.map((given) => ask("launch", given)));
-  const { supervisor } = JSON.parse(
-    await readFile(join(home, ".crosszone/runs/lost/rank-0/state.json"), "utf8"),
-  );
-  process.kill(supervisor.pid, "SIGKILL");
+  process.kill(await supervisorOf("lost", 0), "SIGKILL");
   await expect
     .poll(() => states("lost", 2).then((all) => all.map(({ state }) => state)))
     .toEqual(["failed", "running"]);
+  await writeFile(trigger, "");
+  expect(await stateAtEnd({ runId: "lost", rank: 1 })).toMatchObject({
+    exitCode: 1,
+    reason: expect.stringMatching(
+      /^rank 0 on \S+ was not heard of by then: its node crashed, was restarted, hangs, or cannot be reached$/,
+    ),
+  });
 });
+
+test.each([0, 1])(
+  "a run ends where rank %i is silent for too long",
+  async (rank) => {
+    const runId = `silent-${rank}`;
+    // A busy machine is not silent for so long.
+    const launches = await group(runId, (port) => [listener(port), "sleep 60"], { silence: 6 });
+    await Promise.all(launches.map((given) => ask("launch", given)));
+    const frozen = await supervisorOf(runId, rank);
+    process.kill(frozen, "SIGSTOP");
+    try {
+      expect(await stateAtEnd({ runId, rank: 1 - rank })).toMatchObject({
+        state: "failed",
+        reason: expect.stringMatching(
+          new RegExp(`^rank ${rank} on \\S+ is lost, no sign of life for \\d+ s: its node crashed, `),
+        ),
+      });
+    } finally {
+      process.kill(frozen, "SIGCONT");
+    }
+  },
+  40_000,
+);
+
+test("a rank that has succeeded is missed by nobody", async () => {
+  const launches = await group("done", (port) => [`${listener(port)} & sleep 5; kill $!`, `sleep 1.5`], {
+    environment: { GROUP_TIMEOUT: "6" },
+  });
+  await Promise.all(launches.map((given) => ask("launch", given)));
+  await stateAtEnd({ runId: "done", rank: 0 });
+  expect((await states("done", 2)).map(({ state }) => state)).toEqual(["succeeded", "succeeded"]);
+}, 60_000);
 
 test("a rank whose rank 0 is never launched does not start, and says where it looked", async () => {
   const [, given] = await group("nobody", () => ["true", "true"], { patience: 0.5 });

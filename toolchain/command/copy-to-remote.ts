@@ -47,7 +47,7 @@ function copy(inputs: Properties, context: Context): Promise<void> {
   return withSession(readConnection(inputs), context, async (session) => {
     const sftp = await session.open<SFTPWrapper>((done) => session.client.sftp(done));
     try {
-      const remote = new RemoteFiles(sftp);
+      const remote = new RemoteFiles(sftp, session.lost);
       if (typeof path === "string") await copyPath(remote, path, remotePath);
       else await copyText(remote, String(text ?? ""), remotePath);
     } finally {
@@ -89,9 +89,11 @@ async function copyFolder(remote: RemoteFiles, source: string, target: string): 
 /** The few SFTP operations needed, as promises whose errors name the path. */
 class RemoteFiles {
   readonly #sftp: SFTPWrapper;
+  readonly #lost: Promise<string>;
 
-  constructor(sftp: SFTPWrapper) {
+  constructor(sftp: SFTPWrapper, lost: Promise<string>) {
     this.#sftp = sftp;
+    this.#lost = lost;
   }
 
   kind(path: string): Promise<"folder" | "other" | "absent"> {
@@ -127,6 +129,7 @@ class RemoteFiles {
     return new Promise((resolve, reject) => {
       const lost = () => reject(new Error(`cannot ${what}: the connection was lost`));
       this.#sftp.once("close", lost);
+      void this.#lost.then((why) => reject(new Error(`cannot ${what}: ${why}`)));
       request((error, result) => {
         this.#sftp.removeListener("close", lost);
         if (error) reject(new Error(`cannot ${what}: ${error.message}`));

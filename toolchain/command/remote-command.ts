@@ -1,11 +1,15 @@
 /** `command:remote:Command`: runs commands over SSH. */
 import { constants } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ClientChannel } from "ssh2";
 import type { Properties } from "../../provider/rpc/values.ts";
 import { Collector, checkCommon, commandLifecycle, type Output, type Step } from "./command-inputs.ts";
 import { checkConnection, readConnection } from "./connection.ts";
 import type { Context, Resource } from "./resource.ts";
 import { type Session, withSession } from "./ssh.ts";
+
+/** For what the server said last, which ssh2 hands on after the end of the connection. */
+const lastWordsMs = 1_000;
 
 export const remoteCommand: Resource = {
   outputs: ["stdout", "stderr"],
@@ -40,10 +44,15 @@ function collectOutput(
     channel.on("exit", (code: number | null, signal?: string) => {
       exit = code === 0 ? "" : `Process exited with status ${code === null ? asStatus(signal) : code}`;
     });
+    const lose = (why: string) => reject(collector.failure(exit || why, step, context));
     channel.on("close", () => {
       if (exit === "") return resolve(collector.finish());
-      const lost = context.signal.aborted ? "cancelled" : `the connection to ${session.target} was lost`;
-      reject(collector.failure(exit ?? lost, step, context));
+      // A channel that closes without an exit code; what became of the connection says more.
+      void Promise.race([session.lost, delay(0, `the connection to ${session.target} was lost`)]).then(lose);
+    });
+    void session.lost.then(async (why) => {
+      if (!context.signal.aborted) await delay(lastWordsMs);
+      lose(why);
     });
     channel.end(step.stdin);
   });

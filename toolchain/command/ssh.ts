@@ -12,6 +12,8 @@ import type { Context } from "./resource.ts";
 /** Below OpenSSH's default MaxSessions of 10 for one connection. */
 const sessionsPerClient = 8;
 const keepalive = { keepaliveInterval: 5_000, keepaliveCountMax: 3 };
+/** Until a connection that is not answered to counts as lost: one more interval passes before ssh2 says so. */
+const silenceSeconds = (keepalive.keepaliveInterval / 1000) * (keepalive.keepaliveCountMax + 1);
 const retryDelay = { firstMs: 100, factor: 1.5, longestMs: 5_000 };
 
 /** A place on a connection for one channel at a time. */
@@ -19,6 +21,8 @@ export interface Session {
   readonly client: Client;
   /** For messages: host and port. */
   readonly target: string;
+  /** Why nothing more comes over the connection, once that is so. A channel of it may never close. */
+  readonly lost: Promise<string>;
   /** Opens a channel; where that fails the whole task is run again, once, on a new connection. */
   open<Opened>(request: Request<Opened>): Promise<Opened>;
 }
@@ -40,6 +44,7 @@ class ChannelError extends Error {
 
 interface Shared {
   readonly client: Client;
+  readonly lost: Promise<string>;
   sessions: number;
 }
 
@@ -56,14 +61,21 @@ export async function withSession<Result>(
   const target = nameOf(connection);
   for (let attempt = 1; ; attempt++) {
     const shared = await takeClient(connection, context);
-    const endClient = () => void shared.client.destroy();
+    const cancelled = Promise.withResolvers<string>();
+    const endClient = () => {
+      shared.client.destroy();
+      cancelled.resolve("cancelled");
+    };
     context.signal.addEventListener("abort", endClient, { once: true });
+    const lost = Promise.race([shared.lost, cancelled.promise]);
     try {
-      return await task({
+      const session = {
         client: shared.client,
         target,
-        open: (request) => openChannel(shared.client, target, request),
-      });
+        lost,
+        open: <Opened>(request: Request<Opened>) => openChannel(shared, target, request),
+      };
+      return await task(session);
     } catch (error) {
       if (!(error instanceof ChannelError) || context.signal.aborted) throw error;
       // No more sessions on it. A refusal (fewer sessions allowed than usual) leaves the others theirs.
@@ -78,10 +90,15 @@ export async function withSession<Result>(
   }
 }
 
-function openChannel<Opened>(client: Client, target: string, request: Request<Opened>): Promise<Opened> {
+function openChannel<Opened>(
+  { client, lost }: Pick<Shared, "client" | "lost">,
+  target: string,
+  request: Request<Opened>,
+): Promise<Opened> {
   return new Promise((resolve, reject) => {
     const closed = () => reject(new ChannelError(`${target} closed the connection`, false));
     client.once("close", closed);
+    void lost.then((why) => reject(new ChannelError(why, false)));
     const done: Parameters<Request<Opened>>[0] = (error, opened) => {
       client.removeListener("close", closed);
       if (error) reject(new ChannelError(error.message, "reason" in error));
@@ -114,9 +131,12 @@ async function takeClient(connection: Connection, context: Context): Promise<Sha
   }
 
   const dial = dialTarget(connection, context).then((client) => {
-    const shared = { client, sessions: 0 };
+    const shared = { client, lost: lossOf(client, nameOf(connection)), sessions: 0 };
     pool.add(shared);
-    client.once("close", () => pool.delete(shared));
+    void shared.lost.then(() => {
+      pool.delete(shared);
+      client.destroy();
+    });
     return shared;
   });
   dialing.set(key, dial);
@@ -127,6 +147,24 @@ async function takeClient(connection: Connection, context: Context): Promise<Sha
   } finally {
     dialing.delete(key);
   }
+}
+
+/**
+ * Why a connection is over, once it is. Through a bastion ssh2 may never emit "close": it waits for the bastion's word on
+ * a channel whose other end is gone; and from "end" on it sends no keepalive.
+ */
+function lossOf(client: Client, target: string): Promise<string> {
+  return new Promise((resolve) => {
+    client.on("error", (error: Error & { level?: string }) =>
+      resolve(
+        error.level === "client-timeout"
+          ? `${target} has not answered for ${silenceSeconds} s (is the node running, and can it be reached?)`
+          : `the connection to ${target} was lost (${error.message})`,
+      ),
+    );
+    const end = () => resolve(`the connection to ${target} was lost`);
+    client.on("end", end).on("close", end);
+  });
 }
 
 async function dialTarget(connection: Connection, context: Context): Promise<Client> {
@@ -191,9 +229,10 @@ function handshake(hop: Hop, socket: Duplex, context: Context): Promise<Client> 
       end();
       reject(wrongKey === undefined ? error : new Error(wrongKey));
     };
-    context.signal.addEventListener("abort", end, { once: true });
+    const cancel = () => fail(new Error("cancelled"));
+    context.signal.addEventListener("abort", cancel, { once: true });
     client.once("ready", () => {
-      context.signal.removeEventListener("abort", end);
+      context.signal.removeEventListener("abort", cancel);
       resolve(client);
     });
     client.on("error", fail); // stays: an error of an idle connection must not end the process

@@ -19,7 +19,7 @@ PATIENCE = 60  # seconds that rank 0 is waited for
 def check_launch(arguments, needed=("runId", "rank", "argv", "directory")):
     types = {"runId": str, "rank": int, "argv": list, "directory": str, "environment": dict,
              "maxSeconds": (int, float), "restart": bool, "container": dict, "ranks": list, "group": dict,
-             "patience": (int, float), "link": dict}
+             "patience": (int, float), "link": dict, "silence": (int, float)}
     defaults = {"environment": {}, "restart": False, "patience": PATIENCE, "link": {}}
     return check(arguments, **{name: (kind, REQUIRED if name in needed else defaults.get(name))
                                for name, kind in types.items()})
@@ -31,7 +31,7 @@ def launch(arguments):
     `link` is set up each time, also for a rank that runs: it disturbs none.
     """
     (run_id, rank, argv, directory, environment, max_seconds, restart, container, ranks, group,
-     patience, link) = check_launch(arguments)
+     patience, link, silence) = check_launch(arguments)
     check_strings("argv", argv)
     check_strings("environment", [text for pair in environment.items() for text in pair])
     directory = os.path.expanduser(directory)
@@ -56,7 +56,7 @@ def launch(arguments):
     if container is not None:
         argv = in_container(this, argv, directory, environment, container)
     order = {"argv": argv, "directory": directory, "environment": environment, "maxSeconds": max_seconds,
-             "ranks": ranks or [rank], "group": group, "patience": patience}
+             "ranks": ranks or [rank], "group": group, "patience": patience, "silence": silence}
     started = None
     with this.locked() as lock:
         state = this.read()

@@ -2,8 +2,9 @@
 
 Rank 0's supervisor serves at the master's address (`Hub`), the others connect to it (`Member`), and again when the
 connection is lost: a cut network ends nothing here; how long one may last is up to PyTorch's own timeout.
-Messages are JSON objects, one a line: {"hello": {runId, rank, attempt}}, {"start": true}, {"ended": ENDING} where ENDING
-is {rank, node, state: "failed" or "stopped", exitCode, reason, lines}.
+Messages are JSON objects, one a line: {"hello": {runId, rank, attempt, node}}, {"start": true}, {"alive": {rank, node}} every
+second, {"done": true} from a supervisor whose rank has succeeded, {"ended": ENDING} where ENDING is {rank, node, state:
+"failed" or "stopped", exitCode, reason, lines}, with isLost where a rank is not heard of any longer.
 """
 import contextlib
 import errno
@@ -11,6 +12,8 @@ import json
 import selectors
 import socket
 import time
+
+from hearing import Hearing
 
 SEND_SECONDS = 2  # how long a peer that takes no message is waited for
 LINGER_SECONDS = 5  # how long rank 0's supervisor stays to tell late members that the run has ended
@@ -60,8 +63,9 @@ class Hub:
 
     may_start = True
 
-    def __init__(self, selector, group, run_id, attempt, patience):
+    def __init__(self, selector, group, run_id, attempt, patience, hearing):
         self.selector, self.group, self.run_id, self.attempt = selector, group, run_id, attempt
+        self.hearing, self.start = hearing, {"start": True, "alive": hearing.me}
         self.listener, self.members, self.told = None, {}, set()
         self.has_started, self.ended = False, None
         # A script of the user's own need not meet at the master's port.
@@ -82,7 +86,11 @@ class Hub:
         is_ready = not self.has_started and (is_listening(self.group["rendezvousPort"]) or time.monotonic() > self.start_by)
         if is_ready:
             self.has_started = True
-            self.tell_all({"start": True})
+            self.tell_all(self.start)
+        if self.hearing.is_time_to_speak():
+            self.tell_all({"alive": self.hearing.me})
+        if self.ended is None and self.hearing.lost() is not None:
+            self.tell(self.hearing.lost())
 
     def accept(self):
         with contextlib.suppress(OSError):
@@ -94,6 +102,10 @@ class Hub:
         for message in messages or []:
             if "hello" in message:
                 self.greet(member, message["hello"])
+            elif "alive" in message:
+                self.hearing.hear(message["alive"])
+            elif "done" in message:
+                self.hearing.forget(self.members.get(member))
             elif "ended" in message and self.members.get(member) is not None and self.ended is None:
                 self.tell(message["ended"])
         if messages is None:
@@ -105,10 +117,12 @@ class Hub:
         if hello.get("runId") != self.run_id or is_later:
             return self.drop(member)
         self.members[member] = hello["rank"]
+        if "node" in hello:  # one of an earlier version gives no sign of life
+            self.hearing.hear(hello)
         if self.ended is not None:
             self.tell_one(member, {"ended": self.ended})
         elif self.has_started:
-            self.tell_one(member, {"start": True})
+            self.tell_one(member, self.start)
 
     def tell(self, ended):
         """Ends the run everywhere."""
@@ -127,9 +141,15 @@ class Hub:
         elif "ended" in message:
             self.told.add(rank)
 
+    def done(self):
+        """This rank has succeeded: nobody is to miss it."""
+        self.tell_all({"done": True})
+
     def drop(self, member):
-        if self.members.pop(member, self) is not self:
+        rank = self.members.pop(member, self)
+        if rank is not self:
             member.close()
+            self.hearing.disconnect(rank)
 
     def linger(self):
         """Stays until all members know how the run ended, for a while."""
@@ -142,9 +162,9 @@ class Hub:
 class Member:
     """At every other rank."""
 
-    def __init__(self, selector, group, run_id, attempt, rank):
-        self.selector, self.group = selector, group
-        self.hello = {"hello": {"runId": run_id, "rank": rank, "attempt": attempt}}
+    def __init__(self, selector, group, run_id, attempt, rank, hearing):
+        self.selector, self.group, self.hearing = selector, group, hearing
+        self.hello = {"hello": {"runId": run_id, "attempt": attempt, **hearing.me}}
         self.hub, self.connecting, self.next_attempt = None, None, 0.0
         self.may_start, self.ended = False, None
 
@@ -155,6 +175,9 @@ class Member:
 
     def tick(self):
         """Called now and then: connects, and again after a loss."""
+        if self.hearing.is_time_to_speak() and self.hub is not None and not self.hub.send({"alive": self.hearing.me}):
+            self.lose()
+        self.ended = self.ended or self.hearing.lost()
         now = time.monotonic()
         if self.hub is not None or now < self.next_attempt or self.ended is not None:
             return
@@ -189,20 +212,32 @@ class Member:
         for message in messages or []:
             self.may_start = self.may_start or "start" in message
             self.ended = self.ended or message.get("ended")
+            if "alive" in message:
+                self.hearing.hear(message["alive"])
+            elif "done" in message:
+                self.hearing.forget(0)
         if messages is None:
             self.lose()
 
     def lose(self):
+        self.hearing.disconnect(0)
         self.hub.close()
         self.hub = None
 
     def tell(self, ended):
         """Tells rank 0, which tells the others."""
-        if self.hub is not None and self.hub.send({"ended": ended}):
+        self.send({"ended": ended})
+
+    def done(self):
+        """This rank has succeeded: nobody is to miss it."""
+        self.send({"done": True})
+
+    def send(self, message):
+        if self.hub is not None and self.hub.send(message):
             return
         with contextlib.suppress(OSError), socket.create_connection(
                 (self.group["address"], self.group["port"]), timeout=SEND_SECONDS) as hub:
-            hub.sendall(b"".join(json.dumps(message).encode() + b"\n" for message in (self.hello, {"ended": ended})))
+            hub.sendall(b"".join(json.dumps(each).encode() + b"\n" for each in (self.hello, message)))
 
     def linger(self):
         pass
@@ -212,8 +247,12 @@ class Alone:
     """Of a rank that has no peers."""
 
     may_start, ended, tempo = True, None, RUNNING_SECONDS
+    hearing = Hearing(0, 0)
 
     def tick(self):
+        pass
+
+    def done(self):
         pass
 
     def tell(self, ended):
@@ -223,15 +262,16 @@ class Alone:
         pass
 
 
-def peers_of(selector, group, run_id, attempt, rank, patience):
+def peers_of(selector, group, run_id, attempt, rank, patience, silence):
     """`group` is {address, port: where rank 0's supervisor serves, rendezvousPort: where the ranks meet, size: how many
-    are supervised}, None for a rank alone; `patience` is how many seconds the others wait for rank 0.
+    are supervised}, None for a rank alone; `patience` is how many seconds the others wait for rank 0, `silence` how many
+    seconds a rank may not be heard of.
     """
     if group is None:
         return Alone()
     if rank == 0:
-        return Hub(selector, group, run_id, attempt, patience)
-    return Member(selector, group, run_id, attempt, rank)
+        return Hub(selector, group, run_id, attempt, patience, Hearing(rank, silence))
+    return Member(selector, group, run_id, attempt, rank, Hearing(rank, silence))
 
 
 def is_listening(port):

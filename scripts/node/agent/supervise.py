@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import math
 import os
+import re
 import selectors
 import signal
 import socket
@@ -22,13 +23,16 @@ STOP_GRACE = 5  # seconds between SIGTERM and SIGKILL
 PEER_GRACE = 3  # the same when another rank has ended the run
 NOTE_SECONDS = 1  # between two notes of how long the log is
 SETTLE_SECONDS = 0.5  # between the loss of a peer and its supervisor's word
+GROUP_TIMEOUT = 60  # seconds that the guide's scripts wait for other ranks
+TIMEOUT_MARGIN = 10  # seconds; after a cut that is this long TCP would send too late again
 PR_SET_PDEATHSIG = 1
 
 
 def start(this, attempt, order, lock):
     """Starts the supervisor, detached; returns a file that says "started" once the rank has, or has failed to.
 
-    `order` is {argv, directory, environment, maxSeconds, ranks, group, patience: seconds that rank 0 is waited for}.
+    `order` is {argv, directory, environment, maxSeconds, ranks, group, patience: seconds that rank 0 is waited for,
+    silence: seconds that another rank may be silent, if not what its time-out gives}.
     """
     if attempt > 1 and os.path.exists(this.log):
         os.replace(this.log, f"{this.log}.{attempt - 1}")
@@ -77,7 +81,8 @@ class Supervisor:
         self.state = {"runId": this.run_id, "rank": this.rank, "ranks": order["ranks"], "attempt": attempt,
                       "state": "running", "pid": None, "supervisor": identity(os.getpid()), "startedAt": time.time()}
         self.selector = selectors.DefaultSelector()
-        self.peers = peers_of(self.selector, order["group"], this.run_id, attempt, this.rank, order["patience"])
+        self.peers = peers_of(self.selector, order["group"], this.run_id, attempt, this.rank, order["patience"],
+                              silence_of(order))
         self.is_asked_to_stop, self.has_told = False, False
         self.watch_signals()
 
@@ -110,7 +115,9 @@ class Supervisor:
         if rank is not None:
             self.finish(rank)
             self.record()
-        if self.state["state"] != "succeeded":
+        if self.state["state"] == "succeeded":
+            self.peers.done()
+        else:
             self.tell()
         self.peers.linger()
 
@@ -212,7 +219,7 @@ class Supervisor:
             self.wait(deadline - time.monotonic())
         is_by_another = self.peers.ended is not None and self.peers.ended["rank"] != self.this.rank
         why = self.why_end(False) if is_by_another or self.is_asked_to_stop else None
-        return why or ("failed", None)
+        return why or ("failed", self.peers.hearing.why_failed())
 
     def tell(self):
         if not self.has_told and self.peers.ended is None:
@@ -232,8 +239,21 @@ class Supervisor:
                 **{key: self.state.get(key) for key in ("state", "exitCode", "reason")}}
 
 
+def silence_of(order):
+    """How long another rank may be silent: less than PyTorch waits for it where that is long, so that the cause is found
+    first. The guide's scripts take PyTorch's time-out from their flag, else from the environment.
+    """
+    if order["silence"] is not None:
+        return order["silence"]
+    words = " ".join(["--timeout", order["environment"].get("GROUP_TIMEOUT", ""), *order["argv"]]).replace("--timeout=", "--timeout ")
+    timeouts = [float(number) for number in re.findall(r"(?<!\S)--timeout (\d+(?:\.\d*)?)(?!\S)", words)]
+    return max([GROUP_TIMEOUT, *timeouts[-1:]]) - TIMEOUT_MARGIN
+
+
 def describe(ending):
     """Why a rank ended that another one took along."""
+    if ending.get("isLost"):
+        return f"rank {ending['rank']} on {ending['node']} is lost, {ending['reason']}"
     code = ending["exitCode"]
     failed = "was not started" if code is None else f"failed with exit code {code}"
     how = failed if ending["state"] == "failed" else "was stopped"
