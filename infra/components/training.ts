@@ -7,6 +7,7 @@ import {
   type ComponentResourceOptions,
   type Input,
   type Output,
+  output,
   type Resource,
 } from "@pulumi/pulumi";
 import { launchCommand, launchEnvironment, runIdOf } from "../plan/ranks.ts";
@@ -104,7 +105,7 @@ export class Training extends ComponentResource {
     const upload = (what: string, source: asset.FileAsset | asset.FileArchive) =>
       new remote.CopyToRemote(
         `${name}-${what}`,
-        { connection: node.connection, source, remotePath: home, triggers: [node.instance.id] },
+        { connection: node.connection, source, remotePath: home, triggers: [installationOf(node)] },
         { parent: this, dependsOn: [node.ready ?? node.instance], deletedWith: node.instance },
       );
     const uploads = [
@@ -120,7 +121,12 @@ export class Training extends ComponentResource {
   /** Starts a rank; deleting it stops the rank. */
   #launch({ plan: { node, ranks }, order }: Launch, dependsOn: Resource[]): remote.Command {
     const [rank] = ranks;
-    const wanted = order.apply((rest) => ({ runId: this.runId, rank, ...rest }));
+    const wanted = all([order, this.#crew]).apply(([rest, crew]) => ({
+      runId: this.runId,
+      rank,
+      ...rest,
+      crew,
+    }));
     return this.#agent(`${node}-rank-${rank}`, this.#node(node), "launch", wanted, {
       dependsOn,
       delete: `python3 ${home}/agent stop`,
@@ -130,11 +136,11 @@ export class Training extends ComponentResource {
   #follow({ plan: { node, localRank, ranks }, order }: Launch, launched: readonly remote.Command[]) {
     const [rank] = ranks;
     const name = localRank === 0 ? `${node}-follow` : `${node}-follow-${rank}`;
-    const wanted = order.apply((rest) => ({
+    const wanted = all([order, this.#crew]).apply(([rest, crew]) => ({
       runId: this.runId,
       rank,
       fromStart: true,
-      launch: { ...rest, restart: true },
+      launch: { ...rest, crew, restart: true },
     }));
     return this.#agent(name, this.#node(node), "follow", wanted, {
       dependsOn: [...launched],
@@ -160,7 +166,7 @@ export class Training extends ComponentResource {
         create: `python3 ${home}/agent ${subcommand}`,
         // Another run, or another instance, is an update: replacing would stop the old rank over the old connection,
         // which may lead nowhere by then.
-        stdin: all([stdin, node.instance.id]).apply(([given, instance]) =>
+        stdin: all([stdin, installationOf(node)]).apply(([given, instance]) =>
           JSON.stringify({ ...given, instance }),
         ),
         addPreviousOutputInEnv: false,
@@ -247,6 +253,12 @@ export class Training extends ComponentResource {
     );
   }
 
+  /** The nodes that train: where one was replaced or restarted, all ranks have to start again. */
+  get #crew(): Output<[installation: string, boot: string][]> {
+    const nodes = new Set(this.#args.plan.launches.map(({ node }) => this.#node(node)));
+    return all([...nodes].map((node) => all([installationOf(node), bootOf(node)])));
+  }
+
   /** The paths between zones that train. */
   #among(paths: readonly Path[]): Path[] {
     const zones = new Set(this.#args.plan.launches.map(({ node }) => this.#node(node).zone));
@@ -285,6 +297,15 @@ export class Training extends ComponentResource {
       report: settings.wait ? reportPath(this.runId) : null,
     };
   }
+}
+
+/** What is on a node's disk: another system, on another instance or on the same one, has none of the run's files. */
+function installationOf({ instance, ready }: Node): Output<string> {
+  return all([ready?.installation, instance.id]).apply(([installation, id]) => installation ?? id);
+}
+
+function bootOf({ ready }: Node): Output<string> {
+  return output(ready?.boot).apply((boot) => boot ?? "");
 }
 
 /** Where the commands of scripts/dev write the report of a run that they have waited for; null without them. */

@@ -16,7 +16,14 @@ export const facts = z.object({
   sudo: z.boolean().describe("Whether the user may become root without a password."),
   docker: z.boolean().describe("Whether there is a container runtime, by the command docker."),
   nvidiaRuntime: z.boolean().describe("Whether containers can have GPUs, by NVIDIA's container runtime."),
+  // Null in a state that an earlier version has written.
+  installation: z
+    .string()
+    .nullable()
+    .describe("A name for what is on the node's disk: another one after its system was installed again."),
+  boot: z.string().nullable().describe("A name for the node's last start."),
 });
+export const identity = facts.pick({ installation: true, boot: true });
 export type Facts = z.output<typeof facts>;
 
 const ofGpus: ReadonlySet<Need> = new Set<Need>(["cuda", "gpu", "nvidia-runtime"]);

@@ -3,12 +3,12 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * The standard input for `python3 -`: the script's source and a call of its main.
+ * The standard input for `python3 -`: the script's source and a call of one of its functions.
  * @param name file name in scripts/node
- * @param argument passed to main, as JSON
+ * @param argument passed to the function, as JSON
  */
-export async function nodeScript(name: string, argument: unknown): Promise<string> {
+export async function nodeScript(name: string, argument: unknown, called = "main"): Promise<string> {
   const path = join(import.meta.dirname, "..", "..", "scripts", "node", name);
   const literal = JSON.stringify(JSON.stringify(argument));
-  return `${await readFile(path, "utf8")}\nimport json\nmain(json.loads(${literal}))\n`;
+  return `${await readFile(path, "utf8")}\nimport json\n${called}(json.loads(${literal}))\n`;
 }

@@ -27,6 +27,11 @@ export class HostKeyError extends Error {
   override readonly name = "HostKeyError";
 }
 
+/** The server is the right one, and does not let the user in. */
+export class KeyRefusedError extends Error {
+  override readonly name = "KeyRefusedError";
+}
+
 export interface Finished {
   readonly stdout: string;
   readonly stderr: string;
@@ -50,7 +55,7 @@ const keepalive = { keepaliveInterval: 1_000, keepaliveCountMax: 10 };
 
 /**
  * Opens a session; each hop has 15 s.
- * @throws HostKeyError with both fingerprints, or what the network said
+ * @throws HostKeyError with both fingerprints, KeyRefusedError, or what the network said
  */
 export async function openSession(connection: Connection, signal: AbortSignal): Promise<Session> {
   const hops: Client[] = [];
@@ -106,7 +111,12 @@ async function login(endpoint: Endpoint, sock: Duplex, hops: Client[]): Promise<
       algorithms: { serverHostKey: ["ssh-ed25519"] },
       ...keepalive,
     };
-    const fail = (error: Error) => reject(wrongKey ?? error);
+    const fail = (error: Error & { level?: string }) => {
+      const { host, port, user } = endpoint;
+      const isRefused = error.level === "client-authentication";
+      const refused = new KeyRefusedError(`${host}:${port} refuses the key of user ${user}`);
+      reject(wrongKey ?? (isRefused ? refused : error));
+    };
     sock.once("error", fail);
     client.once("ready", () => resolve(client));
     // ssh2 emits errors for as long as the connection lives; later ones end the streams, which report them.

@@ -1,4 +1,4 @@
-"""What a node has, as one JSON object: the source is sent to `python3 -`, followed by a call of main().
+"""What a node has, as one JSON object: the source is sent to `python3 -`, followed by a call of main() or identity().
 
 Nothing is imported that is slow: the versions of torch and its CUDA are read, not asked, since importing it takes
 seconds.
@@ -78,6 +78,31 @@ def has_sudo():
                           stderr=subprocess.DEVNULL).returncode == 0
 
 
+def marker(directory):
+    return os.path.join(os.path.expanduser(directory), ".installation")
+
+
+def installation(directory):
+    """A name for what is on the node's disk: another one once that was replaced, or its system was installed again."""
+    path = marker(directory)
+    if content(path) == "":
+        with open(f"{path}.new", "w") as file:
+            file.write(os.urandom(8).hex())
+        os.replace(f"{path}.new", path)
+    return content(path)
+
+
+def boot():
+    """A name for the node's last start: the kernel's, and when its first process began, as containers share a kernel."""
+    begun = content("/proc/1/stat").rpartition(")")[2].split()
+    return "-".join([content("/proc/sys/kernel/random/boot_id"), *begun[19:20]])
+
+
+def identity(directory):
+    """Only looks: a node whose system was installed again has no name of its disk."""
+    print(json.dumps({"installation": content(marker(directory)) or None, "boot": boot()}))
+
+
 def main(directory):
     os.makedirs(os.path.expanduser(directory), mode=0o700, exist_ok=True)
     torch, cuda = torch_versions()
@@ -85,4 +110,5 @@ def main(directory):
     nvidia_runtime = any(shutil.which(name) for name in ("nvidia-container-runtime", "nvidia-container-cli"))
     print(json.dumps({"python": platform.python_version(), "pythonCommand": has_python_command(), "torch": torch,
                       "cuda": cuda, "gpuDevices": gpu_devices(), "driver": driver_version(), "gpus": gpus(), "sudo": has_sudo(), "docker": docker,
-                      "nvidiaRuntime": docker and nvidia_runtime}))
+                      "nvidiaRuntime": docker and nvidia_runtime,
+                      "installation": installation(directory), "boot": boot()}))

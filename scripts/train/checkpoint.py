@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Iterable, NamedTuple
 
 import torch
 
@@ -57,17 +57,22 @@ class Checkpoints:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(f"{target}.part", target)
-            for old in self.steps()[self.KEPT:]:
-                os.unlink(os.path.join(self._folder, f"step-{old}.pt"))
+            self._delete(self.steps()[self.KEPT:])
         except OSError as error:
             raise TrainingError(f"cannot write the checkpoint {target}: {error.strerror}; "
                                 "make room or name another --checkpoint-dir") from error
+
+    def _delete(self, steps: Iterable[int]) -> None:
+        for step in steps:
+            os.unlink(os.path.join(self._folder or "", f"step-{step}.pt"))
 
     def newest(self) -> State | None:
         """The newest state that every rank has a checkpoint of; None where training begins. All ranks must ask."""
         mine = (self.steps() + [0] * self.KEPT)[:self.KEPT]
         everyone = [set(steps.tolist()) for steps in gather(torch.tensor(mine))]
         step = max(set.intersection(*everyone), default=0)
+        # A rank whose node was replaced has none. Later ones would outlive those that all ranks make from here on.
+        self._delete(later for later in self.steps() if later > step)
         if step == 0 or self._folder is None:
             return None
         path = os.path.join(self._folder, f"step-{step}.pt")

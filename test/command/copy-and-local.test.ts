@@ -57,6 +57,24 @@ describe("CopyToRemote", () => {
     expect(await readFile(join(folder, "content/deep/leaf"), "utf8")).toBe("leaf");
   });
 
+  test("says that a disk is full, which SFTP has no word for", async () => {
+    const disk = join(folder, "disk");
+    await mkdir(disk);
+    const small = ["unshare", "--mount", "--propagation", "private", "sh", "-c"];
+    const mount = `mount -t tmpfs -o size=1m small ${disk} && exec "$0" "$@"`;
+    const full = await Sshd.start(undefined, {}, [...small, mount]);
+    try {
+      await writeFile(join(folder, "large.bin"), Buffer.alloc(2_000_000));
+      const connection = secret({ ...full.connection, dialErrorLimit: 0 });
+      const given = { connection, source: file(join(folder, "large.bin"), "l"), remotePath: disk };
+      await expect(plugin.create(copy, given)).rejects.toThrow(
+        /^cannot copy \S+ to remote path \S+\/disk\/large\.bin: the disk there is full, \d+ KiB are free; delete /,
+      );
+    } finally {
+      await full.stop();
+    }
+  });
+
   test("an update copies again only if the content or the path changed", async () => {
     const target = join(folder, "text");
     const first = inputs(text("first", "1"), target);

@@ -36,8 +36,15 @@ export class Sshd {
     this.log = log;
   }
 
-  /** A server with keys of its own on a free port, or one that takes the place of another that has stopped. */
-  static async start(before?: Sshd, special: Readonly<Record<string, string>> = {}): Promise<Sshd> {
+  /**
+   * A server with its own keys on a free port, or one that takes the place of another that has stopped.
+   * @param around a program that becomes the server
+   */
+  static async start(
+    before?: Sshd,
+    special: Readonly<Record<string, string>> = {},
+    around: readonly string[] = [],
+  ): Promise<Sshd> {
     const folder = await mkdtemp(join(tmpdir(), "sshd-"));
     const keys = before ? before.#keys : { host: keyPair(), user: keyPair() };
     const port = before?.connection.port ?? (await freePort());
@@ -63,9 +70,8 @@ export class Sshd {
     await writeFile(join(folder, "sshd_config"), text.join(""));
     await mkdir("/run/sshd", { recursive: true, mode: 0o755 }); // sshd refuses to start without it
 
-    const child = spawn("/usr/sbin/sshd", ["-D", "-e", "-f", join(folder, "sshd_config")], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    const line = [...around, "/usr/sbin/sshd", "-D", "-e", "-f", join(folder, "sshd_config")];
+    const child = spawn(line[0] ?? "", line.slice(1), { stdio: ["ignore", "ignore", "pipe"] });
     const log: string[] = [];
     await new Promise<void>((resolve, reject) => {
       child.once("exit", (code) => reject(new Error(`sshd ended with ${code}: ${log.join("\n")}`)));

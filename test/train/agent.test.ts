@@ -120,7 +120,7 @@ describe("launch", () => {
     [
       "an unknown argument",
       { colour: 1 },
-      "unknown arguments ['colour']; allowed are ['argv', 'container', 'directory'",
+      "unknown arguments ['colour']; allowed are ['argv', 'container', 'crew', 'directory'",
     ],
     ["a missing argument", { argv: undefined }, "the argument 'argv' is missing"],
     ["a wrong type", { rank: "0" }, "the argument 'rank' is a str; it must be a int"],

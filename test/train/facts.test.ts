@@ -26,7 +26,7 @@ function program(name: string, says: string): void {
 }
 
 /** On a node whose PATH, Python modules, /sys and /proc are those of the place. */
-async function facts(): Promise<Record<string, unknown>> {
+async function facts(called = "main"): Promise<Record<string, unknown>> {
   const moved = `
 real_open, real_glob = open, glob.glob
 def open(path, *rest):
@@ -36,7 +36,7 @@ os.environ["PATH"] = ${JSON.stringify(join(place, "bin"))} + ":/bin"
 import sys
 sys.path = [each for each in sys.path if "dist-packages" not in each and "site-packages" not in each]
 sys.path.insert(0, ${JSON.stringify(join(place, "modules"))})
-main(${JSON.stringify(join(place, "home"))})
+${called}(${JSON.stringify(join(place, "home"))})
 `;
   const python = new Python("-", [], { stdin: source + moved });
   const { code, stdout, stderr } = await python.ended;
@@ -121,4 +121,19 @@ test("NVIDIA's container runtime counts where there is Docker", async () => {
 test("the folder for a run is made, for the user alone", async () => {
   await facts();
   expect(statSync(join(place, "home")).mode & 0o777).toBe(0o700);
+});
+
+test("what is on the disk keeps its name until it is another system; each start of the node has its own", async () => {
+  expect(await facts("identity")).toEqual({ installation: null, boot: expect.any(String) });
+  write("proc/sys/kernel/random/boot_id", "3a5e\n");
+  write("proc/1/stat", `1 (sh (x) y) S ${Array.from({ length: 18 }, () => 0).join(" ")} 4711 0`);
+  const first = await facts();
+  expect(first).toMatchObject({ installation: expect.stringMatching(/^[0-9a-f]{16}$/), boot: "3a5e-4711" });
+  write("proc/1/stat", `1 (sh) S ${Array.from({ length: 18 }, () => 0).join(" ")} 4712 0`);
+  const after = { installation: first.installation, boot: "3a5e-4712" };
+  expect(await facts()).toMatchObject(after);
+  expect(await facts("identity")).toEqual(after);
+  rmSync(join(place, "home"), { recursive: true });
+  expect(await facts("identity")).toEqual({ ...after, installation: null });
+  expect((await facts()).installation).not.toBe(first.installation);
 });

@@ -10,6 +10,9 @@ import { withSession } from "./ssh.ts";
 export const assetSignature = "c44067f5952c0a294b673a41bacd8c17";
 export const archiveSignature = "0def7320c3a5731c473e5ecbe6d01bc7";
 const noSuchFile = 2; // SSH_FX_NO_SUCH_FILE
+const failed = 4; // SSH_FX_FAILURE, which a full disk is, too
+/** Less than that is no room for a file. */
+const fullBytes = 4 * 1024 * 1024;
 const isFolder = (mode: number | undefined) => ((mode ?? 0) & 0o170000) === 0o040000;
 
 export const copyToRemote: Resource = {
@@ -86,6 +89,13 @@ async function copyFolder(remote: RemoteFiles, source: string, target: string): 
   }
 }
 
+/** As statvfs(3) tells it. */
+interface Disk {
+  readonly f_bavail: number;
+  readonly f_frsize: number;
+  readonly f_favail: number;
+}
+
 /** The few SFTP operations needed, as promises whose errors name the path. */
 class RemoteFiles {
   readonly #sftp: SFTPWrapper;
@@ -97,7 +107,7 @@ class RemoteFiles {
   }
 
   kind(path: string): Promise<"folder" | "other" | "absent"> {
-    return this.#do(`look at remote path ${path}`, (done) =>
+    return this.#do(`look at remote path ${path}`, path, (done) =>
       this.#sftp.stat(path, (error: (Error & { code?: number }) | undefined, attributes) => {
         if (error?.code === noSuchFile) done(undefined, "absent");
         else done(error, isFolder(attributes?.mode) ? "folder" : "other");
@@ -109,22 +119,23 @@ class RemoteFiles {
     const kind = await this.kind(path);
     if (kind === "other") throw new Error(`remote path ${path} exists but is not a directory`);
     if (kind === "absent")
-      await this.#do(`create remote directory ${path}`, (done) => this.#sftp.mkdir(path, done));
+      await this.#do(`create remote directory ${path}`, path, (done) => this.#sftp.mkdir(path, done));
   }
 
   putFile(source: string, path: string): Promise<void> {
-    return this.#do(`copy ${source} to remote path ${path}`, (done) =>
+    return this.#do(`copy ${source} to remote path ${path}`, path, (done) =>
       this.#sftp.fastPut(source, path, done),
     );
   }
 
   writeText(path: string, text: string): Promise<void> {
-    return this.#do(`write remote file ${path}`, (done) => this.#sftp.writeFile(path, text, done));
+    return this.#do(`write remote file ${path}`, path, (done) => this.#sftp.writeFile(path, text, done));
   }
 
   #do<Result = void>(
     what: string,
-    request: (done: (error?: Error | null, result?: Result) => void) => void,
+    path: string,
+    request: (done: (error?: (Error & { code?: number }) | null, result?: Result) => void) => void,
   ): Promise<Result> {
     return new Promise((resolve, reject) => {
       const lost = () => reject(new Error(`cannot ${what}: the connection was lost`));
@@ -132,9 +143,29 @@ class RemoteFiles {
       void this.#lost.then((why) => reject(new Error(`cannot ${what}: ${why}`)));
       request((error, result) => {
         this.#sftp.removeListener("close", lost);
-        if (error) reject(new Error(`cannot ${what}: ${error.message}`));
-        else resolve(result as Result);
+        if (!error) return resolve(result as Result);
+        void this.#whyFailed(path, error).then((why) => reject(new Error(`cannot ${what}: ${why}`)));
       });
+    });
+  }
+
+  /** SFTP has no word for a full disk; OpenSSH's server tells how full it is. */
+  #whyFailed(path: string, error: Error & { code?: number }): Promise<string> {
+    if (error.code !== failed) return Promise.resolve(error.message);
+    return new Promise((resolve) => {
+      const decide = (_error: unknown, disk?: Disk) => {
+        const free = disk === undefined ? fullBytes : disk.f_bavail * disk.f_frsize;
+        resolve(
+          free >= fullBytes && disk?.f_favail !== 0
+            ? error.message
+            : `the disk there is full, ${Math.floor(free / 1024)} KiB are free; delete what is not needed, or take a larger disk`,
+        );
+      };
+      try {
+        this.#sftp.ext_openssh_statvfs(posix.dirname(path), decide);
+      } catch {
+        decide(undefined); // another server than OpenSSH's
+      }
     });
   }
 }

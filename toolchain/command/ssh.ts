@@ -4,17 +4,16 @@
  */
 import { connect as connectTcp } from "node:net";
 import type { Duplex } from "node:stream";
-import { setTimeout as delay } from "node:timers/promises";
 import { Client, type ConnectConfig, type ServerHostKeyAlgorithm } from "ssh2";
 import { type Connection, fingerprint, type Hop } from "./connection.ts";
 import type { Context } from "./resource.ts";
+import { nameOf, RefusedKeyError, retry } from "./retry.ts";
 
 /** Below OpenSSH's default MaxSessions of 10 for one connection. */
 const sessionsPerClient = 8;
 const keepalive = { keepaliveInterval: 5_000, keepaliveCountMax: 3 };
 /** Until a connection that is not answered to counts as lost: one more interval passes before ssh2 says so. */
 const silenceSeconds = (keepalive.keepaliveInterval / 1000) * (keepalive.keepaliveCountMax + 1);
-const retryDelay = { firstMs: 100, factor: 1.5, longestMs: 5_000 };
 
 /** A place on a connection for one channel at a time. */
 export interface Session {
@@ -186,34 +185,25 @@ async function dialTarget(connection: Connection, context: Context): Promise<Cli
 async function forward(bastion: Session, target: Hop): Promise<Duplex> {
   try {
     return await bastion.open<Duplex>((done) => {
-      bastion.client.forwardOut("127.0.0.1", 0, target.host, target.port, done);
+      // A bastion waits for minutes for an address that is silent.
+      const seconds = target.perDialTimeoutSeconds;
+      let isLate = false;
+      const giveUp = () => {
+        isLate = true;
+        // As the bastion says it after minutes: its connection lives.
+        done(Object.assign(new Error(`no answer within ${seconds} s`), { reason: 2 }));
+      };
+      const timer = seconds > 0 ? setTimeout(giveUp, seconds * 1000) : undefined;
+      bastion.client.forwardOut("127.0.0.1", 0, target.host, target.port, (error, channel) => {
+        clearTimeout(timer);
+        if (isLate) channel?.destroy();
+        else done(error, channel);
+      });
     });
   } catch (error) {
     if (!(error instanceof ChannelError && error.refused)) throw error;
     // The target's fault, not the bastion's, whose connection serves other targets too.
     throw new Error(`the proxy ${bastion.target} cannot reach it: ${error.message}`);
-  }
-}
-
-/** Tries until it works, `dialErrorLimit` errors were seen or the engine cancels, waiting a little longer each time. */
-async function retry(hop: Hop, context: Context, dial: () => Promise<Client>): Promise<Client> {
-  const limit = hop.dialErrorLimit;
-  let pause = retryDelay.firstMs;
-  for (let errors = 1; ; errors++) {
-    try {
-      return await dial();
-    } catch (error) {
-      context.signal.throwIfAborted();
-      const message = error instanceof Error ? error.message : String(error);
-      if (limit >= 0 && errors > limit) {
-        throw new Error(
-          `cannot connect to ${nameOf(hop)} as ${hop.user} after ${errors} attempts: ${context.redact(message)}`,
-        );
-      }
-      context.log.line(`Dial ${errors}/${limit < 0 ? "inf" : limit} failed: retrying`);
-      await delay(pause, undefined, { signal: context.signal });
-      pause = Math.min(pause * retryDelay.factor, retryDelay.longestMs);
-    }
   }
 }
 
@@ -225,9 +215,12 @@ function handshake(hop: Hop, socket: Duplex, context: Context): Promise<Client> 
       client.destroy();
       socket.destroy();
     };
-    const fail = (error: Error) => {
+    const fail = (error: Error & { level?: string }) => {
       end();
-      reject(wrongKey === undefined ? error : new Error(wrongKey));
+      const isRefused = error.level === "client-authentication";
+      reject(
+        wrongKey !== undefined ? new Error(wrongKey) : isRefused ? new RefusedKeyError(error.message) : error,
+      );
     };
     const cancel = () => fail(new Error("cancelled"));
     context.signal.addEventListener("abort", cancel, { once: true });
@@ -284,8 +277,4 @@ function algorithmsFor(keyType: string): ServerHostKeyAlgorithm[] {
   return keyType === "ssh-rsa"
     ? ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"]
     : [keyType as ServerHostKeyAlgorithm];
-}
-
-function nameOf(hop: Hop): string {
-  return `${hop.host}:${hop.port}`;
 }

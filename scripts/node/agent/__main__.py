@@ -21,6 +21,7 @@ import sys
 # The folder is uploaded as it is: a cache in it would make another upload of the same code.
 sys.dont_write_bytecode = True
 
+from causes import full_disk
 from checks import AgentError
 from fetch import fetch
 from launch import launch, status, stop
@@ -51,7 +52,8 @@ def main():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (AgentError, OSError) as error:
-        print(f"agent {name}: {error}", file=sys.stderr)
+        full = full_disk(os.path.expanduser("~")) if isinstance(error, OSError) else None
+        print(f"agent {name}: {error}{'' if full is None else f'; {full}'}", file=sys.stderr)
         return 1
 
 

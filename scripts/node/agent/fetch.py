@@ -9,6 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from causes import full_disk
 from checks import REQUIRED, AgentError, check
 
 DOWNLOAD_TIMEOUT = 30  # seconds without a byte
@@ -116,7 +117,8 @@ def install(url, path, kept, sha256, target):
         os.chmod(temporary, 0o644)
         os.replace(temporary, kept)
     except (OSError, urllib.error.URLError) as error:
-        raise AgentError(f"cannot get {source} as {target}: {error}") from error
+        full = full_disk(os.path.dirname(kept))
+        raise AgentError(f"cannot get {source} as {target}: {error if full is None else full}") from error
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)

@@ -41,7 +41,7 @@ class GpuSampler:
         if not block:
             self.close()
             lines = [json.dumps({"time": round(time.time(), 3), **sample}) + "\n" for sample in parse(self.output.decode())]
-            with open(self.file, "a") as file:
+            with contextlib.suppress(OSError), open(self.file, "a") as file:  # a full disk is told of by the rank
                 file.write("".join(lines))
             self.output = b""
 

@@ -2,6 +2,8 @@
 import socket
 import time
 
+from rank import boot
+
 SPEAK_SECONDS = 1  # between two signs of life
 MISSED_SECONDS = 3  # without one, and a rank that failed may have failed since this one is gone
 SUSPENDED_SECONDS = 10  # between two looks: this process stood still, and nobody could be heard
@@ -12,7 +14,9 @@ class Hearing:
     """Each rank is missed only once it was heard."""
 
     def __init__(self, rank, silence):
-        self.me, self.silence = {"rank": rank, "node": socket.gethostname()}, silence
+        self.me, self.silence = {"rank": rank, "node": socket.gethostname(), "boot": boot()}, silence
+        # Of all ranks, as texts: they go through JSON.
+        self.boots = {str(rank): self.me["boot"]}
         self.nodes, self.heard, self.unconnected = {}, {}, set()
         self.speak_at, self.looked_at = 0.0, time.monotonic()
 
@@ -27,6 +31,7 @@ class Hearing:
         self.nodes[sender["rank"]] = sender["node"]
         self.heard[sender["rank"]] = time.monotonic()
         self.unconnected.discard(sender["rank"])
+        self.boots[str(sender["rank"])] = sender["boot"]
 
     def disconnect(self, rank):
         self.unconnected.add(rank)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 
+from causes import full_disk
 from checks import REQUIRED, AgentError, check, check_strings
 from interfaces import interfaces
 from link import check_link, set_up
@@ -19,7 +20,7 @@ PATIENCE = 60  # seconds that rank 0 is waited for
 def check_launch(arguments, needed=("runId", "rank", "argv", "directory")):
     types = {"runId": str, "rank": int, "argv": list, "directory": str, "environment": dict,
              "maxSeconds": (int, float), "restart": bool, "container": dict, "ranks": list, "group": dict,
-             "patience": (int, float), "link": dict, "silence": (int, float)}
+             "patience": (int, float), "link": dict, "silence": (int, float), "crew": list}
     defaults = {"environment": {}, "restart": False, "patience": PATIENCE, "link": {}}
     return check(arguments, **{name: (kind, REQUIRED if name in needed else defaults.get(name))
                                for name, kind in types.items()})
@@ -28,10 +29,11 @@ def check_launch(arguments, needed=("runId", "rank", "argv", "directory")):
 def launch(arguments):
     """`ranks` are those that the command starts, where it starts several (torchrun); `rank` is the first of them.
 
-    `link` is set up each time, also for a rank that runs: it disturbs none.
+    `link` is set up each time, also for a rank that runs: it disturbs none. `crew` says which nodes the run has, by what is
+    on their disks and their last boot: where it differs, ranks of before wait for one that will never come.
     """
     (run_id, rank, argv, directory, environment, max_seconds, restart, container, ranks, group,
-     patience, link, silence) = check_launch(arguments)
+     patience, link, silence, crew) = check_launch(arguments)
     check_strings("argv", argv)
     check_strings("environment", [text for pair in environment.items() for text in pair])
     directory = os.path.expanduser(directory)
@@ -56,13 +58,16 @@ def launch(arguments):
     if container is not None:
         argv = in_container(this, argv, directory, environment, container)
     order = {"argv": argv, "directory": directory, "environment": environment, "maxSeconds": max_seconds,
-             "ranks": ranks or [rank], "group": group, "patience": patience, "silence": silence}
+             "ranks": ranks or [rank], "group": group, "patience": patience, "silence": silence,
+             "crew": crew}
     started = None
     with this.locked() as lock:
         state = this.read()
         ended_badly = state["state"] in ("failed", "stopped")
-        if state["state"] == "absent" or (ended_badly and restart):
+        if state["state"] == "absent" or (ended_badly and restart) or has_other_crew(state, crew):
             clear(this, state, container)
+            if full_disk(this.directory) is not None:
+                raise AgentError(f"rank {rank} was not started: {full_disk(this.directory)}")
             started = start(this, state["attempt"] + 1, order, lock)
     if started is not None:
         state = await_start(this, started)
@@ -74,11 +79,35 @@ def launch(arguments):
     return {key: state[key] for key in ("runId", "rank", "attempt", "state", "pid")}
 
 
+def has_other_crew(state, crew):
+    """Whether a rank has to start again with the others, since one of the run's nodes was replaced, or has lost its rank.
+
+    One that has succeeded is not trained again for a reboot: its results are there. A reboot that came before the rank
+    started, and is known by now only, is none: what counts are the boots that the ranks themselves have told.
+    """
+    before = state.get("crew")
+    if before is None or crew is None or before == crew:
+        return False
+    disks = [[disk for disk, _ in nodes] for nodes in (before, crew)]
+    is_rebooted = {name for _, name in crew} != set(state.get("boots", {}).values())
+    return disks[0] != disks[1] or (is_rebooted and state["state"] != "succeeded")
+
+
 def clear(this, state, container):
-    """Ends what is left of the attempt before: its supervisor may stay for a while to tell others how it ended."""
+    """Ends what is left of the attempt before: its supervisor may stay for a while to tell others how it ended.
+
+    A rank that runs goes with it without a word to the others: they are started again too.
+    """
     if "supervisor" in state and is_alive(state["supervisor"]):
+        supervisor = state["supervisor"]["pid"]
         with contextlib.suppress(ProcessLookupError):
-            os.kill(state["supervisor"]["pid"], signal.SIGKILL)
+            os.kill(supervisor, signal.SIGSTOP)
+            if state["state"] == "running" and state["pid"] is not None:
+                os.killpg(state["pid"], signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(supervisor, signal.SIGKILL)
+        while is_alive(state["supervisor"]):
+            time.sleep(POLL_SECONDS)
     if container is not None:
         # One that outlived its client would have the name still.
         with contextlib.suppress(OSError):

@@ -1,4 +1,5 @@
 """Shows the logs of ranks."""
+import contextlib
 import os
 import select
 import sys
@@ -100,7 +101,8 @@ def follow(arguments):
         how = "was stopped" if state["state"] == "stopped" else "failed" if code is None else f"failed with exit code {code}"
         why = f": {state['reason']}" if state.get("reason") else ""
         print(f"rank {rank} {how}{why}; the whole log is {this.log} on the node", file=sys.stderr)
-        open(this.told(state), "w").close()
+        with contextlib.suppress(OSError):
+            open(this.told(state), "w").close()
     return this.summary(state)
 
 

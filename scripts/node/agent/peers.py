@@ -2,8 +2,8 @@
 
 Rank 0's supervisor serves at the master's address (`Hub`), the others connect to it (`Member`), and again when the
 connection is lost: a cut network ends nothing here; how long one may last is up to PyTorch's own timeout.
-Messages are JSON objects, one a line: {"hello": {runId, rank, attempt, node}}, {"start": true}, {"alive": {rank, node}} every
-second, {"done": true} from a supervisor whose rank has succeeded, {"ended": ENDING} where ENDING is {rank, node, state:
+Messages are JSON objects, one a line: {"hello": {runId, rank, attempt, node, crew}}, {"start": true}, {"alive": {rank, node, boot}}
+every second, from rank 0 with the {"boots"} of all by their ranks, {"done": true} from a supervisor whose rank has succeeded, {"ended": ENDING} where ENDING is {rank, node, state:
 "failed" or "stopped", exitCode, reason, lines}, with isLost where a rank is not heard of any longer.
 """
 import contextlib
@@ -63,9 +63,9 @@ class Hub:
 
     may_start = True
 
-    def __init__(self, selector, group, run_id, attempt, patience, hearing):
-        self.selector, self.group, self.run_id, self.attempt = selector, group, run_id, attempt
-        self.hearing, self.start = hearing, {"start": True, "alive": hearing.me}
+    def __init__(self, selector, group, run_id, attempt, patience, hearing, crew):
+        self.selector, self.group, self.run_id, self.attempt, self.crew = selector, group, run_id, attempt, crew
+        self.hearing = hearing
         self.listener, self.members, self.told = None, {}, set()
         self.has_started, self.ended = False, None
         # A script of the user's own need not meet at the master's port.
@@ -75,6 +75,10 @@ class Hub:
     def tempo(self):
         """Seconds between two calls of `tick`."""
         return RUNNING_SECONDS if self.has_started and self.listener is not None else WAITING_SECONDS
+
+    @property
+    def sign_of_life(self):
+        return {"alive": self.hearing.me, "boots": self.hearing.boots}
 
     def tick(self):
         """Called now and then: an earlier attempt's supervisor may have the port still."""
@@ -86,9 +90,9 @@ class Hub:
         is_ready = not self.has_started and (is_listening(self.group["rendezvousPort"]) or time.monotonic() > self.start_by)
         if is_ready:
             self.has_started = True
-            self.tell_all(self.start)
+            self.tell_all({"start": True, **self.sign_of_life})
         if self.hearing.is_time_to_speak():
-            self.tell_all({"alive": self.hearing.me})
+            self.tell_all(self.sign_of_life)
         if self.ended is None and self.hearing.lost() is not None:
             self.tell(self.hearing.lost())
 
@@ -114,7 +118,7 @@ class Hub:
     def greet(self, member, hello):
         # A later attempt's member waits for the later attempt's rank 0.
         is_later = self.ended is not None and hello.get("attempt", 0) > self.attempt
-        if hello.get("runId") != self.run_id or is_later:
+        if hello.get("runId") != self.run_id or hello.get("crew") != self.crew or is_later:
             return self.drop(member)
         self.members[member] = hello["rank"]
         if "node" in hello:  # one of an earlier version gives no sign of life
@@ -122,7 +126,7 @@ class Hub:
         if self.ended is not None:
             self.tell_one(member, {"ended": self.ended})
         elif self.has_started:
-            self.tell_one(member, self.start)
+            self.tell_one(member, {"start": True, **self.sign_of_life})
 
     def tell(self, ended):
         """Ends the run everywhere."""
@@ -162,9 +166,9 @@ class Hub:
 class Member:
     """At every other rank."""
 
-    def __init__(self, selector, group, run_id, attempt, rank, hearing):
+    def __init__(self, selector, group, run_id, attempt, hearing, crew):
         self.selector, self.group, self.hearing = selector, group, hearing
-        self.hello = {"hello": {"runId": run_id, "attempt": attempt, **hearing.me}}
+        self.hello = {"hello": {"runId": run_id, "attempt": attempt, "crew": crew, **hearing.me}}
         self.hub, self.connecting, self.next_attempt = None, None, 0.0
         self.may_start, self.ended = False, None
 
@@ -214,6 +218,7 @@ class Member:
             self.ended = self.ended or message.get("ended")
             if "alive" in message:
                 self.hearing.hear(message["alive"])
+                self.hearing.boots.update(message.get("boots", {}))
             elif "done" in message:
                 self.hearing.forget(0)
         if messages is None:
@@ -262,16 +267,16 @@ class Alone:
         pass
 
 
-def peers_of(selector, group, run_id, attempt, rank, patience, silence):
+def peers_of(selector, group, run_id, attempt, rank, patience, silence, crew):
     """`group` is {address, port: where rank 0's supervisor serves, rendezvousPort: where the ranks meet, size: how many
-    are supervised}, None for a rank alone; `patience` is how many seconds the others wait for rank 0, `silence` how many
+    are supervised}, None for a rank alone; ranks of another `crew` are not let in; `patience` is how many seconds the others wait for rank 0, `silence` how many
     seconds a rank may not be heard of.
     """
     if group is None:
         return Alone()
     if rank == 0:
-        return Hub(selector, group, run_id, attempt, patience, Hearing(rank, silence))
-    return Member(selector, group, run_id, attempt, rank, Hearing(rank, silence))
+        return Hub(selector, group, run_id, attempt, patience, Hearing(rank, silence), crew)
+    return Member(selector, group, run_id, attempt, Hearing(rank, silence), crew)
 
 
 def is_listening(port):

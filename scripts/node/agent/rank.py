@@ -1,5 +1,5 @@
 """A rank's folder on this node, ~/.crosszone/runs/RUN/rank-N: `log`, `log.times` (how long the log was, second by second),
-`state.json` and `lock`, the lock under which the state changes.
+`state.json`, `reserved`, room for that in the end, and `lock`, the lock under which the state changes.
 """
 import contextlib
 import fcntl
@@ -8,10 +8,12 @@ import os
 import re
 import time
 
+from causes import full_disk
 from checks import AgentError
 
 TAIL_LINES = 20
 TAIL_BYTES = 256 * 1024  # how much of the end of a log is searched for its last lines and result
+RESERVED_BYTES = 1 << 16
 MAX_LINE = 1000  # characters of a line that is shown
 RESULT_PREFIX = b"RESULT "
 HARMLESS = b"Unexpected end of /proc/mounts line"  # NVIDIA's driver says it in containers
@@ -33,6 +35,7 @@ class Rank:
         self.directory = os.path.join(runs_directory(), run_id, f"rank-{rank}")
         self.log = os.path.join(self.directory, "log")
         self.state_file = os.path.join(self.directory, "state.json")
+        self.reserved = os.path.join(self.directory, "reserved")
         self.container = f"crosszone-{run_id}-{rank}"
         # Of all attempts of the run: the next one goes on from there.
         self.checkpoints = os.path.join(runs_directory(), run_id, "checkpoints")
@@ -58,11 +61,27 @@ class Rank:
                 state = json.load(file)
             if state["state"] == "running":
                 state.update(state="failed", endedAt=max(state["startedAt"], os.path.getmtime(self.log)),
-                             reason="its supervisor is gone: it was killed, or the node was restarted")
+                             reason=full_disk(self.directory) or "its supervisor is gone: it was killed, or the node was restarted")
         # A state of before there was torchrun tells no ranks.
         return {"ranks": [self.rank], **state}
 
+    def reserve(self):
+        """Room for the state in the end, on a disk that is full by then."""
+        with open(self.reserved, "wb") as file:
+            file.write(os.urandom(RESERVED_BYTES))
+
+    def free_reserved(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.reserved)
+
     def write(self, state):
+        try:
+            self.write_once(state)
+        except OSError:
+            self.free_reserved()
+            self.write_once(state)
+
+    def write_once(self, state):
         temporary = f"{self.state_file}.{os.getpid()}"
         with open(temporary, "w") as file:
             json.dump(state, file)
@@ -90,7 +109,7 @@ class Rank:
         """Appends to `log.times` how long the log is by now, if it has grown; returns that."""
         size = os.path.getsize(self.log)
         if size != noted:
-            with open(f"{self.log}.times", "a") as times:
+            with contextlib.suppress(OSError), open(f"{self.log}.times", "a") as times:
                 times.write(f"{time.time():.1f} {size}\n")
         return size
 
@@ -129,6 +148,15 @@ def identity(pid):
         fields = file.read().rpartition(")")[2].split()
     with open("/proc/sys/kernel/random/boot_id") as file:
         return {"pid": pid, "startTime": int(fields[19]), "bootId": file.read().strip(), "zombie": fields[0] == "Z"}
+
+
+def boot():
+    """A name for this node's last start, as facts.py tells it: the kernel's, and when its first process began."""
+    try:
+        first = identity(1)
+    except OSError:
+        return ""
+    return f"{first['bootId']}-{first['startTime']}"
 
 
 def is_alive(process):

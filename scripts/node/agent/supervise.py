@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+from causes import Causes, full_disk
 from checks import AgentError
 from gpus import GpuSampler
 from peers import peers_of
@@ -32,7 +33,7 @@ def start(this, attempt, order, lock):
     """Starts the supervisor, detached; returns a file that says "started" once the rank has, or has failed to.
 
     `order` is {argv, directory, environment, maxSeconds, ranks, group, patience: seconds that rank 0 is waited for,
-    silence: seconds that another rank may be silent, if not what its time-out gives}.
+    silence: seconds that another rank may be silent, if not what its time-out gives, crew}.
     """
     if attempt > 1 and os.path.exists(this.log):
         os.replace(this.log, f"{this.log}.{attempt - 1}")
@@ -79,10 +80,11 @@ class Supervisor:
     def __init__(self, this, attempt, order):
         self.this, self.order = this, order
         self.state = {"runId": this.run_id, "rank": this.rank, "ranks": order["ranks"], "attempt": attempt,
-                      "state": "running", "pid": None, "supervisor": identity(os.getpid()), "startedAt": time.time()}
+                      "state": "running", "pid": None, "supervisor": identity(os.getpid()), "startedAt": time.time(),
+                      "crew": order["crew"], "boots": {}}
         self.selector = selectors.DefaultSelector()
         self.peers = peers_of(self.selector, order["group"], this.run_id, attempt, this.rank, order["patience"],
-                              silence_of(order))
+                              silence_of(order), order["crew"])
         self.is_asked_to_stop, self.has_told = False, False
         self.watch_signals()
 
@@ -101,11 +103,16 @@ class Supervisor:
         self.peers.tick()
         for key, _ in self.selector.select(max(0, seconds)):
             key.data()
+        is_running = self.state["state"] == "running" and self.state["pid"] is not None
+        if is_running and self.state["boots"] != self.peers.hearing.boots:
+            self.state["boots"] = dict(self.peers.hearing.boots)
+            self.this.write(self.state)  # without the lock: whoever has that ends this process before it writes
 
     def run(self, started, lock):
         """The supervisor's whole life: starts the rank, records it, waits for its end, records that."""
         open(self.this.log, "wb").close()
         self.this.write(self.state)
+        self.this.reserve()
         os.close(lock)
         rank = self.start_rank() if self.is_its_turn() else None
         self.record()
@@ -115,6 +122,7 @@ class Supervisor:
         if rank is not None:
             self.finish(rank)
             self.record()
+        self.this.free_reserved()
         if self.state["state"] == "succeeded":
             self.peers.done()
         else:
@@ -158,17 +166,18 @@ class Supervisor:
         except OSError as error:
             self.end("failed", 127, f"rank {self.this.rank} cannot start {argv[0]!r} in {directory}: {error.strerror}")
             return None
-        self.state["pid"] = rank.pid
+        self.state.update(pid=rank.pid, boots=dict(self.peers.hearing.boots))
         return rank
 
     def finish(self, rank):
         """Waits until the rank has ended, ending it when asked to, at its limit, or with its peers."""
         limit = time.monotonic() + self.order["maxSeconds"] if self.order["maxSeconds"] is not None else math.inf
         kill_at, why, noted = math.inf, None, 0
-        gpus = GpuSampler(self.selector, self.order["environment"])
+        gpus, causes = GpuSampler(self.selector, self.order["environment"]), Causes()
         while os.waitid(os.P_PID, rank.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             noted = self.this.note_size(noted)
             gpus.tick()
+            causes.tick()
             now = time.monotonic()
             if why is None:
                 why = self.why_end(now >= limit)
@@ -191,7 +200,7 @@ class Supervisor:
         if code == 0:
             why = "succeeded", None
         elif why is None:
-            why = self.why_lost(code)
+            why = self.why_lost(code, full_disk(self.this.directory) or causes.explain(code, self.this.tail()[0]))
         state, reason = why
         self.end(state, code, reason)
 
@@ -205,21 +214,21 @@ class Supervisor:
             return "failed", f"it ran longer than its limit of {self.order['maxSeconds']:g} s"
         return None
 
-    def why_lost(self, code):
+    def why_lost(self, code, cause):
         """Of a rank that failed by itself: often since another one did, whose word may come after the lost connection.
 
         It is told at once, so that rank 0's supervisor hears of failures in their order: the first one is the cause.
         """
         self.wait(0)
         if self.peers.ended is None:
-            self.end("failed", code, None)
+            self.end("failed", code, cause)
             self.tell()
         deadline = time.monotonic() + SETTLE_SECONDS
         while self.order["group"] is not None and self.peers.ended is None and time.monotonic() < deadline:
             self.wait(deadline - time.monotonic())
         is_by_another = self.peers.ended is not None and self.peers.ended["rank"] != self.this.rank
         why = self.why_end(False) if is_by_another or self.is_asked_to_stop else None
-        return why or ("failed", self.peers.hearing.why_failed())
+        return why or ("failed", cause or self.peers.hearing.why_failed())
 
     def tell(self):
         if not self.has_told and self.peers.ended is None:

@@ -58,11 +58,11 @@ export async function expectKilled(place: Place): Promise<void> {
     const { code, text } = await place.up();
     expect(code).not.toBe(0);
     expect(text).not.toContain("goes on after");
-    expect(text).toMatch(/^ +rank 3 failed with exit code 137;/m);
+    expect(text).toMatch(/^ +rank 3 failed with exit code 137: it was killed \(SIGKILL\) by somebody, /m);
     for (const rank of [0, 1, 2]) {
       expect(text).toMatch(
         new RegExp(
-          `^ +rank ${rank} failed with exit code \\d+: rank 3 on \\S+ failed with exit code 137$`,
+          `^ +rank ${rank} failed with exit code \\d+: rank 3 on \\S+ failed with exit code 137: it was killed \\(SIGKILL\\) by somebody, .*$`,
           "m",
         ),
       );

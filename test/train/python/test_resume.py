@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 import torch
+from checkpoint import Checkpoints, State
 from processes import Process, Processes, events, metrics_of, succeed_all, wait_all, wait_until
 
 LEARN = ["--lr", 0.02, "--momentum", 0.9, "--epochs", 3, "--batch-size", 4]
@@ -107,6 +108,20 @@ def test_ranks_go_on_from_the_newest_state_that_all_have(
     for end in succeed_all(all_ranks(processes, 2, few_digits, folder)):
         assert "goes on after step 30, in epoch 3" in end.stdout
     assert result_in(folder) == result_in(whole)
+
+
+def test_states_of_a_run_whose_other_rank_lost_its_own_make_way_for_those_that_both_have(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Checkpoints(str(tmp_path), 5, 0, {})
+    for step in (30, 35):
+        own.save(step, lambda: State({}, {}))
+    monkeypatch.setattr("checkpoint.gather", lambda mine: [mine, torch.tensor([0, 0])])
+    assert own.newest() is None
+    own.save(5, lambda: State({}, {"steps": 5}))
+    monkeypatch.setattr("checkpoint.gather", lambda mine: [mine, torch.tensor([5, 0])])
+    found = own.newest()
+    assert found is not None
+    assert found.numbers == {"steps": 5}
 
 
 def test_a_run_goes_on_with_buckets_for_another_link(

@@ -373,7 +373,7 @@ test("an output that may be null is null where state does not keep it: nothing i
   const found = { python: "3.11.2", pythonCommand: true, torch: "1.13.1", gpuDevices: 0, gpus: 0 };
   const state = { ...found, sudo: true, docker: true, nvidiaRuntime: false };
   const { outputs } = splitState(definitionOf("link:NodeReady"), state);
-  expect(outputs).toEqual({ ...state, cuda: null, driver: null });
+  expect(outputs).toEqual({ ...state, cuda: null, driver: null, installation: null, boot: null });
   expect(definitionOf("link:NodeReady").outputs.safeParse(outputs).success).toBe(true);
 });
 

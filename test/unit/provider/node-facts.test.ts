@@ -18,6 +18,8 @@ const ready: Facts = {
   sudo: true,
   docker: true,
   nvidiaRuntime: true,
+  installation: "0badcafe",
+  boot: "1",
 };
 const bare: Facts = {
   python: "3.7.3",
@@ -30,6 +32,8 @@ const bare: Facts = {
   sudo: false,
   docker: false,
   nvidiaRuntime: false,
+  installation: "0badcafe",
+  boot: "1",
 };
 const all: readonly Need[] = ["python", "torch", "cuda", "gpu", "sudo", "docker", "nvidia-runtime"];
 const told = (needs: readonly Need[], found: Facts) =>

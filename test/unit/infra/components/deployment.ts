@@ -64,7 +64,7 @@ function outputsOf(kind: string, name: string): Record<string, unknown> {
     case "Eip":
       return { address: `address of ${name}` };
     case "NodeReady":
-      return { gpus: 0 };
+      return { gpus: 0, installation: `installation of ${name}`, boot: `boot of ${name}` };
     case "PathCheck":
       return { up: true, rttMs: 20, lossPercent: 0, goodputMbps: 18, mtu: 1400 };
     case "Command":

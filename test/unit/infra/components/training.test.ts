@@ -51,7 +51,7 @@ describe("of a run on two nodes", () => {
       expect(parent).toBe("Training training");
   });
 
-  test("each node gets the agent and the run's files, again when it is another instance", () => {
+  test("each node gets the agent and the run's files, again when its system is another one", () => {
     for (const node of ["beijing-1", "shanghai-1"]) {
       expect(uploads(node).map(([name]) => name.replace(`CopyToRemote ${node}-`, ""))).toEqual([
         "agent",
@@ -60,7 +60,7 @@ describe("of a run on two nodes", () => {
       ]);
       for (const [, upload] of uploads(node)) {
         expect(upload).toMatchObject({
-          inputs: { remotePath: ".crosszone", triggers: [`id of Instance ${node}`] },
+          inputs: { remotePath: ".crosszone", triggers: [`installation of ${node}`] },
           deletedWith: `Instance ${node}`,
           options: { replaceOnChanges: ["triggers[*]"] },
         });
@@ -71,7 +71,7 @@ describe("of a run on two nodes", () => {
       expect(fetch?.inputs).toMatchObject({ create: "python3 .crosszone/agent fetch" });
       expect(stdinOf(usual, `${node}-fetch`)).toMatchObject({
         directory: `~/.crosszone/runs/${run()}/work`,
-        instance: `id of Instance ${node}`,
+        instance: `installation of ${node}`,
       });
     }
   });
@@ -126,10 +126,18 @@ describe("of a run on two nodes", () => {
       ...["python", "pytorch_mnist_dist.py", "--master-addr", "192.168.1.2", "--rank", "1"],
     ]);
     expect(stdinOf(usual, "shanghai-1-rank-1")).toMatchObject({
-      ...{ rank: 1, ranks: [1], instance: "id of Instance shanghai-1" },
+      ...{ rank: 1, ranks: [1], instance: "installation of shanghai-1" },
       group: { address: "192.168.1.2", port: 29501, rendezvousPort: 29500, size: 2 },
       link: { routes: [{ network: "192.168.1.0/24", gateway: "192.168.2.1", mtu: 1400 }] },
     });
+  });
+
+  test("ranks and their followers know all nodes that train: where one is another, or was restarted, all start again", () => {
+    const crew = ["beijing-1", "shanghai-1"].map((node) => [`installation of ${node}`, `boot of ${node}`]);
+    for (const name of ["beijing-1-rank-0", "shanghai-1-rank-1"])
+      expect(stdinOf(usual, name).crew).toEqual(crew);
+    for (const name of ["beijing-1-follow", "shanghai-1-follow"])
+      expect(stdinOf(usual, name).launch).toMatchObject({ crew });
   });
 
   test("a follower starts the rank again where it has to", () => {
