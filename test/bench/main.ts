@@ -1,4 +1,7 @@
-/** `npm run bench -- [NAME…] [--json] [--list] [--document]`: measures, and stops all that it started, on Ctrl-C too. */
+/**
+ * `npm run bench -- [NAME…] [--json] [--list] [--document]`: measures, and stops all that it started, on Ctrl-C too.
+ * `npm run bench -- interrupts`: the matrix of interruptions (interrupts/).
+ */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { forwardSignals } from "../../scripts/dev/process.ts";
@@ -9,6 +12,7 @@ import { findWorkspace } from "../../scripts/dev/workspace.ts";
 import { measureCloud } from "./cloud.ts";
 import { measureDeploy } from "./deploy.ts";
 import { checkSections, writePage } from "./document.ts";
+import { runInterrupts } from "./interrupts/main.ts";
 import { measureLink } from "./link.ts";
 import type { Order, Samples } from "./measuring.ts";
 import { type MetricName, selectMetrics } from "./metrics.ts";
@@ -43,6 +47,12 @@ try {
 }
 
 async function bench(args: string[]): Promise<void> {
+  if (args[0] === "interrupts") {
+    await runSteps([cliStep(findWorkspace())], new Progress(process.stderr));
+    const say = (line: string) => process.stderr.write(`${line}\n`);
+    process.exitCode = await runInterrupts(args.slice(1), { signal: interruption.signal, say });
+    return;
+  }
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,

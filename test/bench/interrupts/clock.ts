@@ -1,0 +1,59 @@
+/**
+ * A clock that runs faster than the machine's, for the waits of the provider and of the local cloud: both of a cell have the
+ * same one, so that time stamps agree. Timers and dates follow it; what Node and the machine time themselves does not.
+ * Loaded before a provider's process (`node --import`) it reads its settings from the environment.
+ */
+const RealDate = Date;
+const real = { now: Date.now, setTimeout, setInterval };
+
+/** Where the settings are for processes of the provider. */
+export const clockVariable = "CROSSZONE_FAST_CLOCK";
+
+let origin = real.now();
+let shown = origin;
+let speed = 1;
+
+/** Milliseconds since the epoch by the fast clock. */
+function now(): number {
+  return Math.round(shown + (real.now() - origin) * speed);
+}
+
+/** Milliseconds since the epoch by the machine's clock. */
+export const realNow = (): number => real.now();
+
+/** A pause by the machine's clock. */
+export function realPause(ms: number): Promise<void> {
+  return new Promise((resolve) => real.setTimeout(resolve, ms));
+}
+
+/** From now on the clock runs so many times as fast; it never goes back. */
+export function setSpeed(factor: number): void {
+  shown = now();
+  origin = real.now();
+  speed = factor;
+  process.env[clockVariable] = `${origin} ${shown} ${speed}`;
+}
+
+/** Puts the clock in the place of this process's. */
+export function installClock(): void {
+  class FastDate extends RealDate {
+    constructor(...given: readonly unknown[]) {
+      super(...((given.length === 0 ? [now()] : given) as [number]));
+    }
+    static override now = now;
+  }
+  globalThis.Date = FastDate as DateConstructor;
+  type Work = (...given: unknown[]) => void;
+  const after = (work: Work, ms?: number, ...given: unknown[]) =>
+    real.setTimeout(work, (ms ?? 0) / speed, ...given);
+  const every = (work: Work, ms?: number, ...given: unknown[]) =>
+    real.setInterval(work, (ms ?? 0) / speed, ...given);
+  globalThis.setTimeout = Object.assign(after, real.setTimeout) as typeof setTimeout;
+  globalThis.setInterval = Object.assign(every, real.setInterval) as typeof setInterval;
+}
+
+const given = process.env[clockVariable];
+if (given !== undefined && process.argv[1]?.endsWith("/provider/main.ts") === true) {
+  [origin = origin, shown = shown, speed = speed] = given.split(" ").map(Number);
+  installClock();
+}

@@ -1,0 +1,177 @@
+/**
+ * The place of one worker: a stack with two zones and its cloud in this process, put back to a kept moment before each
+ * command. Provider and program run in this process too; where processes are to be killed, each is its own.
+ */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { keptDeletions, pendingCreates } from "../../../scripts/dev/repair-state.ts";
+import { readState } from "../../../scripts/dev/state-file.ts";
+import { findWorkspace, type Workspace } from "../../../scripts/dev/workspace.ts";
+import { AttachedProvider } from "../../harness/attached-provider.ts";
+import type { Call } from "../../harness/calls.ts";
+import { readCheckpoint } from "../../harness/checkpoint.ts";
+import { cliCommand, makeStack } from "../../harness/cli.ts";
+import { configure, type Value } from "../../harness/configuration.ts";
+import { InlineProgram } from "../../harness/inline-program.ts";
+import { type Ended, type Running, startOf, startProcess } from "../../harness/process.ts";
+import { descendantsOf } from "../../harness/stack.ts";
+import { startTestCloud, type TestCloud } from "../../local-cloud/support.ts";
+import { realNow, realPause } from "./clock.ts";
+
+const clock = join(import.meta.dirname, "clock.ts");
+/** By the machine's clock: nothing that the matrix waits for takes so long. */
+const longestCommandMs = 180_000;
+const options = ["--non-interactive", "--color", "never"];
+
+export interface Outcome extends Ended {
+  /** By the machine's clock. */
+  readonly seconds: number;
+  readonly isLate: boolean;
+}
+
+export class Lab {
+  readonly directory = mkdtempSync(join(tmpdir(), "crosszone-interrupts-"));
+  readonly workspace: Workspace = findWorkspace({ CROSSZONE_DIRECTORY: this.directory });
+  #cloud: TestCloud | undefined;
+  readonly #running = new Set<Running>();
+
+  async prepare(): Promise<void> {
+    await makeStack(this.workspace);
+  }
+
+  get cloud(): TestCloud {
+    if (this.#cloud === undefined) throw new Error("the cloud has not been started");
+    return this.#cloud;
+  }
+
+  async startCloud(): Promise<void> {
+    this.#cloud = await startTestCloud({ home: this.workspace.cloud });
+  }
+
+  /** What this process still does for a command that has ended reaches no cloud after that. */
+  async stopCloud(): Promise<void> {
+    await this.#cloud?.stop();
+    this.#cloud = undefined;
+  }
+
+  /** Keeps state, configuration and cloud, which is stopped. */
+  async keep(moment: string): Promise<void> {
+    await this.stopCloud();
+    const folder = join(this.directory, "moments", moment);
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    for (const name of ["state", "Pulumi.dev.yaml", "base.Pulumi.dev.yaml"])
+      copy(join(this.workspace.pulumi, name), join(folder, name));
+    copy(join(this.workspace.cloud, "state.db"), join(folder, "state.db"));
+  }
+
+  /** Puts everything back as it was kept, and starts the cloud: another home, port and keys of the same account. */
+  async putBack(moment: string): Promise<void> {
+    await this.stopCloud();
+    const folder = join(this.directory, "moments", moment);
+    rmSync(this.workspace.cloud, { recursive: true, force: true });
+    mkdirSync(this.workspace.cloud, { mode: 0o700 });
+    for (const name of ["state", "Pulumi.dev.yaml", "base.Pulumi.dev.yaml"]) {
+      rmSync(join(this.workspace.pulumi, name), { recursive: true, force: true });
+      copy(join(folder, name), join(this.workspace.pulumi, name));
+    }
+    copy(join(folder, "state.db"), join(this.workspace.cloud, "state.db"));
+    await this.startCloud();
+  }
+
+  configure(values: Readonly<Record<string, Value>>): void {
+    configure(this.workspace, values);
+  }
+
+  get checkpoint() {
+    return readCheckpoint(this.workspace);
+  }
+
+  calls(): Call[] {
+    const lines = readFileSync(join(this.workspace.cloud, "calls.jsonl"), "utf8").split("\n");
+    return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Call);
+  }
+
+  /**
+   * A command as the project runs it.
+   * @param ownProcesses whether provider and program have processes, and the state is written at each step
+   * @param meanwhile is given the command once it runs
+   */
+  async run(
+    args: readonly string[],
+    ownProcesses = false,
+    meanwhile: (running: Running) => Promise<void> = async () => {},
+  ): Promise<Outcome> {
+    const all = [...args, ...options];
+    const started = realNow();
+    // The project's own command finishes before what a killed one has left.
+    const isRepaired =
+      pendingCreates(this.workspace).length > 0 || keptDeletions(readState(this.workspace) ?? {}).length > 0;
+    if (isRepaired || ownProcesses) {
+      const command = isRepaired ? undefined : await cliCommand(this.workspace, all);
+      const [program, ...rest] = command?.line ?? [...startOf("scripts/dev/pulumi.ts"), ...all];
+      const env = { ...command?.env, NODE_OPTIONS: `--import=${clock}` };
+      return await this.#ended(this.#start(program, rest, env), meanwhile, started);
+    }
+    const command = await cliCommand(this.workspace, all);
+    if (command === undefined) throw new Error("the stack has not been made");
+    const [program, ...rest] = command.line;
+    const [provider, inline] = await Promise.all([AttachedProvider.start(), InlineProgram.start()]);
+    try {
+      const ofProgram = args[0] === "destroy" ? [] : inline.args;
+      const running = this.#start(program, [...rest, ...ofProgram], { ...command.env, ...provider.env });
+      return await this.#ended(running, meanwhile, started);
+    } finally {
+      inline.stop();
+      provider.stop();
+    }
+  }
+
+  #start(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
+    const clean = Object.entries(process.env).filter(([name]) => !/^(PULUMI|QINGCLOUD)_/.test(name));
+    const running = startProcess(program, args, {
+      env: { ...Object.fromEntries(clean), ...env, CROSSZONE_DIRECTORY: this.directory },
+    });
+    this.#running.add(running);
+    void running.ended.finally(() => this.#running.delete(running)).catch(() => {});
+    return running;
+  }
+
+  async #ended(
+    running: Running,
+    meanwhile: (running: Running) => Promise<void>,
+    started: number,
+  ): Promise<Outcome> {
+    const late = realPause(longestCommandMs).then(() => "late" as const);
+    const [ended] = await Promise.all([Promise.race([running.ended, late]), meanwhile(running)]);
+    const isLate = ended === "late";
+    if (isLate) this.#kill(running);
+    const { code, stdout, stderr, text } = await running.ended;
+    return { code, stdout, stderr, text, isLate, seconds: (realNow() - started) / 1000 };
+  }
+
+  #kill({ child }: Running): void {
+    for (const pid of descendantsOf(child.pid ?? 0)) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+
+  /** Ends and removes everything. */
+  async remove(): Promise<void> {
+    for (const running of [...this.#running]) {
+      this.#kill(running);
+      await running.ended.catch(() => {});
+    }
+    await this.stopCloud();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+function copy(from: string, to: string): void {
+  if (existsSync(from)) cpSync(from, to, { recursive: true });
+}

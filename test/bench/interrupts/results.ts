@@ -1,0 +1,103 @@
+/** Results of cells, a line each, so that a run can go on elsewhere; and which code they are for. */
+import { createHash } from "node:crypto";
+import { appendFileSync, existsSync, globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { root } from "../../harness/process.ts";
+import { type Kind, kinds } from "./findings.ts";
+import { type Operation, operations } from "./matrix.ts";
+
+export const resultsFile = join(import.meta.dirname, "results.jsonl");
+
+/** What decides how a cell ends. */
+const sources = [
+  ...["infra/**/*.ts", "provider/**/*", "qingcloud/**/*.ts", "toolchain/language-host/**/*", "Pulumi.yaml"],
+  ...["pulumi", "repair-state", "renamed-zones", "single-rules", "stack", "state-file", "whole-state"].map(
+    (name) => `scripts/dev/${name}.ts`,
+  ),
+];
+
+/** The code version: a digest of the sources. */
+export function versionOf(): string {
+  const digest = createHash("sha256");
+  const files = globSync(sources, { cwd: root, withFileTypes: true }).filter((file) => file.isFile());
+  for (const path of files.map((file) => join(file.parentPath, file.name)).toSorted())
+    digest
+      .update(`${path.slice(root.length)}\0`)
+      .update(readFileSync(path))
+      .update("\0");
+  return digest.digest("hex").slice(0, 12);
+}
+
+const line = z.object({
+  /** Code version. */
+  v: z.string(),
+  cell: z.string(),
+  /** Seconds. */
+  s: z.number(),
+  /** No call met the fault. */
+  unmet: z.literal(true).optional(),
+  findings: z.array(z.tuple([z.enum(kinds), z.string()])).optional(),
+});
+export type Line = z.output<typeof line>;
+
+/** The newest line of each cell of a version. */
+export function readResults(file: string, version: string): Map<string, Line> {
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const lines = text.split("\n").filter((each) => each !== "");
+  const all = lines.map((each) => line.parse(JSON.parse(each))).filter(({ v }) => v === version);
+  return new Map(all.map((each) => [each.cell, each]));
+}
+
+export function addResult(file: string, result: Line): void {
+  appendFileSync(file, `${JSON.stringify(result)}\n`);
+}
+
+/** Others than the four that the issue of a cell is named by. */
+const named: readonly Kind[] = ["orphan", "double", "stuck", "lost"];
+
+/** @param total cells of each operation */
+export function tableOf(lines: Iterable<Line>, total: ReadonlyMap<Operation, number>): string {
+  const all = [...lines];
+  const heads = [
+    "operation",
+    "cells",
+    "run",
+    "passed",
+    "orphans",
+    "doubles",
+    "stuck",
+    "lost",
+    "other",
+    "unmet",
+    "s",
+  ];
+  const rowOf = (name: string, of: readonly Line[], cells: number) => {
+    const having = (isKind: (kind: Kind) => boolean) =>
+      of.filter(({ findings = [] }) => findings.some(([kind]) => isKind(kind))).length;
+    return [
+      ...[name, cells, of.length, of.filter(({ findings = [] }) => findings.length === 0).length],
+      ...named.map((kind) => having((each) => each === kind)),
+      having((each) => !named.includes(each)),
+      of.filter(({ unmet }) => unmet).length,
+      of.length === 0 ? "-" : (of.reduce((sum, { s }) => sum + s, 0) / of.length).toFixed(1),
+    ].map(String);
+  };
+  const rows = operations.map((operation) =>
+    rowOf(
+      operation,
+      all.filter(({ cell }) => cell.startsWith(`${operation} `)),
+      total.get(operation) ?? 0,
+    ),
+  );
+  const sum = [...total.values()].reduce((one, other) => one + other, 0);
+  const table = [heads, ...rows, rowOf("all", all, sum)];
+  const widths = heads.map((_, index) => Math.max(...table.map((row) => row[index]?.length ?? 0)));
+  return table
+    .map((row) =>
+      row
+        .map((text, index) => (index === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[index] ?? 0)))
+        .join("  "),
+    )
+    .join("\n");
+}
