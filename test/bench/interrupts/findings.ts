@@ -88,10 +88,9 @@ const trace = /^(panic: .*|goroutine \d+ .*|.*Unhandled exception.*|Node\.js v\d
 /** A command's words: none shows a stack trace, and one that fails says why. */
 export function findInWords(what: string, { code, text, isLate }: Outcome, mayFail: boolean): Finding[] {
   const [shown] = trace.exec(text) ?? [];
-  const words = [...text.matchAll(/^.*(?:error:|refused|Waited|was looked for|cannot|not found).*$/gm)];
-  const last = words.slice(0, 3).map(([line]) => line.trim().slice(0, 300));
+  const last = reasonsIn(text);
   return [
-    ...(isLate ? [{ kind: "stuck" as const, detail: `${what} did not end: ${last.join(" | ")}` }] : []),
+    ...(isLate ? [{ kind: "stuck" as const, detail: `${what} did not end: ${last}` }] : []),
     ...(shown === undefined
       ? []
       : [{ kind: "trace" as const, detail: `${what}: ${shown.trim().slice(0, 200)}` }]),
@@ -100,18 +99,36 @@ export function findInWords(what: string, { code, text, isLate }: Outcome, mayFa
       : [
           {
             kind: "stuck" as const,
-            detail: `${what} ended with ${code}: ${last.join(" | ") || text.slice(-300)}`,
+            detail: `${what} ended with ${code}: ${last}`,
           },
         ]),
   ];
 }
 
-/** A command's own work, by the fast clock; and what passes unsaid. */
+/** Errors of a command's output, or its end: what the rest of a finding's line has room for. */
+function reasonsIn(text: string): string {
+  const lines = text.split("\n").map((line) => line.trim());
+  const errors = lines.filter((line) => /^error: (?!update failed)/.test(line));
+  const refusals = lines.filter((line) => /was refused with/.test(line) && !/ \(\d+s\) /.test(line));
+  const shown = [errors, refusals, lines.slice(-6)].find(({ length }) => length > 0) ?? [];
+  return [...new Set(shown)]
+    .slice(0, 4)
+    .map((line) => line.slice(0, 400))
+    .join(" | ");
+}
+
+/** What may pass unsaid, by the fast clock; and how much longer than usual a busy machine takes for the work itself. */
 const unsaidSeconds = 180;
+const busy = 4;
 
 /** No wait is longer than its message says. @param speed of the clock @param usual seconds of the command without a fault */
-export function findWait(what: string, { seconds, text }: Outcome, speed: number, usual: number): Finding[] {
-  const waited = Math.max(0, seconds - usual) * speed;
+export function findWait(
+  what: string,
+  { seconds, text, weight }: Outcome,
+  speed: number,
+  usual: number,
+): Finding[] {
+  const waited = Math.max(0, seconds - usual * weight * busy) * speed;
   const said = [...text.matchAll(/\b(\d+) s\b/g)].map(([, given]) => Number(given));
   const allowed = Math.max(0, ...said) * 1.5 + unsaidSeconds;
   if (waited <= allowed) return [];

@@ -28,6 +28,8 @@ export interface Outcome extends Ended {
   /** By the machine's clock. */
   readonly seconds: number;
   readonly isLate: boolean;
+  /** How many times as long as in one process it takes without any fault. */
+  readonly weight: number;
 }
 
 export class Lab {
@@ -35,6 +37,8 @@ export class Lab {
   readonly workspace: Workspace = findWorkspace({ CROSSZONE_DIRECTORY: this.directory });
   #cloud: TestCloud | undefined;
   readonly #running = new Set<Running>();
+  /** What commands said, for who looks into a failure. */
+  transcript = "";
 
   async prepare(): Promise<void> {
     await makeStack(this.workspace);
@@ -112,7 +116,7 @@ export class Lab {
       const command = isRepaired ? undefined : await cliCommand(this.workspace, all);
       const [program, ...rest] = command?.line ?? [...startOf("scripts/dev/pulumi.ts"), ...all];
       const env = { ...command?.env, NODE_OPTIONS: `--import=${clock}` };
-      return await this.#ended(this.#start(program, rest, env), meanwhile, started);
+      return await this.#ended(this.#start(program, rest, env), meanwhile, started, isRepaired ? 8 : 3);
     }
     const command = await cliCommand(this.workspace, all);
     if (command === undefined) throw new Error("the stack has not been made");
@@ -142,13 +146,15 @@ export class Lab {
     running: Running,
     meanwhile: (running: Running) => Promise<void>,
     started: number,
+    weight = 1,
   ): Promise<Outcome> {
     const late = realPause(longestCommandMs).then(() => "late" as const);
     const [ended] = await Promise.all([Promise.race([running.ended, late]), meanwhile(running)]);
     const isLate = ended === "late";
     if (isLate) this.#kill(running);
     const { code, stdout, stderr, text } = await running.ended;
-    return { code, stdout, stderr, text, isLate, seconds: (realNow() - started) / 1000 };
+    this.transcript += `$ ${running.child.spawnargs.join(" ")}\n${text}ended with ${code}\n\n`;
+    return { code, stdout, stderr, text, isLate, weight, seconds: (realNow() - started) / 1000 };
   }
 
   #kill({ child }: Running): void {

@@ -2,7 +2,8 @@
  * `npm run bench -- interrupts`: the whole matrix of interruptions, as far as it has not passed yet for today's sources. Each
  * cell's result is appended to results.jsonl as soon as it is known, so that the next run goes on there.
  */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Worker } from "./crew.ts";
 import {
@@ -21,13 +22,14 @@ import {
 } from "./matrix.ts";
 import { addResult, type Line, readResults, resultsFile, tableOf, versionOf } from "./results.ts";
 
-export const help = `npm run bench -- interrupts [--only PATTERN]… [--seed N] [--limit CELLS] [--minutes N] [--workers N] [--again] [--list] [--record]
+export const help = `npm run bench -- interrupts [--only PATTERN]… [--seed N] [--limit CELLS] [--minutes N] [--workers N] [--again] [--texts DIR] [--list] [--record]
   --only PATTERN cells whose name has it, a regular expression, e.g. kill-cli, "^up .*/RunInstances/.* same$"
   --seed N       another order (default 1)
   --limit CELLS  at most so many
   --minutes N    begins no cell after N minutes
   --workers N    at the same time (default 2)
   --again        those that have passed, too
+  --texts DIR    writes there what the commands of each failed cell said
   --list         prints the cells and runs none
   --record       only looks which API calls each operation has, and writes calls.json`;
 
@@ -44,7 +46,7 @@ export async function runInterrupts(args: string[], { signal, say }: Order): Pro
       only: { type: "string", multiple: true, default: [] },
       ...({ seed: { type: "string" }, limit: { type: "string" }, minutes: { type: "string" } } as const),
       ...({ workers: { type: "string" }, again: { type: "boolean" }, list: { type: "boolean" } } as const),
-      ...({ record: { type: "boolean" }, help: { type: "boolean" } } as const),
+      ...({ texts: { type: "string" }, record: { type: "boolean" }, help: { type: "boolean" } } as const),
     },
   });
   if (values.help === true) {
@@ -86,7 +88,9 @@ export async function runInterrupts(args: string[], { signal, say }: Order): Pro
       if (run.length >= limit || Date.now() > until) return;
       const next = wanted.shift();
       if (next === undefined) return;
-      for (const line of await linesOf(worker, version, next.trial, next.followUps, say)) {
+      for (const ran of await cellsOf(worker, version, next.trial, next.followUps, say)) {
+        const { line } = ran;
+        if (values.texts !== undefined && line.findings !== undefined) keepText(values.texts, ran);
         addResult(resultsFile, line);
         known.set(line.cell, line);
         run.push(line);
@@ -110,29 +114,42 @@ export async function runInterrupts(args: string[], { signal, say }: Order): Pro
   return run.some(({ findings }) => findings !== undefined) ? 1 : 0;
 }
 
-async function linesOf(
+interface Ran {
+  readonly line: Line;
+  readonly transcript: string;
+}
+
+async function cellsOf(
   worker: Worker,
   version: string,
   trial: Trial,
   followUps: readonly FollowUp[],
   say: Order["say"],
-): Promise<Line[]> {
+): Promise<Ran[]> {
   try {
     const report = await worker.do({ trial, followUps });
     if (!("results" in report)) throw new Error("the worker answered something else");
-    return report.results.map(({ followUp, isMet, findings, seconds }) => ({
-      v: version,
-      cell: cellOf(trial, followUp),
-      s: Math.round(seconds * 10) / 10,
-      ...(isMet ? {} : { unmet: true as const }),
-      ...(findings.length === 0
-        ? {}
-        : { findings: findings.map(({ kind, detail }): [typeof kind, string] => [kind, detail]) }),
+    return report.results.map(({ followUp, isMet, findings, seconds, transcript }) => ({
+      transcript,
+      line: {
+        v: version,
+        cell: cellOf(trial, followUp),
+        s: Math.round(seconds * 10) / 10,
+        ...(isMet ? {} : { unmet: true as const }),
+        ...(findings.length === 0
+          ? {}
+          : { findings: findings.map(({ kind, detail }): [typeof kind, string] => [kind, detail]) }),
+      },
     }));
   } catch (error) {
     say(`${nameOf(trial)} was not run: ${(error as Error).message}`);
     return [];
   }
+}
+
+function keepText(folder: string, { line, transcript }: Ran): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${line.cell.replaceAll(/[ /]/g, "-")}.txt`), transcript);
 }
 
 function readRecordingOf(version: string): Recording | undefined {

@@ -19,7 +19,7 @@ import { begin, destroy, preview, up, usual } from "./operations.ts";
 
 const usualSpeed = 20;
 /** A hanging job is waited for for ten minutes. */
-const hangingSpeed = 60;
+const hangingSpeed = 100;
 /** The answer that Ctrl-C meets comes so many seconds later, by the machine's clock. */
 const heldSeconds = 0.5;
 const longestHoldSeconds = 20;
@@ -32,6 +32,8 @@ export interface Result {
   readonly findings: readonly Finding[];
   /** By the machine's clock; the faulted command's are in the first one. */
   readonly seconds: number;
+  /** What the commands said. */
+  readonly transcript: string;
 }
 
 /** What a clean operation is. */
@@ -93,18 +95,22 @@ export class Trials {
     const lab = this.#lab;
     const clean = await this.#cleanOf(trial.operation);
     let started = realNow();
+    lab.transcript = "";
     const args = await begin(lab, trial.operation);
     const { outcome, isMet, findings } = await this.#meetFault(trial, args, clean);
     await lab.keep("left");
+    const first = lab.transcript;
     const results: Result[] = [];
     for (const followUp of followUpsOf(trial).filter((each) => wanted.includes(each))) {
       await lab.putBack("left");
+      lab.transcript = first;
       const more =
         followUp === "destroy" || trial.operation === "destroy"
           ? await this.#destroy("destroy")
           : await this.#again(args, outcome.code === 0, clean);
       const seconds = (realNow() - started) / 1000;
-      results.push({ followUp, isMet, findings: [...findings, ...more], seconds });
+      const { transcript } = lab;
+      results.push({ followUp, isMet, findings: [...findings, ...more], seconds, transcript });
       started = realNow();
     }
     await lab.stopCloud();
@@ -159,7 +165,7 @@ export class Trials {
     await lab.cloud.clearFaults();
     setSpeed(usualSpeed);
     findings.push(...findInWords("the command", outcome, true));
-    findings.push(...findWait("the command", outcome, speed, clean.seconds * (isKill ? 3 : 1)));
+    findings.push(...findWait("the command", outcome, speed, clean.seconds));
     return { outcome, isMet, findings };
   }
 
