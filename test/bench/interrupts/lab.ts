@@ -22,6 +22,8 @@ import { realNow, realPause } from "./clock.ts";
 const clock = join(import.meta.dirname, "clock.ts");
 /** By the machine's clock: nothing that the matrix waits for takes so long. */
 const longestCommandMs = 180_000;
+/** The CLI ends before its memory would have to be collected. */
+const ofCli = { GOGC: "off", GOMEMLIMIT: "400MiB" };
 const options = ["--non-interactive", "--color", "never"];
 
 export interface Outcome extends Ended {
@@ -99,12 +101,12 @@ export class Lab {
 
   /**
    * A command as the project runs it.
-   * @param ownProcesses whether provider and program have processes, and the state is written at each step
+   * @param own what has processes of its own: the provider, or the program too, and the state is written at each step then
    * @param meanwhile is given the command once it runs
    */
   async run(
     args: readonly string[],
-    ownProcesses = false,
+    own: "none" | "provider" | "all" = "none",
     meanwhile: (running: Running) => Promise<void> = async () => {},
   ): Promise<Outcome> {
     const all = [...args, ...options];
@@ -112,30 +114,35 @@ export class Lab {
     // The project's own command finishes before what a killed one has left.
     const isRepaired =
       pendingCreates(this.workspace).length > 0 || keptDeletions(readState(this.workspace) ?? {}).length > 0;
-    if (isRepaired || ownProcesses) {
+    const ofClock = { NODE_OPTIONS: `--import=${clock}` };
+    if (isRepaired || own === "all") {
       const command = isRepaired ? undefined : await cliCommand(this.workspace, all);
       const [program, ...rest] = command?.line ?? [...startOf("scripts/dev/pulumi.ts"), ...all];
-      const env = { ...command?.env, NODE_OPTIONS: `--import=${clock}` };
+      const env = { ...command?.env, ...ofClock };
       return await this.#ended(this.#start(program, rest, env), meanwhile, started, isRepaired ? 8 : 3);
     }
     const command = await cliCommand(this.workspace, all);
     if (command === undefined) throw new Error("the stack has not been made");
     const [program, ...rest] = command.line;
-    const [provider, inline] = await Promise.all([AttachedProvider.start(), InlineProgram.start()]);
+    const [provider, inline] = await Promise.all([
+      own === "none" ? AttachedProvider.start() : undefined,
+      InlineProgram.start(),
+    ]);
     try {
       const ofProgram = args[0] === "destroy" ? [] : inline.args;
-      const running = this.#start(program, [...rest, ...ofProgram], { ...command.env, ...provider.env });
-      return await this.#ended(running, meanwhile, started);
+      const ofProvider = provider?.env ?? { ...ofClock, PULUMI_SKIP_CHECKPOINTS: "true" };
+      const running = this.#start(program, [...rest, ...ofProgram], { ...command.env, ...ofProvider });
+      return await this.#ended(running, meanwhile, started, own === "none" ? 1 : 2);
     } finally {
       inline.stop();
-      provider.stop();
+      provider?.stop();
     }
   }
 
   #start(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
     const clean = Object.entries(process.env).filter(([name]) => !/^(PULUMI|QINGCLOUD)_/.test(name));
     const running = startProcess(program, args, {
-      env: { ...Object.fromEntries(clean), ...env, CROSSZONE_DIRECTORY: this.directory },
+      env: { ...Object.fromEntries(clean), ...ofCli, ...env, CROSSZONE_DIRECTORY: this.directory },
     });
     this.#running.add(running);
     void running.ended.finally(() => this.#running.delete(running)).catch(() => {});

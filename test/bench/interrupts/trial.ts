@@ -157,7 +157,7 @@ export class Trials {
     await lab.cloud.fault({ ...where, ...settingsOf(fault) });
     const isKill = fault.startsWith("kill-");
     const findings: Finding[] = [];
-    const outcome = await lab.run(args, isKill, async (running) => {
+    const outcome = await lab.run(args, ownIn(fault), async (running) => {
       if (fault === "sigint" || isKill) findings.push(...(await this.#interrupt(fault, running)));
     });
     const [left] = await lab.cloud.faults();
@@ -194,6 +194,12 @@ export class Trials {
     while (living().length > 0 && realNow() < deadline) await realPause(20);
     return living().map((pid): Finding => ({ kind: "left", detail: `a process goes on: ${textOf(pid)}` }));
   }
+}
+
+/** What has to be a process for a fault. */
+function ownIn(fault: string): "none" | "provider" | "all" {
+  if (fault === "kill-provider") return "provider";
+  return fault.startsWith("kill-") ? "all" : "none";
 }
 
 function settingsOf(fault: string): FaultRequest & { kind: string } {
