@@ -88,7 +88,7 @@ export async function runInterrupts(args: string[], { signal, say }: Order): Pro
       if (run.length >= limit || Date.now() > until) return;
       const next = wanted.shift();
       if (next === undefined) return;
-      for (const ran of await cellsOf(worker, version, next.trial, next.followUps, say)) {
+      for (const ran of await cellsOf(worker, version, next.trial, next.followUps, { signal, say })) {
         const { line } = ran;
         if (values.texts !== undefined && line.findings !== undefined) keepText(values.texts, ran);
         addResult(resultsFile, line);
@@ -124,7 +124,7 @@ async function cellsOf(
   version: string,
   trial: Trial,
   followUps: readonly FollowUp[],
-  say: Order["say"],
+  { signal, say }: Order,
 ): Promise<Ran[]> {
   try {
     const report = await worker.do({ trial, followUps });
@@ -142,6 +142,7 @@ async function cellsOf(
       },
     }));
   } catch (error) {
+    signal.throwIfAborted();
     say(`${nameOf(trial)} was not run: ${(error as Error).message}`);
     return [];
   }

@@ -9,12 +9,12 @@ import { type Operation, operations } from "./matrix.ts";
 
 export const resultsFile = join(import.meta.dirname, "results.jsonl");
 
+const script = (name: string) => `scripts/dev/${name}.ts`;
 /** What decides how a cell ends. */
 const sources = [
   ...["infra/**/*.ts", "provider/**/*", "qingcloud/**/*.ts", "toolchain/language-host/**/*", "Pulumi.yaml"],
-  ...["pulumi", "repair-state", "renamed-zones", "single-rules", "stack", "state-file", "whole-state"].map(
-    (name) => `scripts/dev/${name}.ts`,
-  ),
+  ...["pulumi", "repair-state", "renamed-zones", "single-rules", "stack", "state-file"].map(script),
+  ...["strays", "whole-state"].map(script),
 ];
 
 /** The code version: a digest of the sources. */
