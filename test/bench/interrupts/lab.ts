@@ -26,6 +26,8 @@ const longestCommandMs = 180_000;
 const ofCli = { GOGC: "off", GOMEMLIMIT: "400MiB" };
 const options = ["--non-interactive", "--color", "never"];
 
+export type OwnProcess = "provider" | "program";
+
 export interface Outcome extends Ended {
   /** By the machine's clock. */
   readonly seconds: number;
@@ -101,12 +103,12 @@ export class Lab {
 
   /**
    * A command as the project runs it.
-   * @param own what has processes of its own: the provider, or the program too, and the state is written at each step then
+   * @param own what is a process; with both of them the state is written at each step
    * @param meanwhile is given the command once it runs
    */
   async run(
     args: readonly string[],
-    own: "none" | "provider" | "all" = "none",
+    own: readonly OwnProcess[] = [],
     meanwhile: (running: Running) => Promise<void> = async () => {},
   ): Promise<Outcome> {
     const all = [...args, ...options];
@@ -115,26 +117,26 @@ export class Lab {
     const isRepaired =
       pendingCreates(this.workspace).length > 0 || keptDeletions(readState(this.workspace) ?? {}).length > 0;
     const ofClock = { NODE_OPTIONS: `--import=${clock}` };
-    if (isRepaired || own === "all") {
-      const command = isRepaired ? undefined : await cliCommand(this.workspace, all);
-      const [program, ...rest] = command?.line ?? [...startOf("scripts/dev/pulumi.ts"), ...all];
-      const env = { ...command?.env, ...ofClock };
-      return await this.#ended(this.#start(program, rest, env), meanwhile, started, isRepaired ? 8 : 3);
+    if (isRepaired) {
+      const [start, ...script] = startOf("scripts/dev/pulumi.ts");
+      return await this.#ended(this.#start(start, [...script, ...all], ofClock), meanwhile, started, 8);
     }
     const command = await cliCommand(this.workspace, all);
     if (command === undefined) throw new Error("the stack has not been made");
     const [program, ...rest] = command.line;
     const [provider, inline] = await Promise.all([
-      own === "none" ? AttachedProvider.start() : undefined,
-      InlineProgram.start(),
+      own.includes("provider") ? undefined : AttachedProvider.start(),
+      own.includes("program") || args[0] === "destroy" ? undefined : InlineProgram.start(),
     ]);
     try {
-      const ofProgram = args[0] === "destroy" ? [] : inline.args;
-      const ofProvider = provider?.env ?? { ...ofClock, PULUMI_SKIP_CHECKPOINTS: "true" };
-      const running = this.#start(program, [...rest, ...ofProgram], { ...command.env, ...ofProvider });
-      return await this.#ended(running, meanwhile, started, own === "none" ? 1 : 2);
+      const running = this.#start(program, [...rest, ...(inline?.args ?? [])], {
+        ...command.env,
+        ...(provider?.env ?? ofClock),
+        ...(own.length === 2 ? {} : { PULUMI_SKIP_CHECKPOINTS: "true" }),
+      });
+      return await this.#ended(running, meanwhile, started, 1 + own.length);
     } finally {
-      inline.stop();
+      inline?.stop();
       provider?.stop();
     }
   }

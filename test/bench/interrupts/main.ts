@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { root } from "../../harness/process.ts";
 import { Worker } from "./crew.ts";
 import {
   cellOf,
@@ -20,9 +21,17 @@ import {
   type Trial,
   trialsOf,
 } from "./matrix.ts";
-import { addResult, type Line, readResults, resultsFile, tableOf, versionOf } from "./results.ts";
+import {
+  addResult,
+  type Line,
+  readResults,
+  resultsFile,
+  tableOf,
+  versionOf,
+  writeFigures,
+} from "./results.ts";
 
-export const help = `npm run bench -- interrupts [--only PATTERN]… [--seed N] [--limit CELLS] [--minutes N] [--workers N] [--again] [--texts DIR] [--list] [--record]
+export const help = `npm run bench -- interrupts [--only PATTERN]… [--seed N] [--limit CELLS] [--minutes N] [--workers N] [--again] [--texts DIR] [--document] [--list] [--record]
   --only PATTERN cells whose name has it, a regular expression, e.g. kill-cli, "^up .*/RunInstances/.* same$"
   --seed N       another order (default 1)
   --limit CELLS  at most so many
@@ -30,6 +39,7 @@ export const help = `npm run bench -- interrupts [--only PATTERN]… [--seed N] 
   --workers N    at the same time (default 2)
   --again        those that have passed, too
   --texts DIR    writes there what the commands of each failed cell said
+  --document     writes the figures into docs/reliability.md
   --list         prints the cells and runs none
   --record       only looks which API calls each operation has, and writes calls.json`;
 
@@ -46,6 +56,7 @@ export async function runInterrupts(args: string[], { signal, say }: Order): Pro
       only: { type: "string", multiple: true, default: [] },
       ...({ seed: { type: "string" }, limit: { type: "string" }, minutes: { type: "string" } } as const),
       ...({ workers: { type: "string" }, again: { type: "boolean" }, list: { type: "boolean" } } as const),
+      document: { type: "boolean" },
       ...({ texts: { type: "string" }, record: { type: "boolean" }, help: { type: "boolean" } } as const),
     },
   });
@@ -110,6 +121,8 @@ export async function runInterrupts(args: string[], { signal, say }: Order): Pro
     totals.set(trial.operation, (totals.get(trial.operation) ?? 0) + followUpsOf(trial).length);
   const minutes = ((Date.now() - started) / 60_000).toFixed(1);
   process.stdout.write(`${tableOf(known.values(), totals)}\n`);
+  if (values.document === true)
+    writeFigures(join(root, "docs", "reliability.md"), known.values(), totals, version);
   process.stdout.write(`${run.length} cells in ${minutes} min, code version ${version}\n`);
   return run.some(({ findings }) => findings !== undefined) ? 1 : 0;
 }

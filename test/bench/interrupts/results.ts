@@ -1,6 +1,6 @@
 /** Results of cells, a line each, so that a run can go on elsewhere; and which code they are for. */
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, globSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { root } from "../../harness/process.ts";
@@ -56,22 +56,14 @@ export function addResult(file: string, result: Line): void {
 /** Others than the four that the issue of a cell is named by. */
 const named: readonly Kind[] = ["orphan", "double", "stuck", "lost"];
 
+const heads = [
+  ...["operation", "cells", "run", "passed", "orphans", "doubles", "stuck", "lost", "other", "unmet"],
+  "seconds each",
+] as const;
+
 /** @param total cells of each operation */
-export function tableOf(lines: Iterable<Line>, total: ReadonlyMap<Operation, number>): string {
+function rowsOf(lines: Iterable<Line>, total: ReadonlyMap<Operation, number>): string[][] {
   const all = [...lines];
-  const heads = [
-    "operation",
-    "cells",
-    "run",
-    "passed",
-    "orphans",
-    "doubles",
-    "stuck",
-    "lost",
-    "other",
-    "unmet",
-    "s",
-  ];
   const rowOf = (name: string, of: readonly Line[], cells: number) => {
     const having = (isKind: (kind: Kind) => boolean) =>
       of.filter(({ findings = [] }) => findings.some(([kind]) => isKind(kind))).length;
@@ -83,21 +75,38 @@ export function tableOf(lines: Iterable<Line>, total: ReadonlyMap<Operation, num
       of.length === 0 ? "-" : (of.reduce((sum, { s }) => sum + s, 0) / of.length).toFixed(1),
     ].map(String);
   };
-  const rows = operations.map((operation) =>
-    rowOf(
-      operation,
-      all.filter(({ cell }) => cell.startsWith(`${operation} `)),
-      total.get(operation) ?? 0,
-    ),
-  );
+  const ofOperation = (name: Operation) => all.filter(({ cell }) => cell.startsWith(`${name} `));
   const sum = [...total.values()].reduce((one, other) => one + other, 0);
-  const table = [heads, ...rows, rowOf("all", all, sum)];
+  return [
+    ...operations.map((name) => rowOf(name, ofOperation(name), total.get(name) ?? 0)),
+    rowOf("all", all, sum),
+  ];
+}
+
+/** @param total cells of each operation */
+export function tableOf(lines: Iterable<Line>, total: ReadonlyMap<Operation, number>): string {
+  const table = [heads, ...rowsOf(lines, total)];
   const widths = heads.map((_, index) => Math.max(...table.map((row) => row[index]?.length ?? 0)));
-  return table
-    .map((row) =>
-      row
-        .map((text, index) => (index === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[index] ?? 0)))
-        .join("  "),
-    )
-    .join("\n");
+  const padded = (text: string, index: number) =>
+    index === 0 ? text.padEnd(widths[index] ?? 0) : text.padStart(widths[index] ?? 0);
+  return table.map((row) => row.map(padded).join("  ")).join("\n");
+}
+
+const [begin, end] = ["<!-- interrupts -->", "<!-- end of interrupts -->"];
+
+/** Puts the figures into a page, between its two marks. @throws Error where it has none */
+export function writeFigures(
+  page: string,
+  lines: Iterable<Line>,
+  total: ReadonlyMap<Operation, number>,
+  version: string,
+): void {
+  const text = readFileSync(page, "utf8");
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from)
+    throw new Error(`${page} has no lines ${begin} and ${end}, between which the figures go`);
+  const rowOf = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const table = [rowOf(heads), rowOf(heads.map(() => "---")), ...rowsOf(lines, total).map(rowOf)];
+  const figures = `${begin}\nCode version ${version}:\n\n${table.join("\n")}\n`;
+  writeFileSync(page, text.slice(0, from) + figures + text.slice(to));
 }

@@ -13,7 +13,7 @@ import {
   findWait,
   idsOf,
 } from "./findings.ts";
-import type { Lab, Outcome } from "./lab.ts";
+import type { Lab, Outcome, OwnProcess } from "./lab.ts";
 import { type FollowUp, followUpsOf, type Operation, type Trial } from "./matrix.ts";
 import { begin, destroy, preview, up, usual } from "./operations.ts";
 
@@ -36,16 +36,13 @@ export interface Result {
   readonly transcript: string;
 }
 
-/** What a clean operation is. */
-interface Clean {
-  readonly counts: Readonly<Record<string, number>>;
-  readonly seconds: number;
-}
-
 export class Trials {
   readonly #lab: Lab;
   #before: readonly string[] = [];
-  readonly #clean = new Map<Operation, Clean>();
+  /** How many there are of each kind of id in the whole stack: every operation but `destroy` ends with as many. */
+  #counts: Readonly<Record<string, number>> = {};
+  /** Of an `up` without a fault; no operation takes longer. */
+  #usualSeconds = 0;
 
   constructor(lab: Lab) {
     this.#lab = lab;
@@ -61,11 +58,14 @@ export class Trials {
     lab.configure(usual);
     await lab.keep("empty");
     await lab.putBack("empty");
-    await this.#mustSucceed("up", await lab.run(up));
+    const outcome = await lab.run(up);
+    this.#mustSucceed("up", outcome);
+    this.#usualSeconds = outcome.seconds;
+    this.#counts = countsOf(await idsOf(lab));
     await lab.keep("whole");
   }
 
-  async #mustSucceed(what: string, { code, text }: Outcome): Promise<void> {
+  #mustSucceed(what: string, { code, text }: Outcome): void {
     if (code !== 0) throw new Error(`${what} ended with ${code} without a fault:\n${text}`);
   }
 
@@ -73,31 +73,16 @@ export class Trials {
   async record(operation: Operation) {
     const lab = this.#lab;
     const args = await begin(lab, operation);
-    const outcome = await lab.run(args);
-    await this.#mustSucceed(operation, outcome);
-    const calls = lab.calls();
-    this.#clean.set(operation, { counts: countsOf(await idsOf(lab)), seconds: outcome.seconds });
-    return calls;
-  }
-
-  async #cleanOf(operation: Operation): Promise<Clean> {
-    if (!this.#clean.has(operation)) {
-      const after = [...this.#clean.entries()].find(
-        ([other]) => operation !== "destroy" && other !== "destroy",
-      );
-      if (after === undefined) await this.record(operation);
-      else this.#clean.set(operation, after[1]);
-    }
-    return this.#clean.get(operation) ?? { counts: {}, seconds: 0 };
+    this.#mustSucceed(operation, await lab.run(args));
+    return lab.calls();
   }
 
   async run(trial: Trial, wanted: readonly FollowUp[]): Promise<Result[]> {
     const lab = this.#lab;
-    const clean = await this.#cleanOf(trial.operation);
     let started = realNow();
     lab.transcript = "";
     const args = await begin(lab, trial.operation);
-    const { outcome, isMet, findings } = await this.#meetFault(trial, args, clean);
+    const { outcome, isMet, findings } = await this.#meetFault(trial, args);
     await lab.keep("left");
     const first = lab.transcript;
     const results: Result[] = [];
@@ -107,7 +92,7 @@ export class Trials {
       const more =
         followUp === "destroy" || trial.operation === "destroy"
           ? await this.#destroy("destroy")
-          : await this.#again(args, outcome.code === 0, clean);
+          : await this.#again(args, outcome.code === 0);
       const seconds = (realNow() - started) / 1000;
       const { transcript } = lab;
       results.push({ followUp, isMet, findings: [...findings, ...more], seconds, transcript });
@@ -118,16 +103,16 @@ export class Trials {
   }
 
   /** @param isDone whether the faulted command has succeeded: the same one has nothing to do */
-  async #again(args: readonly string[], isDone: boolean, clean: Clean): Promise<Finding[]> {
+  async #again(args: readonly string[], isDone: boolean): Promise<Finding[]> {
     const lab = this.#lab;
     const findings: Finding[] = [];
     if (!isDone) {
       const outcome = await lab.run(args);
       findings.push(...findInWords("the same command", outcome, false));
-      findings.push(...findWait("the same command", outcome, usualSpeed, clean.seconds));
+      findings.push(...findWait("the same command", outcome, usualSpeed, this.#usualSeconds));
       if (outcome.code !== 0) return findings;
     }
-    findings.push(...(await compare(lab, this.#before, clean.counts)));
+    findings.push(...(await compare(lab, this.#before, this.#counts)));
     const next = await lab.run(preview);
     const [problem] = findInWords("the next preview", next, false);
     if (problem !== undefined) findings.push({ kind: "unsettled", detail: problem.detail });
@@ -138,14 +123,14 @@ export class Trials {
     const outcome = await this.#lab.run(destroy);
     const findings = [
       ...findInWords(what, outcome, false),
-      ...findWait(what, outcome, usualSpeed, this.#clean.get("up")?.seconds ?? 3),
+      ...findWait(what, outcome, usualSpeed, this.#usualSeconds),
     ];
     return outcome.code === 0
       ? [...findings, ...(await compareWithNothing(this.#lab, this.#before))]
       : findings;
   }
 
-  async #meetFault({ fault, position }: Trial, args: readonly string[], clean: Clean) {
+  async #meetFault({ fault, position }: Trial, args: readonly string[]) {
     const lab = this.#lab;
     const speed = fault === "hang-job" ? hangingSpeed : usualSpeed;
     setSpeed(speed);
@@ -165,7 +150,7 @@ export class Trials {
     await lab.cloud.clearFaults();
     setSpeed(usualSpeed);
     findings.push(...findInWords("the command", outcome, true));
-    findings.push(...findWait("the command", outcome, speed, clean.seconds));
+    findings.push(...findWait("the command", outcome, speed, this.#usualSeconds));
     return { outcome, isMet, findings };
   }
 
@@ -196,10 +181,11 @@ export class Trials {
   }
 }
 
-/** What has to be a process for a fault. */
-function ownIn(fault: string): "none" | "provider" | "all" {
-  if (fault === "kill-provider") return "provider";
-  return fault.startsWith("kill-") ? "all" : "none";
+/** What has to be a process for a fault: Ctrl-C makes the language host end the program. */
+function ownIn(fault: string): readonly OwnProcess[] {
+  if (fault === "kill-provider") return ["provider"];
+  if (fault === "sigint") return ["program"];
+  return fault.startsWith("kill-") ? ["provider", "program"] : [];
 }
 
 function settingsOf(fault: string): FaultRequest & { kind: string } {
