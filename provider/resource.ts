@@ -138,11 +138,12 @@ export interface Context {
   note(outputs: Properties): void;
 }
 
-/** Removes what bears the stack's mark and is in no state, where its StackMark says `sweep` and this run makes nothing. */
+/** Removes what bears the stack's mark and is in no state, where its StackMark says `sweep`. */
 export interface StrayRemover {
+  /** Whether all may be removed: this run makes nothing. */
   readonly isAllowed: boolean;
-  /** Of these ids. */
-  remove(zone: string, ids: readonly string[]): Promise<void>;
+  /** Of these ids. @param areInside what is being deleted: then any run may, but for what it knows */
+  remove(zone: string, ids: readonly string[], areInside: boolean): Promise<void>;
   /** In every zone; where it may not, lists them. @throws Error with what is left, or where a zone cannot be looked at */
   removeAll(): Promise<void>;
 }

@@ -96,8 +96,8 @@ export class Run {
   /** @param mark `value` of the StackMark; of other values there is nothing to remove */
   withStrays(context: Context, definitions: readonly AnyResource[], mark: unknown): Context {
     if (typeof mark !== "string") return context;
-    const isAllowed = !this.ready().hasBuilt;
-    return { ...context, strays: new Strays(context, { definitions, mark, isAllowed }) };
+    const isEnding = !this.ready().hasBuilt;
+    return { ...context, strays: new Strays(context, { definitions, mark, isEnding }) };
   }
 }
 

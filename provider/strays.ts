@@ -15,25 +15,25 @@ export interface StrayOptions {
   readonly definitions: readonly AnyResource[];
   /** `value` of the StackMark. */
   readonly mark: string;
-  /** Whether this run may remove anything: not what it may have made. */
-  readonly isAllowed: boolean;
+  /** Whether this run has compared, made or changed nothing: then what is left is not known to the state. */
+  readonly isEnding: boolean;
 }
 
 export class Strays implements StrayRemover {
   readonly #context: Context;
   readonly #definitions: readonly AnyResource[];
   readonly #mark: string;
-  readonly #isAllowed: boolean;
+  readonly #isEnding: boolean;
 
-  constructor(context: Context, { definitions, mark, isAllowed }: StrayOptions) {
+  constructor(context: Context, { definitions, mark, isEnding }: StrayOptions) {
     this.#context = { ...context, strays: this };
     this.#definitions = definitions;
     this.#mark = mark;
-    this.#isAllowed = isAllowed && isSwept(mark);
+    this.#isEnding = isEnding;
   }
 
   get isAllowed(): boolean {
-    return this.#isAllowed;
+    return this.#isEnding && isSwept(this.#mark);
   }
 
   /** All that bears the mark, in the order in which it can be deleted. @param zones default every zone of the account */
@@ -41,16 +41,20 @@ export class Strays implements StrayRemover {
     return findMarked(this.#context, this.#definitions, { zones, digits: digitsOf(this.#mark) });
   }
 
-  async remove(zone: string, ids: readonly string[]): Promise<void> {
-    if (!this.#isAllowed) return;
-    const found = (await this.find([zone])).filter(({ id }) => ids.includes(id));
+  async remove(zone: string, ids: readonly string[], areInside: boolean): Promise<void> {
+    const { session } = this.#context;
+    // The engine compares what it knows to be inside before it deletes what that is in.
+    const isMeant = (id: string) => this.isAllowed || (areInside && !session.hasMet(id));
+    const meant = isSwept(this.#mark) ? ids.filter(isMeant) : [];
+    if (meant.length === 0) return;
+    const found = (await this.find([zone])).filter(({ id }) => meant.includes(id));
     for (const stray of found) await this.#removeOne(stray);
   }
 
   async removeAll(): Promise<void> {
     const found = await this.find();
     if (found.length === 0) return;
-    if (!this.#isAllowed) {
+    if (!this.isAllowed) {
       this.#context.warn(
         `What bears this stack's mark and is in no state stays: ${found.map(tell).join(", ")}. Remove it by hand${isSwept(this.#mark) ? "" : ", or give the StackMark `sweep: true`"}.`,
       );

@@ -20,6 +20,8 @@ export interface Deletion {
   readonly kind: string;
   readonly zone: string;
   readonly id: string;
+  /** Whether its users lie inside it. */
+  readonly isContainer?: boolean;
   /** Without an active lease it cannot be deleted. */
   readonly isLeased?: boolean;
   /** Undefined where it is gone. */
@@ -37,7 +39,8 @@ export async function deleteWhenFree(context: Context, deletion: Deletion): Prom
   const { kind, zone, id, look, remove } = deletion;
   const found = await look();
   if (found === undefined) return;
-  if (found.users !== undefined && found.users.length > 0) await context.strays?.remove(zone, found.users);
+  if (found.users !== undefined && found.users.length > 0)
+    await context.strays?.remove(zone, found.users, deletion.isContainer === true);
   if (deletion.isLeased === true) await untilLeased(context, deletion);
   const started = Date.now();
   let idleSince = started;

@@ -98,6 +98,7 @@ export const vxnet = defineResource({
       kind: "vxnet",
       zone,
       id,
+      isContainer: true,
       look: () => lookAt(context, zone, id),
       remove: () => remove(context, zone, id, mark),
     });

@@ -66,7 +66,7 @@ async function sweep({ stack, yes = false, notMine }: Choice): Promise<void> {
       return;
     }
     for (const mark of new Set(strays.map(({ name }) => markIn(name) ?? ""))) {
-      const options = { definitions, mark: markOf(mark, true), isAllowed: true };
+      const options = { definitions, mark: markOf(mark, true), isEnding: true };
       const own = strays.filter(({ name }) => markIn(name) === mark);
       await new Strays(context, options).removeThese(own);
     }

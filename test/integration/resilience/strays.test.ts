@@ -135,19 +135,32 @@ describe("with `sweep`", () => {
   });
 
   test("a run that has made or compared anything removes nothing that it does not know, and says what is there", async () => {
-    const { vxnet, instance, tag } = await makeZone("running");
+    const { vxnet, vpc, keyPair, group, eip, instance } = await makeZone("running");
     await plugin.nextRun();
-    await plugin.diff(tag, tag.inputs);
+    await plugin.diff(instance, { ...instance.inputs, imageId: "img-deeplearning" });
     const told = async (resource: Resource) => {
       const deletion = failureOf(plugin.deleteInThisRun(resource, { timeout: 1 }));
       return (await deletion).message;
     };
-    expect(await told(vxnet)).toContain(`Still used by ${instance.id}`);
+    for (const each of [vxnet, keyPair]) expect(await told(each)).toContain(`Still used by ${instance.id}`);
+    for (const each of [group, eip]) expect(await told(each)).toContain(`Still used by ${vpc.id}`);
     const calls = await account.callsBy(() => plugin.deleteInThisRun(stackMark));
     expect(changesOf(calls)).toEqual([]);
     await expectTold(
       /^What bears this stack's mark and is in no state stays: .*Instance i-\S+ \(running-\S+\) of zone gpu1a, .*\. Remove it by hand\.$/,
     );
+    await plugin.nextRun();
+    await plugin.delete(stackMark);
+    expect(await added()).toEqual([]);
+  });
+
+  test("in such a run, what nothing knows goes with what it lies in: a replacement that was killed has made it there", async () => {
+    const { vpc, tag, keyPair } = await makeZone("killed");
+    await plugin.nextRun();
+    await plugin.diff(tag, tag.inputs);
+    await plugin.deleteInThisRun(vpc);
+    expect((await added()).filter((id) => /^(rtr|rtrs|vxnet|i)-/.test(id))).toEqual([]);
+    expect(await plugin.read(keyPair)).toBeDefined();
     await plugin.nextRun();
     await plugin.delete(stackMark);
     expect(await added()).toEqual([]);
