@@ -15,6 +15,7 @@ const programs = [
   "provider/main.ts",
   "scripts/dev/pulumi.ts",
   "scripts/dev/start.ts",
+  "scripts/dev/sweep.ts",
   "scripts/dev/train.ts",
   "toolchain/command/main.ts",
   "toolchain/language-host/main.ts",

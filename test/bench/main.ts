@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- [NAME…] [--json] [--list] [--document]`: measures, and stops all that it started, on Ctrl-C too.
- * `npm run bench -- interrupts`: the matrix of interruptions (interrupts/).
+ * `npm run bench -- interrupts`: the matrix of interruptions (interrupts/); `lives`: random lives (lives/).
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -14,6 +14,7 @@ import { measureDeploy } from "./deploy.ts";
 import { checkSections, writePage } from "./document.ts";
 import { runInterrupts } from "./interrupts/main.ts";
 import { measureLink } from "./link.ts";
+import { runLives } from "./lives/main.ts";
 import type { Order, Samples } from "./measuring.ts";
 import { type MetricName, selectMetrics } from "./metrics.ts";
 import { measureNodes24 } from "./nodes24.ts";
@@ -47,10 +48,11 @@ try {
 }
 
 async function bench(args: string[]): Promise<void> {
-  if (args[0] === "interrupts") {
+  const runWhole = { interrupts: runInterrupts, lives: runLives }[args[0] ?? ""];
+  if (runWhole !== undefined) {
     await runSteps([cliStep(findWorkspace())], new Progress(process.stderr));
     const say = (line: string) => process.stderr.write(`${line}\n`);
-    process.exitCode = await runInterrupts(args.slice(1), { signal: interruption.signal, say });
+    process.exitCode = await runWhole(args.slice(1), { signal: interruption.signal, say });
     return;
   }
   const { values, positionals } = parseArgs({

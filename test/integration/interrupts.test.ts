@@ -1,11 +1,11 @@
 /** A sample of the matrix of interruptions (test/bench/interrupts), other cells each time; the bench runs them all. */
 import { afterAll, expect, test, vi } from "vitest";
-import { Worker } from "../bench/interrupts/crew.ts";
 import { runSample, sampleOf } from "../bench/interrupts/sample.ts";
+import { trialWorker } from "../bench/interrupts/trial-worker.ts";
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 120_000 });
 
-const workers = [new Worker(), new Worker()];
+const workers = [trialWorker(), trialWorker()];
 afterAll(async () => void (await Promise.all(workers.map((worker) => worker.end()))));
 
 const seed = Number(process.env.INTERRUPTS_SEED ?? Math.floor(Math.random() * 1_000_000));

@@ -57,8 +57,13 @@ export function installClock(): void {
   globalThis.setInterval = Object.assign(every, real.setInterval) as typeof setInterval;
 }
 
+/** Of a command line, or of its program: the sources, or the single file that set-up makes of them. */
+export function isProvider(text: string): boolean {
+  return /\/provider\/main\.(ts|mjs)(?=$| )/.test(text);
+}
+
 const given = process.env[clockVariable];
-if (given !== undefined && process.argv[1]?.endsWith("/provider/main.ts") === true) {
+if (given !== undefined && isProvider(process.argv[1] ?? "")) {
   [origin = origin, shown = shown, speed = speed] = given.split(" ").map(Number);
   installClock();
 }

@@ -1,20 +1,25 @@
 /** Workers, which are started when they are needed and ended whatever happens. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
-import type { Report, Task } from "./worker.ts";
 
 /** What a cut-off command leaves in a worker's memory goes with it. */
 const tasksOfWorker = 60;
 
-export class Worker {
+/** @template Report what the worker answers; one with `error` is no answer */
+export class Worker<Task extends object, Report extends object> {
+  readonly #script: string;
   #child: ChildProcess | undefined;
   #tasks = 0;
+
+  /** @param script path of its TypeScript */
+  constructor(script: string) {
+    this.#script = script;
+  }
 
   /** @throws Error where the worker ends before it answers, or the task fails for no fault of the product */
   async do(task: Task): Promise<Exclude<Report, { readonly error: string }>> {
     if (this.#tasks === tasksOfWorker) await this.end();
-    this.#child ??= fork(join(import.meta.dirname, "worker.ts"), {
+    this.#child ??= fork(this.#script, {
       execArgv: ["--disable-warning=ExperimentalWarning"],
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
@@ -31,9 +36,9 @@ export class Worker {
     });
     if ("error" in report) {
       await this.end();
-      throw new Error(report.error);
+      throw new Error(String(report.error));
     }
-    return report;
+    return report as Exclude<Report, { readonly error: string }>;
   }
 
   /** Ends the process, which removes what it has made. */

@@ -126,7 +126,9 @@ export class Lab {
     const [program, ...rest] = command.line;
     const [provider, inline] = await Promise.all([
       own.includes("provider") ? undefined : AttachedProvider.start(),
-      own.includes("program") || args[0] === "destroy" ? undefined : InlineProgram.start(),
+      own.includes("program") || !["up", "preview"].includes(args[0] ?? "")
+        ? undefined
+        : InlineProgram.start(),
     ]);
     try {
       const running = this.#start(program, [...rest, ...(inline?.args ?? [])], {

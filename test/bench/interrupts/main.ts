@@ -6,7 +6,6 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { root } from "../../harness/process.ts";
-import { Worker } from "./crew.ts";
 import {
   cellOf,
   type FollowUp,
@@ -30,6 +29,7 @@ import {
   versionOf,
   writeFigures,
 } from "./results.ts";
+import { type TrialWorker, trialWorker } from "./trial-worker.ts";
 
 export const help = `npm run bench -- interrupts [--only PATTERN]… [--seed N] [--limit CELLS] [--minutes N] [--workers N] [--again] [--texts DIR] [--document] [--list] [--record]
   --only PATTERN cells whose name has it, a regular expression, e.g. kill-cli, "^up .*/RunInstances/.* same$"
@@ -89,11 +89,11 @@ export async function runInterrupts(args: string[], { signal, say }: Order): Pro
   const limit = numberOf("--limit", values.limit, Number.POSITIVE_INFINITY);
   const until = Date.now() + numberOf("--minutes", values.minutes, Number.POSITIVE_INFINITY) * 60_000;
   const run: Line[] = [];
-  const workers = Array.from({ length: numberOf("--workers", values.workers, 2) }, () => new Worker());
+  const workers = Array.from({ length: numberOf("--workers", values.workers, 2) }, () => trialWorker());
   const stop = Promise.withResolvers<never>();
   stop.promise.catch(() => {});
   signal.addEventListener("abort", () => stop.reject(signal.reason as Error), { once: true });
-  const work = async (worker: Worker): Promise<void> => {
+  const work = async (worker: TrialWorker): Promise<void> => {
     for (;;) {
       signal.throwIfAborted();
       if (run.length >= limit || Date.now() > until) return;
@@ -133,7 +133,7 @@ interface Ran {
 }
 
 async function cellsOf(
-  worker: Worker,
+  worker: TrialWorker,
   version: string,
   trial: Trial,
   followUps: readonly FollowUp[],
@@ -177,7 +177,7 @@ function readRecordingOf(version: string): Recording | undefined {
 
 /** Calls that are gathered in some runs and not in others count as often as in the run that has fewest. */
 async function record(version: string, signal: AbortSignal, say: Order["say"]): Promise<Recording> {
-  const worker = new Worker();
+  const worker = trialWorker();
   const found = {} as Recording["operations"];
   try {
     for (const operation of operations) {
@@ -196,7 +196,7 @@ async function record(version: string, signal: AbortSignal, say: Order["say"]): 
   return recording;
 }
 
-async function countsOf(worker: Worker, operation: Operation): Promise<Map<string, number>> {
+async function countsOf(worker: TrialWorker, operation: Operation): Promise<Map<string, number>> {
   const report = await worker.do({ record: operation });
   if (!("calls" in report)) throw new Error("the worker answered something else");
   const counts = new Map<string, number>();

@@ -13,7 +13,7 @@ const script = (name: string) => `scripts/dev/${name}.ts`;
 /** What decides how a cell ends. */
 const sources = [
   ...["infra/**/*.ts", "provider/**/*", "qingcloud/**/*.ts", "toolchain/language-host/**/*", "Pulumi.yaml"],
-  ...["pulumi", "repair-state", "renamed-zones", "single-rules", "stack", "state-file"].map(script),
+  ...["pulumi", "repair-state", "renamed-zones", "single-rules", "stack", "state-file", "strays"].map(script),
   ...["strays", "whole-state"].map(script),
 ];
 

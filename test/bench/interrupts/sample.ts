@@ -1,7 +1,6 @@
 /** Some cells of the matrix, by a seed, for `npm test`. */
-import type { Worker } from "./crew.ts";
 import { cellOf, followUpsOf, nameOf, readRecording, shuffled, type Trial, trialsOf } from "./matrix.ts";
-import { openCells } from "./open.ts";
+import type { TrialWorker } from "./trial-worker.ts";
 
 export interface Sampled {
   readonly cells: number;
@@ -13,13 +12,11 @@ export interface Sampled {
 
 /** Trials, which have one or two cells each, until there are so many cells. */
 export function sampleOf(seed: number, cells: number): Trial[] {
-  const isOpen = (trial: Trial) =>
-    followUpsOf(trial).some((each) => openCells.some(([pattern]) => pattern.test(cellOf(trial, each))));
   const chosen: Trial[] = [];
   let count = 0;
   for (const trial of shuffled(trialsOf(readRecording()), seed)) {
     const { length } = followUpsOf(trial);
-    if (isOpen(trial) || count + length > cells) continue;
+    if (count + length > cells) continue;
     chosen.push(trial);
     count += length;
   }
@@ -27,11 +24,11 @@ export function sampleOf(seed: number, cells: number): Trial[] {
 }
 
 /** @param workers how many at the same time */
-export async function runSample(trials: readonly Trial[], workers: readonly Worker[]): Promise<Sampled> {
+export async function runSample(trials: readonly Trial[], workers: readonly TrialWorker[]): Promise<Sampled> {
   const open = [...trials];
   const [failures, unmet]: [string[], string[]] = [[], []];
   let cells = 0;
-  const work = async (worker: Worker): Promise<void> => {
+  const work = async (worker: TrialWorker): Promise<void> => {
     for (let trial = open.shift(); trial !== undefined; trial = open.shift()) {
       const report = await worker.do({ trial, followUps: followUpsOf(trial) });
       if (!("results" in report)) throw new Error("the worker answered something else");

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import type { FaultRequest } from "../../../local-cloud/services/faults/settings.ts";
 import type { Running } from "../../harness/process.ts";
 import { descendantsOf } from "../../harness/stack.ts";
-import { realNow, realPause, setSpeed } from "./clock.ts";
+import { isProvider, realNow, realPause, setSpeed } from "./clock.ts";
 import {
   compare,
   compareWithNothing,
@@ -166,7 +166,7 @@ export class Trials {
     }
     const cli = running.child.pid ?? 0;
     const all = descendantsOf(cli);
-    const providers = all.filter((pid) => textOf(pid).includes("/provider/main.ts"));
+    const providers = all.filter((pid) => isProvider(textOf(pid)));
     if (fault === "sigint") process.kill(cli, "SIGINT");
     if (fault === "kill-provider" || fault === "kill-both")
       for (const pid of providers) process.kill(pid, "SIGKILL");

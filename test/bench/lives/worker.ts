@@ -1,0 +1,86 @@
+/** A process that lives lives, one after the other, with the fast clock in place of its own. */
+import fc from "fast-check";
+import { installClock, setSpeed } from "../interrupts/clock.ts";
+
+export interface Task {
+  readonly seed: number;
+  readonly mostSteps: number;
+  /** How long a failing life is made shorter. */
+  readonly shrinkSeconds: number;
+}
+export type Report =
+  | { readonly commands: number; readonly failure?: { readonly life: string; readonly told: string } }
+  | { readonly error: string };
+
+installClock();
+const { Lab } = await import("../interrupts/lab.ts");
+const { live, LifeFailure, lifeOf } = await import("./life.ts");
+
+const lab = new Lab();
+const prepared = prepare();
+prepared.catch(() => {});
+
+async function prepare(): Promise<void> {
+  setSpeed(5);
+  await lab.prepare();
+  await lab.startCloud();
+  lab.configure({ "training.mode": "none" });
+  await lab.keep("empty");
+}
+
+/** The life of a seed; one that fails is made shorter while there is time. */
+async function reportOf({ seed, mostSteps, shrinkSeconds }: Task): Promise<Report> {
+  await prepared;
+  let commands = 0;
+  let isFailing = false;
+  const { clear, isOver } = timeFor(shrinkSeconds);
+  const property = fc.asyncProperty(lifeOf(mostSteps), async (life) => {
+    if (isFailing && isOver()) return;
+    try {
+      commands += await live(lab, life);
+    } catch (error) {
+      isFailing = true;
+      clear();
+      throw error;
+    }
+  });
+  const result = await fc.check(property, { seed, numRuns: 1 });
+  if (!result.failed) return { commands };
+  const cause = result.errorInstance;
+  if (!(cause instanceof LifeFailure)) throw cause;
+  return { commands, failure: { life: JSON.stringify(result.counterexample?.[0]), told: cause.message } };
+}
+
+/** Counted from the first `clear` on. */
+function timeFor(seconds: number) {
+  let since: number | undefined;
+  return {
+    clear: () => {
+      since ??= performance.now();
+    },
+    isOver: () => since !== undefined && performance.now() - since > seconds * 1000,
+  };
+}
+
+let isEnding = false;
+async function end(): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
+  await lab.remove().catch(() => {});
+  process.exit(0);
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+process.on("unhandledRejection", () => {});
+process.on("disconnect", () => void end());
+process.on("message", (task: Task) => {
+  void reportOf(task)
+    .catch(
+      (error: unknown): Report => ({
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }),
+    )
+    .then((report) => {
+      if (!isEnding) process.send?.(report);
+    });
+});
