@@ -12,7 +12,7 @@ import {
 import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
-import { isThere, listAll } from "./listing.ts";
+import { isThere, listAll, searchFor } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { setEip } from "./vpc-eip.ts";
 import { until, untilJob } from "./waiting.ts";
@@ -108,7 +108,7 @@ export const eip = defineResource({
 });
 
 async function search(context: Context, zone: string, word: string): Promise<Named[]> {
-  const found = await describe(context, zone, { search_word: word });
+  const found = await describe(context, zone, searchFor(word));
   return found.map(({ eip_id: id, eip_name: name }) => ({ id, name }));
 }
 

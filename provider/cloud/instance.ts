@@ -16,7 +16,7 @@ import {
   shapeWarnings,
   withCapacity,
 } from "./instance-shape.ts";
-import { isThere } from "./listing.ts";
+import { isThere, searchFor } from "./listing.ts";
 import { named, namedAsRead, physicalName, sameName } from "./naming.ts";
 import { untilJob } from "./waiting.ts";
 
@@ -163,7 +163,7 @@ export const instance = defineResource({
 });
 
 async function search(context: Context, zone: string, word: string): Promise<Named[]> {
-  const found = await describeInstances(context, zone, { search_word: word });
+  const found = await describeInstances(context, zone, searchFor(word));
   return found.map(({ instance_id: id, instance_name: name }) => ({ id, name }));
 }
 

@@ -8,7 +8,7 @@ import {
 import { type Context, defineResource, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
-import { listAll } from "./listing.ts";
+import { listAll, searchFor } from "./listing.ts";
 import {
   generationInput,
   type Names,
@@ -130,7 +130,7 @@ function keyOf(found: { readonly encrypt_method: string; readonly pub_key: strin
 }
 
 async function search(context: Context, zone: string, word: string): Promise<Named[]> {
-  const found = await describe(context, zone, { search_word: word });
+  const found = await describe(context, zone, searchFor(word));
   return found.map(({ keypair_id: id, keypair_name: name }) => ({ id, name }));
 }
 

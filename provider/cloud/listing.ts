@@ -28,6 +28,11 @@ export async function listAll<Key extends string, A extends Listing<Key>>(
   }
 }
 
+/** The search for what has a word in its name; for everything where the word is empty. */
+export function searchFor(word: string): { readonly search_word?: string } {
+  return word === "" ? {} : { search_word: word };
+}
+
 const goneStatuses: ReadonlySet<string> = new Set(["ceased", "deleted", "released", "terminated"]);
 
 /** What is gone is still listed for a while. Source: the lists of status of DescribeEips, -Instances, -Routers, -Volumes. */

@@ -8,7 +8,7 @@ import {
 import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
-import { listAll } from "./listing.ts";
+import { listAll, searchFor } from "./listing.ts";
 import { generationInput, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { changeRules, finishing, groupListName, isOfSingleRule, ownedBy, takeOver } from "./rule-lists.ts";
 import {
@@ -124,7 +124,7 @@ export const securityGroup = defineResource({
 });
 
 async function search(context: Context, zone: string, word: string): Promise<Named[]> {
-  const found = await describe(context, zone, { search_word: word });
+  const found = await describe(context, zone, searchFor(word));
   return found.map(({ security_group_id: id, security_group_name: name }) => ({ id, name }));
 }
 

@@ -3,7 +3,7 @@ import { CreateTag, DeleteTags, DescribeTags, ModifyTagAttributes } from "../../
 import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
-import { listAll } from "./listing.ts";
+import { listAll, searchFor } from "./listing.ts";
 import { named, namedAsRead, nameOutput, oldShortName, shortLength, shortName } from "./naming.ts";
 
 const defaultColor = "#9f9bb7";
@@ -94,7 +94,7 @@ export const tag = defineResource({
 });
 
 async function search(context: Context, zone: string, word: string): Promise<Named[]> {
-  const found = await describe(context, zone, { search_word: word });
+  const found = await describe(context, zone, searchFor(word));
   return found.map(({ tag_id: id, tag_name: name }) => ({ id, name }));
 }
 

@@ -10,7 +10,7 @@ import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
-import { isThere, listAll } from "./listing.ts";
+import { isThere, listAll, searchFor } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { persist, type Seen, until, untilJob } from "./waiting.ts";
 
@@ -116,7 +116,7 @@ export const volume = defineResource({
 });
 
 async function search(context: Context, zone: string, word: string): Promise<Named[]> {
-  const found = await describe(context, zone, { search_word: word });
+  const found = await describe(context, zone, searchFor(word));
   return found.map(({ volume_id: id, volume_name: name }) => ({ id, name }));
 }
 

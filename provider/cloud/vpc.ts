@@ -10,7 +10,7 @@ import {
 import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree, type Present } from "./deleting.ts";
-import { isThere, listAll } from "./listing.ts";
+import { isThere, listAll, searchFor } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { isPoweredOff, powerOn } from "./router-power.ts";
 import { applyGroup } from "./security-rules.ts";
@@ -115,7 +115,7 @@ export const vpc = defineResource({
 });
 
 async function search(context: Context, zone: string, word: string): Promise<Named[]> {
-  const found = await describe(context, zone, { search_word: word });
+  const found = await describe(context, zone, searchFor(word));
   return found.map(({ router_id: id, router_name: name }) => ({ id, name }));
 }
 

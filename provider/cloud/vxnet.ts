@@ -18,7 +18,7 @@ import { deleteWhenFree, type Present } from "./deleting.ts";
 import { greType, readGre } from "./gre-tunnel.ts";
 import { emptyRecycleBin, recycledIn } from "./instance-removal.ts";
 import { ipsecType, readIpsec } from "./ipsec-tunnel.ts";
-import { listAll } from "./listing.ts";
+import { listAll, searchFor } from "./listing.ts";
 import { digitsOf, markIn, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { whileOverlapping } from "./overlaps.ts";
 import type { Found } from "./statics.ts";
@@ -111,7 +111,7 @@ interface Place {
 }
 
 async function search(context: Context, zone: string, word: string): Promise<Named[]> {
-  const found = await describe(context, zone, { search_word: word });
+  const found = await describe(context, zone, searchFor(word));
   return found.map(({ vxnet_id: id, vxnet_name: name }) => ({ id, name }));
 }
 

@@ -58,7 +58,7 @@ def full_disk(folder):
         return None
     what = f"{free >> 10} KiB of {in_gib(disk.f_blocks * disk.f_frsize)} are free" if free < FULL_BYTES else "no file can be made"
     return (f"the disk of this node is full: {what} at {folder}. Delete what is not needed, e.g. runs of before in "
-            "~/.crosszone/runs, or take a larger disk (crosszone:zones[].osDiskGiB)")
+            "~/.crosszone/runs, or make its disk larger (console: resize)")
 
 
 def in_gib(size):

@@ -2,9 +2,10 @@
 
 Rank 0's supervisor serves at the master's address (`Hub`), the others connect to it (`Member`), and again when the
 connection is lost: a cut network ends nothing here; how long one may last is up to PyTorch's own timeout.
-Messages are JSON objects, one a line: {"hello": {runId, rank, attempt, node, crew}}, {"start": true}, {"alive": {rank, node, boot}}
-every second, from rank 0 with the {"boots"} of all by their ranks, {"done": true} from a supervisor whose rank has succeeded, {"ended": ENDING} where ENDING is {rank, node, state:
-"failed" or "stopped", exitCode, reason, lines}, with isLost where a rank is not heard of any longer.
+Messages are JSON objects, one a line: {"hello": {runId, rank, attempt, node, crew}}, {"start": true},
+{"alive": {rank, node, boot}} every second, from rank 0 with the {"boots"} of all by their ranks, {"done": true} from a
+supervisor whose rank has succeeded, {"ended": ENDING} where ENDING is {rank, node, state: "failed" or "stopped", exitCode,
+reason, lines}, with isLost where a rank is no longer heard of.
 """
 import contextlib
 import errno
@@ -269,8 +270,8 @@ class Alone:
 
 def peers_of(selector, group, run_id, attempt, rank, patience, silence, crew):
     """`group` is {address, port: where rank 0's supervisor serves, rendezvousPort: where the ranks meet, size: how many
-    are supervised}, None for a rank alone; ranks of another `crew` are not let in; `patience` is how many seconds the others wait for rank 0, `silence` how many
-    seconds a rank may not be heard of.
+    are supervised}, None for a rank alone; ranks of another `crew` are not let in; `patience` is how many seconds the
+    others wait for rank 0, `silence` how many seconds a rank may not be heard of.
     """
     if group is None:
         return Alone()
