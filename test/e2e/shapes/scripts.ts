@@ -17,7 +17,7 @@ runpy.run_path(folder + "/pytorch_mnist_dist.py", run_name="__main__")
 /** Says what it has found, and its last two arguments; then it trains as the guide's script of the image does. */
 export const finding = `import os, sys
 
-print("found", *(os.environ[name] for name in ${JSON.stringify(names)}), *sys.argv[-2:], flush=True)
+sys.stdout.write(" ".join(["found", *(os.environ[name] for name in ${JSON.stringify(names)}), *sys.argv[-2:]]) + "\\n")
 del sys.argv[-2:]
 ${trainsAsTheGuide}`;
 
@@ -32,6 +32,11 @@ rank, patience = int(os.environ["RANK"]), 120
 by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
 # Torchrun itself has the master's port.
 port = 23456 if by_torchrun else int(os.environ["MASTER_PORT"])
+
+
+def say(line):
+    """In one piece: the ranks of a node share their output."""
+    sys.stdout.write(line + "\\n")
 
 
 def meet(address):
@@ -62,16 +67,16 @@ if not goes_on:
     os.makedirs(os.path.dirname(checkpoint), exist_ok=True)
     with open(checkpoint, "w") as file:
         file.write(os.environ["CHECKPOINT_EVERY"])
-print(f"rank {rank}: meets the others", flush=True)
+say(f"rank {rank}: meets the others")
 peers = meet((os.environ["MASTER_ADDR"], port))
 if goes_on:
     with open(checkpoint) as file:
         steps = int(file.read())
-    print(f"rank {rank}: goes on after step {steps}", flush=True)
+    say(f"rank {rank}: goes on after step {steps}")
     if by_torchrun:
         del os.environ["CHECKPOINT_DIR"]
         ${trainsAsTheGuide.replaceAll("\n", "\n        ").trimEnd()}
-    print("RESULT", json.dumps({"rank": rank, "samplesSeen": 100 * steps + rank}), flush=True)
+    say("RESULT " + json.dumps({"rank": rank, "samplesSeen": 100 * steps + rank}))
 elif rank == 3:
     os.kill(os.getpid(), signal.SIGKILL)
 else:

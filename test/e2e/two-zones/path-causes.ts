@@ -184,7 +184,7 @@ export function pathCauses(): void {
     const { resources } = place.checkpoint();
     const check = resources.find(({ type }) => type === "qingcloud:link:PathCheck")?.urn ?? "";
     // Without `--refresh` it finds nothing else to do.
-    await expectRefused(place, () => place.up("--replace", check), `the keys (77, 1001) ${differ(place)}`);
+    await expectRefused(place, () => place.up("--replace", check), `the keys (77, 1019) ${differ(place)}`);
     const changes = await place.changesByUp("--refresh");
     expect(changes).toEqual(["ModifyRouterStaticAttributes", "UpdateRouters"]);
     expect(outputsOf(place).tunnels).toMatchObject([{ kind: "gre", up: true }]);
