@@ -43,7 +43,8 @@ test("the plugin reads the ids and the zone joins; where it cannot be had, up sa
   const plugin = findPlugin();
   if (plugin === undefined) {
     const changes = await stack.cloud.changesBy(async () => {
-      const { code, text } = await stack.run(...up);
+      // The project's language host knows which plugins the program needs.
+      const { code, text } = await stack.start(...up).ended;
       expect(code, text).not.toBe(0);
       const words = text.replace(/\s+/g, " ");
       expect(words).toContain("The configuration has a problem; nothing was made:");
