@@ -69,6 +69,7 @@ export default defineConfig({
         },
       },
       ...stories.map((name) => ({ test: { name, include: [`test/e2e/${name}.test.ts`], ...wholeStacks } })),
+      { test: { name: "long", include: ["test/long/**/*.test.ts"], ...wholeStacks } },
       {
         test: {
           name: "e2e",

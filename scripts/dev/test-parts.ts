@@ -29,11 +29,14 @@ export const partsAtOnce = 3;
 /** Claims that a rate of packets decides: they run when nothing else does. */
 export const lastPart: Part = { name: "rates", projects: ["rates"] };
 
+/** What `npm test` has no time for: `npm run bench -- long`, or by the files' names. */
+export const longProject = "long";
+
 /** For files that are named: the checks, and one vitest that looks for them in all projects. */
 export const partsOfNamed: readonly Part[] = [
   { name: "checks", projects: [], also: "checks" },
   { name: "pytest", projects: [], also: "pytest" },
-  { name: "named", projects: [...parts, lastPart].flatMap(({ projects }) => projects) },
+  { name: "named", projects: [...[...parts, lastPart].flatMap(({ projects }) => projects), longProject] },
 ];
 
 export interface Counts {

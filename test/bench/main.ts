@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- [NAME…] [--json] [--list] [--document]`: measures, and stops all that it started, on Ctrl-C too.
- * `npm run bench -- interrupts`: the matrix of interruptions (interrupts/); `lives`: random lives (lives/).
+ * `npm run bench -- interrupts`: the matrix of interruptions (interrupts/); `lives`: random lives (lives/); `long`:
+ * the tests of ../long.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -15,6 +16,7 @@ import { checkSections, writePage } from "./document.ts";
 import { runInterrupts } from "./interrupts/main.ts";
 import { measureLink } from "./link.ts";
 import { runLives } from "./lives/main.ts";
+import { runLong } from "./long.ts";
 import type { Order, Samples } from "./measuring.ts";
 import { type MetricName, selectMetrics } from "./metrics.ts";
 import { measureNodes24 } from "./nodes24.ts";
@@ -48,7 +50,7 @@ try {
 }
 
 async function bench(args: string[]): Promise<void> {
-  const runWhole = { interrupts: runInterrupts, lives: runLives }[args[0] ?? ""];
+  const runWhole = { interrupts: runInterrupts, lives: runLives, long: runLong }[args[0] ?? ""];
   if (runWhole !== undefined) {
     await runSteps([cliStep(findWorkspace())], new Progress(process.stderr));
     const say = (line: string) => process.stderr.write(`${line}\n`);

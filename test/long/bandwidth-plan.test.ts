@@ -1,8 +1,8 @@
-/** The limit of a stack's costs, and the plan of three zones at two bandwidths; each test goes on where the one before ended. */
+/** The plan of three zones at two bandwidths; each test goes on where the one before ended. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { outputsOf, ranksStarted } from "../harness/outputs.ts";
+import { expectCloseTo, type Plan, planOf } from "../e2e/plan.ts";
+import { outputsOf } from "../harness/outputs.ts";
 import { Place } from "../harness/place.ts";
-import { expectCloseTo, type Plan, planOf } from "./plan.ts";
 
 let place: Place;
 
@@ -27,21 +27,6 @@ async function planAt(mbps: 5 | 20): Promise<Plan> {
   expect(started.code, started.text).toBe(0);
   return await planOf(place);
 }
-
-test("what costs more than limits.costPerHour fails with every price, before a rank is started", async () => {
-  place.configure({ "limits.costPerHour": 0.05 });
-  const { code, text } = await place.start();
-  expect(code, text).not.toBe(0);
-  expect(text).toMatch(
-    /error: The stack costs 0\.15 CNY an hour, more than crosszone:limits\.costPerHour allows \(given: 0\.05\): rtr-\w+ \(gpu1a\) 0\.05, rtr-\w+ \(gpu2a\) 0\.05, rtr-\w+ \(gpu1a\) 0\.05\. What has been made is kept, and no rank is started\./,
-  );
-  // Only of routers the API tells a price.
-  expect(text).toMatch(
-    /limits\.costPerHour leaves out what the API tells no price of: eip-\w+, i-\w+, eip-\w+, i-\w+, eip-\w+, i-\w+/,
-  );
-  expect(ranksStarted(place)).toEqual([]);
-  place.configure({ "limits.costPerHour": 0.15 });
-});
 
 test("three zones at 5 Mbit/s: a step takes what the plan says, within 15 %", async () => {
   expectCloseTo(place, await planAt(5), [5, 5, 5]);
