@@ -8,7 +8,7 @@ import type { Properties } from "./rpc/values.ts";
 import type { Session } from "./session.ts";
 
 /** Without `customTimeouts`. */
-const defaultTimeoutMs = 10 * 60_000;
+export const defaultTimeoutMs = 10 * 60_000;
 /** An answer that comes sooner is waited for without a word. */
 const silentMs = 1_000;
 

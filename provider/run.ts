@@ -1,8 +1,9 @@
 /** What the RPCs of one run of the engine share. */
+import { isDeepStrictEqual } from "node:util";
 import { secretsOf } from "./checks.ts";
 import { settle, unfinished } from "./half-made.ts";
 import { type Begin, type Operation, Operations } from "./operations.ts";
-import { secretTexts } from "./redaction.ts";
+import { messageOf, secretTexts } from "./redaction.ts";
 import type { AnyResource, Context, Created } from "./resource.ts";
 import type { EngineLog } from "./rpc/engine.ts";
 import type { Properties } from "./rpc/values.ts";
@@ -19,6 +20,8 @@ export class Run {
   engine: EngineLog | undefined;
   /** Undefined until it is configured. */
   session: Session | undefined;
+  /** By URN and id, the inputs in state of what a refresh has read. */
+  readonly #refreshed = new Map<string, Properties>();
   /** URNs whose losses their user has been warned of. */
   readonly #losses = new Set<string>();
 
@@ -86,6 +89,21 @@ export class Run {
       );
   }
 
+  refreshed(urn: string, id: string, inputs: Properties): void {
+    this.#refreshed.set(`${urn} ${id}`, inputs);
+  }
+
+  /**
+   * Whether a comparison is that of a refresh with the state, right after its read: no wish of the program's, and a destroy
+   * may follow. Source: pulumi/pulumi, pkg/resource/deploy/step.go, RefreshStep.
+   */
+  isOfRefresh(urn: string, id: string, news: Properties): boolean {
+    const key = `${urn} ${id}`;
+    const inputs = this.#refreshed.get(key);
+    this.#refreshed.delete(key);
+    return inputs !== undefined && isDeepStrictEqual(inputs, news);
+  }
+
   /** Once in a run: an engine that deletes first asks twice. */
   warnOfLoss({ lost }: AnyResource, urn: string, id: string): void {
     if (lost === undefined || this.#losses.has(urn)) return;
@@ -96,11 +114,7 @@ export class Run {
   /** @param mark `value` of the StackMark; of other values there is nothing to remove */
   withStrays(context: Context, definitions: readonly AnyResource[], mark: unknown): Context {
     if (typeof mark !== "string") return context;
-    const isEnding = !this.ready().hasBuilt;
+    const isEnding = !this.ready().hasBuilt && process.env.CROSSZONE_PARTIAL === undefined;
     return { ...context, strays: new Strays(context, { definitions, mark, isEnding }) };
   }
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -14,13 +14,14 @@ import {
 import { checkConfiguration, configure, packageVersion } from "./configuration.ts";
 import type { AnyFunction } from "./function.ts";
 import { keptMessage, unfinished } from "./half-made.ts";
+import { messageOf } from "./redaction.ts";
 import type { AnyResource, Problem } from "./resource.ts";
 import { connectEngine } from "./rpc/engine.ts";
 import { InitFailedError } from "./rpc/init-failed.ts";
 import { checkResponse, diffResponse, invokeFailures } from "./rpc/responses.ts";
 import { unary } from "./rpc/server.ts";
 import { fromStruct, hasUnknown, type Properties, toStruct } from "./rpc/values.ts";
-import { messageOf, Run } from "./run.ts";
+import { Run } from "./run.ts";
 import { stackMark } from "./state/stack-mark.ts";
 
 type Message<Name extends keyof typeof provider> = (typeof provider)[Name] extends new () => infer M
@@ -125,17 +126,19 @@ export class ProviderService {
   #diff(request: Message<"DiffRequest">) {
     const urn = request.getUrn();
     const definition = this.#definition(urn);
-    this.#run.ready().hasBuilt = true;
     const ignored = new Set(request.getIgnorechangesList());
     const state = {
       inputs: fromStruct(request.getOldInputs()),
       outputs: splitState(definition, fromStruct(request.getOlds())).outputs,
     };
     const news = fromStruct(request.getNews());
-    definition.notice?.(this.#run.ready(), request.getId(), known(news));
+    const isOfRefresh = this.#run.isOfRefresh(urn, request.getId(), news);
+    if (!isOfRefresh) definition.notice?.(this.#run.ready(), request.getId(), known(news));
     const differences = diffInputs(definition, urn, state, news).filter(
       ({ property }) => !ignored.has(property),
     );
+    if (isOfRefresh) return diffResponse(differences, definition.deleteBeforeReplace ?? false);
+    this.#run.ready().hasBuilt = true;
     this.#run.ready().meet(urn, request.getId(), differences.length === 0);
     if (differences.some(({ replace }) => replace)) this.#run.warnOfLoss(definition, urn, request.getId());
     return diffResponse(differences, definition.deleteBeforeReplace ?? false);
@@ -177,6 +180,7 @@ export class ProviderService {
     );
     const response = new provider.ReadResponse();
     if (found === undefined) return response;
+    if (!isImport) this.#run.refreshed(urn, id, oldInputs);
     // The engine forgets at a refresh what was half-made unless it is told again.
     const isHalfMade = !isImport && !definition.outputs.safeParse(stored.outputs).success;
     const reason = isHalfMade ? "it was not finished" : found.unapplied;

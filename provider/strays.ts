@@ -2,7 +2,10 @@
  * What bears the stack's mark in its name and is in no state: a run whose provider was killed has made it. Whatever is known
  * is deleted before what it is in or depends on, so what is left there then is not known.
  */
+import { sentence } from "../qingcloud/client.ts";
 import { digitsOf, isSwept, markIn } from "./cloud/naming.ts";
+import { defaultTimeoutMs } from "./operations.ts";
+import { messageOf } from "./redaction.ts";
 import type { AnyResource, Context, Named, StrayRemover } from "./resource.ts";
 
 export interface Stray extends Named {
@@ -17,6 +20,8 @@ export interface StrayOptions {
   readonly mark: string;
   /** Whether this run has compared, made or changed nothing: then what is left is not known to the state. */
   readonly isEnding: boolean;
+  /** Ids in a state, which stay. */
+  readonly known?: ReadonlySet<string>;
 }
 
 export class Strays implements StrayRemover {
@@ -24,12 +29,14 @@ export class Strays implements StrayRemover {
   readonly #definitions: readonly AnyResource[];
   readonly #mark: string;
   readonly #isEnding: boolean;
+  readonly #known: ReadonlySet<string>;
 
-  constructor(context: Context, { definitions, mark, isEnding }: StrayOptions) {
+  constructor(context: Context, { definitions, mark, isEnding, known = new Set() }: StrayOptions) {
     this.#context = { ...context, strays: this };
     this.#definitions = definitions;
     this.#mark = mark;
     this.#isEnding = isEnding;
+    this.#known = known;
   }
 
   get isAllowed(): boolean {
@@ -44,7 +51,8 @@ export class Strays implements StrayRemover {
   async remove(zone: string, ids: readonly string[], areInside: boolean): Promise<void> {
     const { session } = this.#context;
     // The engine compares what it knows to be inside before it deletes what that is in.
-    const isMeant = (id: string) => this.isAllowed || (areInside && !session.hasMet(id));
+    const isMeant = (id: string) =>
+      !this.#known.has(id) && (this.isAllowed || (areInside && !session.hasMet(id)));
     const meant = isSwept(this.#mark) ? ids.filter(isMeant) : [];
     if (meant.length === 0) return;
     const found = (await this.find([zone])).filter(({ id }) => meant.includes(id));
@@ -69,7 +77,7 @@ export class Strays implements StrayRemover {
     for (const stray of strays) {
       await this.#removeOne(stray).catch((error: unknown) => {
         this.#context.signal.throwIfAborted();
-        problems.push(`${tell(stray)}: ${error instanceof Error ? error.message : String(error)}`);
+        problems.push(`${tell(stray)}: ${messageOf(error)}`);
       });
     }
     if (problems.length > 0)
@@ -80,7 +88,9 @@ export class Strays implements StrayRemover {
 
   async #removeOne(stray: Stray): Promise<void> {
     const { definition, zone, id } = stray;
-    const context = { ...this.#context, importZone: () => zone };
+    // Each has the time that it would have alone.
+    const deadline = Date.now() + defaultTimeoutMs;
+    const context = { ...this.#context, deadline, importZone: () => zone };
     const state = await definition.read(context, id, undefined);
     if (state === undefined) return;
     context.warn(`${tell(stray)} bears this stack's mark and is in no state: it is removed.`);
@@ -103,11 +113,24 @@ export async function findMarked(
     digits === undefined ? markIn(name) !== undefined : markIn(name) === digits;
   const found = definitions.toReversed().flatMap((definition) =>
     places.map(async (zone) => {
-      const named = (await definition.search?.(context, zone, digits ?? "")) ?? [];
+      const named = (await search(context, definition, zone, digits ?? "")) ?? [];
       return named.filter(isMeant).map((each): Stray => ({ ...each, definition, zone }));
     }),
   );
   return (await Promise.all(found)).flat();
+}
+
+async function search(context: Context, definition: AnyResource, zone: string, word: string) {
+  try {
+    return await definition.search?.(context, zone, word);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    const what = definition.type.split(":").at(-1);
+    throw new Error(
+      `Whether zone ${zone} has a ${what} with the stack's mark could not be found out: ${sentence(messageOf(error))} Run the same command again.`,
+      { cause: error },
+    );
+  }
 }
 
 /** E.g. `Eip eip-1234abcd (beijing-0badcafe-1234abcd) of zone pek3a`. */

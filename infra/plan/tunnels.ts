@@ -93,8 +93,8 @@ function subnetOf(one: string, other: string, taken: Set<number>): number {
   const isOwn = low < high && high < lowOctets;
   const left = [...Array(mostGreTunnels).keys()].filter((each) => each >> 4 >= each % lowOctets);
   const from = (low * 31 + high) % left.length;
-  const candidates = isOwn ? [low * lowOctets + high] : [...left.slice(from), ...left.slice(0, from)];
-  const all = [...candidates, ...Array(mostGreTunnels).keys()];
+  const rest = [...left.slice(from), ...left.slice(0, from)];
+  const all = [...(isOwn ? [low * lowOctets + high] : []), ...rest, ...Array(mostGreTunnels).keys()];
   const subnet = all.find((each) => !taken.has(each));
   if (subnet === undefined)
     throw new Error(`There are ${mostGreTunnels} subnets for GRE tunnels, and all are taken.`);

@@ -8,8 +8,8 @@ import type { Context } from "../resource.ts";
 import { digitsOf, type Names } from "./naming.ts";
 
 const lookPauseMs = 2_000;
-/** Until when a look is asked again: the next one is as good. */
-const lookMs = 10_000;
+/** How long a look may take: the next one is as good. */
+const lookMs = 30_000;
 const quotaPauseMs = 5_000;
 /** How often a call is sent whose answers are lost and that makes nothing. */
 const sends = 3;
@@ -103,16 +103,17 @@ async function findLost<Value>(
   // Before that it may have been refused for long.
   const sentAt = lost.sentAt ?? Date.now();
   const expiresAt = sentAt + requestLifetimeMs;
-  const { signal } = new AbortController();
   for (;;) {
     const askedAt = Date.now();
+    const signal = AbortSignal.timeout(lookMs);
     let failure: Error | undefined;
     try {
       const value = await look({ ...context, signal, deadline: askedAt + lookMs });
       if (value !== undefined) return value;
     } catch (error) {
       // A look that this one shares may have been another's, which Ctrl-C has ended.
-      const isOurs = error instanceof QingCloudError || error === context.signal.reason;
+      const isOurs =
+        error instanceof QingCloudError || error === signal.reason || error === context.signal.reason;
       if (!isOurs || !(error instanceof Error)) throw error;
       failure = error;
     }

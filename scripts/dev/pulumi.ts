@@ -50,14 +50,19 @@ async function run(workspace: Workspace): Promise<void> {
   for (const line of await forgetKeptDeletions(workspace, environment)) process.stderr.write(`${line}\n`);
   const pending = isDestroy ? pendingCreates(workspace) : [];
   const isAllFound = isSweeping(workspace);
-  if (pending.length > 0 && !isAllFound) process.stderr.write(`${mayBeLeft(pending)}\n`);
+  if (pending.length > 0 && !isAllFound) process.stderr.write(`${mayBeLeft(pending, workspace)}\n`);
 
   const child = spawn(
     join(binDirectory(workspace), "pulumi"),
     withWorkingConfig(args, configFile, workspace.root),
     {
       cwd: workspace.root,
-      env: { ...environment, ...keptSingleRules(args, workspace) },
+      env: {
+        ...environment,
+        ...keptSingleRules(args, workspace),
+        // The provider cannot see that others of the state stay.
+        ...(isPartial(args) && { CROSSZONE_PARTIAL: "true" }),
+      },
       stdio: "inherit",
     },
   );
@@ -93,8 +98,9 @@ function configToDestroy(workspace: Workspace, machine: Parameters<typeof writeW
 }
 
 /** A stack that was made before the provider looked for such resources. */
-function mayBeLeft(pending: readonly string[]): string {
-  return `A killed run was making ${pending.length} resources, which the cloud may have and the state does not know. If destroy is refused because of them, or to see what is left: npm run sweep`;
+function mayBeLeft(pending: readonly string[], { stack }: Workspace): string {
+  const ofStack = stack === "dev" ? "" : ` -- --stack ${stack}`;
+  return `A killed run was making ${pending.length} resources, which the cloud may have and the state does not know. If destroy is refused because of them, or to see what is left: npm run sweep${ofStack}`;
 }
 
 /** An `up` that has succeeded is none the worse for a report that can not be made. */

@@ -106,17 +106,24 @@ export function keepMark(workspace: Workspace, mark: string): void {
 
 /**
  * Before the first `up` of a state: what an earlier one has made would be made a second time next to it.
- * @throws Error with what is there and what to do; an account that cannot be looked at is for `up` to tell
+ * @throws Error with what is there and what to do, or where the account cannot be looked at
  */
 export async function refuseLostState(
   workspace: Workspace,
   environment: NodeJS.ProcessEnv,
   configFile: string,
 ): Promise<void> {
+  const operations = new Operations();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => operations.cancel());
   const isOurs = environment.PULUMI_BACKEND_URL === backendUrl(workspace);
   if (!isOurs || markAmong(readState(workspace)?.resources ?? []) !== undefined) return;
   const look = (context: Context) => straysOf(context, workspace, undefined);
-  const strays = await onAccount(configFile, () => {}, look).catch(() => []);
+  const strays = await onAccount(configFile, () => {}, look, operations).catch((error: Error) => {
+    throw new Error(
+      `Whether the account already has resources of a stack "${workspace.stack}" could not be found out: ${error.message}`,
+      { cause: error },
+    );
+  });
   if (strays.length === 0) return;
   const marks = [...new Set(strays.map(({ name }) => markIn(name)))];
   const zones = [...new Set(strays.map(({ zone }) => zone))].sort();
@@ -125,10 +132,10 @@ export async function refuseLostState(
   );
   const others = marks.map((mark) => `${sweep} --not-mine ${mark}`).join(" && ");
   throw new Error(
-    `The account already has ${strays.length} resources of a stack "${workspace.stack}" of this project in ${zones.join(" and ")} (mark ${marks.join(", ")}), and the state here knows none of them. Has ${workspace.pulumi} been deleted?
+    `The account already has ${strays.length} resources of a stack "${workspace.stack}" of this project in ${zones.join(" and ")} (mark ${marks.join(", ")}), and the state here knows none of them. Has ${workspace.pulumi} been deleted, or has a colleague a stack of this name?
   - If you have a copy of it, put it back and run this again.
   - Without it nobody can log in to these nodes. To see what is there: ${sweep.replace(/ --$/, "")}
-    To remove it: ${sweep} --yes, then run this again.
+    To remove it: ${marks.map((mark) => `${sweep} --yes --mark ${mark}`).join(" or ")}, then run this again.
   - If it is somebody else's, and yours is to be made next to it: ${others}, then run this again.`,
   );
 }

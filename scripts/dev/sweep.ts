@@ -17,6 +17,7 @@ import { findWorkspace, type Workspace } from "./workspace.ts";
 interface Choice {
   readonly stack?: string;
   readonly yes?: boolean;
+  readonly mark?: string;
   readonly notMine?: string;
 }
 
@@ -30,6 +31,7 @@ await new Command("sweep")
   )
   .addOption(new Option("-s, --stack <name>", "the stack (default: PULUMI_STACK, or dev)"))
   .option("--yes", "remove it")
+  .option("--mark <mark>", "only what bears this mark; needed with --yes where the state is lost")
   .option("--not-mine <mark>", "make the stack next to what bears this mark, which is somebody else's")
   .action(sweep)
   .parseAsync()
@@ -38,7 +40,7 @@ await new Command("sweep")
     process.exitCode = operations.isCancelled ? 130 : 1;
   });
 
-async function sweep({ stack, yes = false, notMine }: Choice): Promise<void> {
+async function sweep({ stack, yes = false, mark, notMine }: Choice): Promise<void> {
   const found = findWorkspace();
   const workspace = stack === undefined ? found : { ...found, stack };
   if (notMine !== undefined) {
@@ -58,17 +60,22 @@ async function sweep({ stack, yes = false, notMine }: Choice): Promise<void> {
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
   const configFile = writeWorkingConfig(workspace, machine);
   const work = async (context: Context) => {
-    const strays = await straysOf(context, workspace, own, known);
+    const all = await straysOf(context, workspace, own, known);
+    const strays = all.filter(({ name }) => mark === undefined || markIn(name) === mark);
+    const marks = [...new Set(strays.map(({ name }) => markIn(name) ?? ""))];
     show(strays);
     if (strays.length === 0) return;
     if (!yes) {
-      print(`\nRemove them: npm run sweep -- --yes${stack === undefined ? "" : ` --stack ${stack}`}`);
+      print(`\nRemove them: ${commands(workspace, own, marks).join(" or ")}`);
       return;
     }
-    for (const mark of new Set(strays.map(({ name }) => markIn(name) ?? ""))) {
-      const options = { definitions, mark: markOf(mark, true), isEnding: true };
-      const own = strays.filter(({ name }) => markIn(name) === mark);
-      await new Strays(context, options).removeThese(own);
+    if (own === undefined && mark === undefined)
+      throw new Error(
+        `The state of stack ${workspace.stack} has no mark, and these may be a colleague's. Say which to remove: ${commands(workspace, own, marks).join(" or ")}`,
+      );
+    for (const each of marks) {
+      const options = { definitions, mark: markOf(each, true), isEnding: true, known };
+      await new Strays(context, options).removeThese(strays.filter(({ name }) => markIn(name) === each));
     }
     print(`${strays.length} removed`);
   };
@@ -91,6 +98,12 @@ async function readStates(workspace: Workspace, env: NodeJS.ProcessEnv) {
     own: markAmong(own),
     known: new Set(states.flatMap(([, resources]) => resources.map(({ id }) => id))),
   };
+}
+
+/** What removes them, one command for each mark where the state does not say which is its own. */
+function commands({ stack }: Workspace, own: string | undefined, marks: readonly string[]): string[] {
+  const sweep = `npm run sweep -- --yes${stack === "dev" ? "" : ` --stack ${stack}`}`;
+  return own === undefined ? marks.map((mark) => `${sweep} --mark ${mark}`) : [sweep];
 }
 
 function show(strays: readonly Stray[]): void {

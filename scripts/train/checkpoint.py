@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from pathlib import Path
 from typing import Any, Callable, Iterable, NamedTuple
 
 import torch
@@ -66,13 +67,26 @@ class Checkpoints:
         for step in steps:
             os.unlink(os.path.join(self._folder or "", f"step-{step}.pt"))
 
+    def _put_aside(self, steps: Iterable[int]) -> None:
+        """Keeps the newest ones by another name: the folder of a rank that has none may be back later."""
+        folder = self._folder or ""
+        try:
+            for step in sorted(steps):
+                os.replace(os.path.join(folder, f"step-{step}.pt"), os.path.join(folder, f"step-{step}.pt.aside"))
+            aside = sorted(Path(folder).glob("step-*.pt.aside"), key=lambda path: path.stat().st_mtime, reverse=True)
+            for path in aside[self.KEPT:]:
+                path.unlink()
+        except OSError as error:
+            raise TrainingError(f"a checkpoint in {folder} that not all ranks have cannot be put aside: {error.strerror}; "
+                                "make that folder writable, or name another --checkpoint-dir") from error
+
     def newest(self) -> State | None:
         """The newest state that every rank has a checkpoint of; None where training begins. All ranks must ask."""
         mine = (self.steps() + [0] * self.KEPT)[:self.KEPT]
         everyone = [set(steps.tolist()) for steps in gather(torch.tensor(mine))]
         step = max(set.intersection(*everyone), default=0)
         # A rank whose node was replaced has none. Later ones would outlive those that all ranks make from here on.
-        self._delete(later for later in self.steps() if later > step)
+        self._put_aside([later for later in self.steps() if later > step])
         if step == 0 or self._folder is None:
             return None
         path = os.path.join(self._folder, f"step-{step}.pt")

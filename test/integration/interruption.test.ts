@@ -186,14 +186,17 @@ test("after a state that was deleted up does not make everything a second time: 
   const refused = await stack.start(...up).ended;
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(
-    /^The account already has \d+ resources of a stack "dev" of this project in gpu1a and gpu2a \(mark [0-9a-f]{8}\), and the state here knows none of them\. Has \S+\.pulumi been deleted\?$/m,
+    /^The account already has \d+ resources of a stack "dev" of this project in gpu1a and gpu2a \(mark [0-9a-f]{8}\), and the state here knows none of them\. Has \S+\.pulumi been deleted, or has a colleague a stack of this name\?$/m,
   );
   const listed = await stack.command("sweep").ended;
   expect(await inCloud()).toEqual(before);
   const rows = listed.stdout.split("\n").filter((line) => / gpu\da$/.test(line));
   const named = before.filter((id) => !id.startsWith("sgr-") && !ofAccount.includes(id));
   expect(rows.map((line) => line.split(/ +/)[1]).sort()).toEqual(named.sort());
-  const removed = await stack.command("sweep", "--yes").ended;
+  const unsaid = await stack.command("sweep", "--yes").ended;
+  const [, mark = ""] = /npm run sweep -- --yes --mark ([0-9a-f]{8})$/m.exec(unsaid.stderr) ?? [];
+  expect([unsaid.code, mark.length, await inCloud()]).toEqual([1, 8, before]);
+  const removed = await stack.command("sweep", "--yes", "--mark", mark).ended;
   expect([removed.code, removed.stdout.trimEnd().split("\n").at(-1)]).toEqual([0, `${named.length} removed`]);
   expect(await stack.cloud.resources()).toEqual({ gpu1a: {}, gpu2a: {} });
 });

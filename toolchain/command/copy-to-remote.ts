@@ -93,6 +93,8 @@ async function copyFolder(remote: RemoteFiles, source: string, target: string): 
 interface Disk {
   readonly f_bavail: number;
   readonly f_frsize: number;
+  /** 0 on file systems that do not count them. */
+  readonly f_files: number;
   readonly f_favail: number;
 }
 
@@ -156,9 +158,9 @@ class RemoteFiles {
       const decide = (_error: unknown, disk?: Disk) => {
         const free = disk === undefined ? fullBytes : disk.f_bavail * disk.f_frsize;
         resolve(
-          free >= fullBytes && disk?.f_favail !== 0
+          free >= fullBytes && (disk === undefined || disk.f_files === 0 || disk.f_favail > 0)
             ? error.message
-            : `the disk there is full, ${Math.floor(free / 1024)} KiB are free; delete what is not needed, or take a larger disk`,
+            : `the disk there is full, ${Math.floor(free / 1024)} KiB are free; delete what is not needed, or resize the disk`,
         );
       };
       try {

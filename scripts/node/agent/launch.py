@@ -15,6 +15,7 @@ from supervise import STOP_GRACE, await_start, start
 
 POLL_SECONDS = 0.05
 PATIENCE = 60  # seconds that rank 0 is waited for
+END_SECONDS = 10  # for a process after SIGKILL
 
 
 def check_launch(arguments, needed=("runId", "rank", "argv", "directory")):
@@ -88,6 +89,8 @@ def has_other_crew(state, crew):
     before = state.get("crew")
     if before is None or crew is None or before == crew:
         return False
+    if not all(name for _, name in before):  # by a stack of an earlier version: its nodes had other names
+        return False
     disks = [[disk for disk, _ in nodes] for nodes in (before, crew)]
     is_rebooted = {name for _, name in crew} != set(state.get("boots", {}).values())
     return disks[0] != disks[1] or (is_rebooted and state["state"] != "succeeded")
@@ -106,7 +109,11 @@ def clear(this, state, container):
                 os.killpg(state["pid"], signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.kill(supervisor, signal.SIGKILL)
+        deadline = time.monotonic() + END_SECONDS
         while is_alive(state["supervisor"]):
+            if time.monotonic() > deadline:
+                raise AgentError(f"the supervisor of rank {this.rank} (process {supervisor}) does not end within {END_SECONDS} s "
+                                 "of SIGKILL: restart the node")
             time.sleep(POLL_SECONDS)
     if container is not None:
         # One that outlived its client would have the name still.

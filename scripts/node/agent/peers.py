@@ -94,8 +94,9 @@ class Hub:
             self.tell_all({"start": True, **self.sign_of_life})
         if self.hearing.is_time_to_speak():
             self.tell_all(self.sign_of_life)
-        if self.ended is None and self.hearing.lost() is not None:
-            self.tell(self.hearing.lost())
+        lost = None if self.ended else self.hearing.lost()
+        if lost is not None:
+            self.tell(lost)
 
     def accept(self):
         with contextlib.suppress(OSError):
@@ -107,7 +108,7 @@ class Hub:
         for message in messages or []:
             if "hello" in message:
                 self.greet(member, message["hello"])
-            elif "alive" in message:
+            elif "alive" in message and self.members.get(member) is not None:
                 self.hearing.hear(message["alive"])
             elif "done" in message:
                 self.hearing.forget(self.members.get(member))

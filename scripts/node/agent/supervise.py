@@ -106,7 +106,9 @@ class Supervisor:
         is_running = self.state["state"] == "running" and self.state["pid"] is not None
         if is_running and self.state["boots"] != self.peers.hearing.boots:
             self.state["boots"] = dict(self.peers.hearing.boots)
-            self.this.write(self.state)  # without the lock: whoever has that ends this process before it writes
+            # Without the lock: whoever has that ends this process before it writes. Without the room for the end, too.
+            with contextlib.suppress(OSError):
+                self.this.write_once(self.state)
 
     def run(self, started, lock):
         """The supervisor's whole life: starts the rank, records it, waits for its end, records that."""

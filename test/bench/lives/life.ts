@@ -117,18 +117,19 @@ class Living {
     await this.#converge(up);
   }
 
-  async end(): Promise<void> {
-    this.#say("destroy");
-    await this.#mustEnd("destroy", await this.#run(destroy));
+  async end(isRefreshing = false): Promise<void> {
+    const args = isRefreshing ? [...destroy, "--refresh"] : destroy;
+    this.#say(args.join(" "));
+    await this.#mustEnd("destroy", await this.#run(args));
     this.#require(await compareWithNothing(this.#lab, this.#before));
     this.#isUp = false;
   }
 
   async step(kind: Step["kind"], draw: Draw): Promise<void> {
-    if (kind === "destroy") return await this.end();
+    if (kind === "destroy") return await this.end(draw(2) === 0);
     if (kind === "change" || !this.#isUp) {
       this.#change(draw);
-      return await this.#converge(up);
+      return await this.#converge(draw(3) === 0 ? refreshing : up);
     }
     if (kind === "again") return await this.#saying("up --refresh", () => this.#converge(refreshing));
     if (kind === "preview") return await this.#saying("preview", () => this.#preview());

@@ -117,6 +117,7 @@ def test_states_of_a_run_whose_other_rank_lost_its_own_make_way_for_those_that_b
         own.save(step, lambda: State({}, {}))
     monkeypatch.setattr("checkpoint.gather", lambda mine: [mine, torch.tensor([0, 0])])
     assert own.newest() is None
+    assert [path.name for path in sorted((tmp_path / "rank-0").iterdir())] == ["step-30.pt.aside", "step-35.pt.aside"]
     own.save(5, lambda: State({}, {"steps": 5}))
     monkeypatch.setattr("checkpoint.gather", lambda mine: [mine, torch.tensor([5, 0])])
     found = own.newest()
