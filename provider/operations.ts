@@ -8,7 +8,7 @@ import type { Properties } from "./rpc/values.ts";
 import type { Session } from "./session.ts";
 
 /** Without `customTimeouts`. */
-export const defaultTimeoutMs = 10 * 60_000;
+const defaultTimeoutMs = 10 * 60_000;
 /** An answer that comes sooner is waited for without a word. */
 const silentMs = 1_000;
 
@@ -150,7 +150,7 @@ class Making {
 }
 
 function patienceMessage(what: readonly string[]): string {
-  return `Cancelled; waiting for the cloud's answer, at most two minutes: it may be making ${what.join(" and ")}. A second Ctrl-C gives up, and the state does not know then what was made; the next \`up\` finds it by its name.`;
+  return `Cancelled; waiting for the cloud's answer, at most two minutes: it may be making ${what.join(" and ")}. A second Ctrl-C stops waiting; the state then does not know what was made, and the next \`up\` finds it by its name.`;
 }
 
 function redacted(error: unknown, redact: (text: string) => string): unknown {

@@ -90,7 +90,7 @@ export function lookupOf<
   ): Promise<Found<Inputs, Outputs, Hidden>> => ask(lookupToken(type), given, options);
 }
 
-/** What the cloud refuses, or Ctrl-C ends, is no fault of the program: it is told without a stack trace. */
+/** An invocation that the cloud refuses, or Ctrl-C ends, is no fault of the program: it is shown without a stack trace. */
 async function ask<Result>(token: string, given: object, options?: InvokeOptions): Promise<Result> {
   try {
     return (await runtime.invoke(token, given, options)) as Result;

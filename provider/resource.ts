@@ -40,7 +40,7 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
   notice?(session: Session, id: string, inputs: Partial<z.output<Inputs>>): void;
   /** Problems with what other resources of the run do. */
   conflicts?(session: Session, inputs: Partial<z.output<Inputs>>): readonly Problem[];
-  /** What exists whose name holds `word`; absent where the resource has no name. */
+  /** Resources whose name holds `word`; absent where the kind has no name. */
   search?(context: Context, zone: string, word: string): Promise<readonly Named[]>;
   create(context: Context, inputs: z.output<Inputs>): Promise<Created<z.output<Outputs>>>;
   /** Undefined where the resource does not exist any more. On import there is no `known` state: see `importZone`. */
@@ -132,7 +132,7 @@ export interface Context {
    * @param isAdopted it was there before, as another run of this program wanted it
    */
   made(id: string, isAdopted?: boolean): void;
-  /** Of a deletion whose resource has a mark, or is one. */
+  /** Set for a deletion whose resource has a mark, or is one. */
   readonly strays?: StrayRemover | undefined;
   /** Outputs that are kept in state should an update fail from now on. */
   note(outputs: Properties): void;
@@ -142,7 +142,7 @@ export interface Context {
 export interface StrayRemover {
   /** Whether all may be removed: this run makes nothing. */
   readonly isAllowed: boolean;
-  /** Of these ids. @param areInside what is being deleted: then any run may, but for what it knows */
+  /** Removes those of these ids. @param areInside what is being deleted: then any run may, but for what it knows */
   remove(zone: string, ids: readonly string[], areInside: boolean): Promise<void>;
   /** In every zone; where it may not, lists them. @throws Error with what is left, or where a zone cannot be looked at */
   removeAll(): Promise<void>;

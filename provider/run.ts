@@ -1,4 +1,4 @@
-/** What the RPCs of one run of the engine share. */
+/** State that the RPCs of one run of the engine share. */
 import { isDeepStrictEqual } from "node:util";
 import { secretsOf } from "./checks.ts";
 import { settle, unfinished } from "./half-made.ts";
@@ -77,7 +77,7 @@ export class Run {
     }
   }
 
-  /** What the cloud gave up making needs no place in state. Not asked after Ctrl-C: then it is kept. */
+  /** A failed create that left nothing needs no place in state. Not asked after Ctrl-C: then it is kept. */
   async #isGone(definition: AnyResource, urn: string, id: string, inputs: Properties): Promise<boolean> {
     if (this.operations.isCancelled) return false;
     const operation = this.begin(definition, { urn, timeoutSeconds: goneTimeoutSeconds }, inputs);

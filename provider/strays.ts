@@ -1,10 +1,9 @@
 /**
- * What bears the stack's mark in its name and is in no state: a run whose provider was killed has made it. Whatever is known
- * is deleted before what it is in or depends on, so what is left there then is not known.
+ * Resources whose names bear the stack's mark and that are in no state: a run whose provider was killed has made them.
+ * Whatever is known is deleted before what it is in or depends on, so what is left there then is not known.
  */
 import { sentence } from "../qingcloud/client.ts";
 import { digitsOf, isSwept, markIn } from "./cloud/naming.ts";
-import { defaultTimeoutMs } from "./operations.ts";
 import { messageOf } from "./redaction.ts";
 import type { AnyResource, Context, Named, StrayRemover } from "./resource.ts";
 
@@ -29,6 +28,8 @@ export class Strays implements StrayRemover {
   readonly #definitions: readonly AnyResource[];
   readonly #mark: string;
   readonly #isEnding: boolean;
+  /** For each, as it would have alone. */
+  readonly #patienceMs: number;
   readonly #known: ReadonlySet<string>;
 
   constructor(context: Context, { definitions, mark, isEnding, known = new Set() }: StrayOptions) {
@@ -36,6 +37,7 @@ export class Strays implements StrayRemover {
     this.#definitions = definitions;
     this.#mark = mark;
     this.#isEnding = isEnding;
+    this.#patienceMs = context.deadline - Date.now();
     this.#known = known;
   }
 
@@ -64,7 +66,7 @@ export class Strays implements StrayRemover {
     if (found.length === 0) return;
     if (!this.isAllowed) {
       this.#context.warn(
-        `What bears this stack's mark and is in no state stays: ${found.map(tell).join(", ")}. Remove it by hand${isSwept(this.#mark) ? "" : ", or give the StackMark `sweep: true`"}.`,
+        `These bear this stack's mark, are in no state, and stay: ${found.map(describe).join(", ")}. Remove them in the console${isSwept(this.#mark) ? "" : ", or give the StackMark `sweep: true`"}.`,
       );
       return;
     }
@@ -77,23 +79,22 @@ export class Strays implements StrayRemover {
     for (const stray of strays) {
       await this.#removeOne(stray).catch((error: unknown) => {
         this.#context.signal.throwIfAborted();
-        problems.push(`${tell(stray)}: ${messageOf(error)}`);
+        problems.push(`${describe(stray)}: ${messageOf(error)}`);
       });
     }
     if (problems.length > 0)
       throw new Error(
-        `What bears this stack's mark and is in no state could not be removed:\n${problems.join("\n")}\nRemove it in the console, or run the same command again.`,
+        `These bear this stack's mark, are in no state, and could not be removed:\n${problems.join("\n")}\nRemove them in the console, or run the same command again.`,
       );
   }
 
   async #removeOne(stray: Stray): Promise<void> {
     const { definition, zone, id } = stray;
-    // Each has the time that it would have alone.
-    const deadline = Date.now() + defaultTimeoutMs;
+    const deadline = Date.now() + this.#patienceMs;
     const context = { ...this.#context, deadline, importZone: () => zone };
     const state = await definition.read(context, id, undefined);
     if (state === undefined) return;
-    context.warn(`${tell(stray)} bears this stack's mark and is in no state: it is removed.`);
+    context.warn(`${describe(stray)} bears this stack's mark and is in no state: it is removed.`);
     await definition.delete(context, id, { ...state, inputs: { ...state.inputs, mark: this.#mark } });
   }
 }
@@ -134,6 +135,6 @@ async function search(context: Context, definition: AnyResource, zone: string, w
 }
 
 /** E.g. `Eip eip-1234abcd (beijing-0badcafe-1234abcd) of zone pek3a`. */
-export function tell({ definition, zone, id, name }: Stray): string {
+export function describe({ definition, zone, id, name }: Stray): string {
   return `${definition.type.split(":").at(-1)} ${id} (${name}) of zone ${zone}`;
 }

@@ -299,7 +299,7 @@ export class Training extends ComponentResource {
   }
 }
 
-/** What is on a node's disk: another system, on another instance or on the same one, has none of the run's files. */
+/** Name of the system on a node's disk: a new one, on another instance or on the same one, has none of the run's files. */
 function installationOf({ instance, ready }: Node): Output<string> {
   return all([ready?.installation, instance.id]).apply(([installation, id]) => installation ?? id);
 }

@@ -96,7 +96,7 @@ export function shortName(urn: string, inputs: Names): string {
   return `${digitsOf(inputs.mark)}-${digest(urn).slice(0, 5)}`;
 }
 
-/** Of those that were made before the mark was in their names, and of those without a mark. */
+/** The short name before it held the mark, and without a mark. */
 export function oldShortName(urn: string, inputs: Names): string {
   const logicalName = urn.slice(urn.lastIndexOf("::") + 2);
   const suffix = `-${digest(`${digitsOf(inputs.mark) ?? ""} ${urn}`)}`;

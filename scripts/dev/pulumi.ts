@@ -85,7 +85,7 @@ async function run(workspace: Workspace): Promise<void> {
   process.exit(code ?? 130);
 }
 
-/** What is to go needs no configuration that can be read: that of the last command is as good. */
+/** Destroy needs no configuration that can be read: that of the last command is as good. */
 function configToDestroy(workspace: Workspace, machine: Parameters<typeof writeWorkingConfig>[1]): string {
   try {
     return writeWorkingConfig(workspace, machine);

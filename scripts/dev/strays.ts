@@ -1,4 +1,4 @@
-/** What a stack has made in the cloud and no state knows: of a run that was killed, or of a state that was deleted. */
+/** Resources of a stack that no state knows: a run was killed, or its state was deleted. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";

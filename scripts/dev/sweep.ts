@@ -1,4 +1,4 @@
-/** `npm run sweep`: what a stack has made and no state knows. */
+/** `npm run sweep`: lists or removes resources of a stack that no state knows. */
 import { Command, Option } from "commander";
 import { table } from "../../local-cloud/table.ts";
 import { markIn, markOf } from "../../provider/cloud/naming.ts";

@@ -29,7 +29,7 @@ export const partsAtOnce = 3;
 /** Claims that a rate of packets decides: they run when nothing else does. */
 export const lastPart: Part = { name: "rates", projects: ["rates"] };
 
-/** What `npm test` has no time for: `npm run bench -- long`, or by the files' names. */
+/** Tests that `npm test` has no time for: `npm run bench -- long`, or by the files' names. */
 export const longProject = "long";
 
 /** For files that are named: the checks, and one vitest that looks for them in all projects. */

@@ -235,7 +235,7 @@ describe("Ctrl-C while a create waits for its answer", () => {
         account.engine.told.filter((each) => each.urn === urn && each.severity === "warning");
       await vi.waitFor(() => expect(told()).toHaveLength(1), { timeout: 20_000, interval: 20 });
       expect(told()[0]?.message).toMatch(
-        /^Cancelled; waiting for the cloud's answer, at most two minutes: it may be making \S.* "(answered-late|0badcafe)-\S+"( of \S+)?\. A second Ctrl-C gives up, and the state does not know then what was made; the next `up` finds it by its name\.$/,
+        /^Cancelled; waiting for the cloud's answer, at most two minutes: it may be making \S.* "(answered-late|0badcafe)-\S+"( of \S+)?\. A second Ctrl-C stops waiting; the state then does not know what was made, and the next `up` finds it by its name\.$/,
       );
       release();
       const left = await kept;

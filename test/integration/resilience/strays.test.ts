@@ -147,7 +147,7 @@ describe("with `sweep`", () => {
     const calls = await account.callsBy(() => plugin.deleteInThisRun(stackMark));
     expect(changesOf(calls)).toEqual([]);
     await expectTold(
-      /^What bears this stack's mark and is in no state stays: .*Instance i-\S+ \(running-\S+\) of zone gpu1a, .*\. Remove it by hand\.$/,
+      /^These bear this stack's mark, are in no state, and stay: .*Instance i-\S+ \(running-\S+\) of zone gpu1a, .*\. Remove them in the console\.$/,
     );
     await plugin.nextRun();
     await plugin.delete(stackMark);
@@ -175,7 +175,7 @@ describe("with `sweep`", () => {
     const failure = await failureOf(plugin.delete(stackMark, { timeout: 1 }));
     expect(failure.message).toMatch(
       new RegExp(
-        `^What bears this stack's mark and is in no state could not be removed:\\nEip ${eip.id} \\(kept-\\S+\\) of zone gpu1a: .*1400.*\\nRemove it in the console, or run the same command again\\.$`,
+        `^These bear this stack's mark, are in no state, and could not be removed:\\nEip ${eip.id} \\(kept-\\S+\\) of zone gpu1a: .*1400.*\\nRemove them in the console, or run the same command again\\.$`,
       ),
     );
     expect(await added()).toEqual([eip.id]);
@@ -202,7 +202,7 @@ describe("without `sweep`", () => {
     const calls = await account.callsBy(() => plugin.delete(stackMark));
     expect(changesOf(calls)).toEqual([]);
     await expectTold(
-      /^What bears this stack's mark and is in no state stays: Eip eip-\S+ \(left-\S+\) of zone gpu1a\. Remove it by hand, or give the StackMark `sweep: true`\.$/,
+      /^These bear this stack's mark, are in no state, and stay: Eip eip-\S+ \(left-\S+\) of zone gpu1a\. Remove them in the console, or give the StackMark `sweep: true`\.$/,
     );
     expect(await added()).toEqual([eip.id]);
     const swept = await plugin.update(stackMark, { sweep: true });
