@@ -24,6 +24,7 @@ STOP_GRACE = 5  # seconds between SIGTERM and SIGKILL
 PEER_GRACE = 3  # the same when another rank has ended the run
 NOTE_SECONDS = 1  # between two notes of how long the log is
 SETTLE_SECONDS = 0.5  # between the loss of a peer and its supervisor's word
+HESITATION_SECONDS = 0.5  # before a failure is told that another one may explain
 GROUP_TIMEOUT = 60  # seconds that the guide's scripts wait for other ranks
 TIMEOUT_MARGIN = 10  # seconds; after a cut that is this long TCP would send too late again
 PR_SET_PDEATHSIG = 1
@@ -217,20 +218,27 @@ class Supervisor:
         return None
 
     def why_lost(self, code, cause):
-        """Of a rank that failed by itself: often since another one did, whose word may come after the lost connection.
+        """Why a rank failed that nobody ended: often since another one did, whose word may come after the lost connection.
 
-        It is told at once, so that rank 0's supervisor hears of failures in their order: the first one is the cause.
+        Rank 0's supervisor hears of failures in their order: the first one is the cause. One that a signal or a full disk
+        has ended comes before those that only missed it: it is told at once, the others a moment later.
         """
         self.wait(0)
+        if cause is None:
+            self.wait_for_peers(HESITATION_SECONDS)
         if self.peers.ended is None:
             self.end("failed", code, cause)
             self.tell()
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while self.order["group"] is not None and self.peers.ended is None and time.monotonic() < deadline:
-            self.wait(deadline - time.monotonic())
-        is_by_another = self.peers.ended is not None and self.peers.ended["rank"] != self.this.rank
+        self.wait_for_peers(SETTLE_SECONDS)
+        is_by_another = cause is None and self.peers.ended is not None and self.peers.ended["rank"] != self.this.rank
         why = self.why_end(False) if is_by_another or self.is_asked_to_stop else None
         return why or ("failed", cause or self.peers.hearing.why_failed())
+
+    def wait_for_peers(self, seconds):
+        """Until one of them has told how the run ended, at most for some seconds."""
+        deadline = time.monotonic() + seconds
+        while self.order["group"] is not None and self.peers.ended is None and time.monotonic() < deadline:
+            self.wait(deadline - time.monotonic())
 
     def tell(self):
         if not self.has_told and self.peers.ended is None:
