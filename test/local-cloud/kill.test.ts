@@ -1,10 +1,9 @@
 /**
- * kill -9 of a cloud under load, whose clock is set forth and back meanwhile: what was answered is there after the restart, what
- * was not answered is there wholly or not at all, and jobs go on. The seed is in the test's name; KILL_SEED=… runs one again,
- * KILLS=50 kills more often.
+ * kill -9 of a cloud under load: what was answered is there after the restart, what was not answered is there wholly or not
+ * at all, and jobs go on. The seed is in the test's name; KILL_SEED=… runs one again, KILLS=50 kills more often.
  */
 import { randomInt } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { runningStatus } from "../../local-cloud/commands.ts";
@@ -17,8 +16,6 @@ import { firstId, type Reply, type TestClient } from "./support.ts";
 
 const seed = Number(process.env.KILL_SEED ?? randomInt(1_000_000));
 const kills = Number(process.env.KILLS ?? 5);
-/** Seconds: a request's time stamp may be off by less than 60. */
-const farthestClock = 45;
 
 vi.setConfig({ testTimeout: 12_000 * kills });
 const workers = 5;
@@ -153,6 +150,8 @@ async function check(client: TestClient, known: readonly Known[]): Promise<void>
     for (const [id, names] of worker.eips) {
       const released = worker.released.get(id);
       const eip = eips.get(id);
+      // What is released is listed for a while.
+      if (eip === undefined && released !== undefined) continue;
       expect(names).toContain(eip?.eip_name);
       if (released === "surely") expect(eip?.status).toBe("released");
       if (released === undefined) expect(eip?.status).toBe("available");
@@ -173,18 +172,6 @@ async function check(client: TestClient, known: readonly Known[]): Promise<void>
   expect(statics.filter(({ router_static_name }) => !names.has(String(router_static_name)))).toEqual([]);
 }
 
-/** Sets the server's clock forth or back. */
-async function stepClock(cloud: Cloud, random: () => number): Promise<void> {
-  const [name = "", value = ""] = readFileSync(join(cloud.home, "admin-header"), "utf8").trim().split(": ");
-  const faults = `http://127.0.0.1:${cloud.client.keys.port}/_cloud/faults`;
-  const sign = random() < 0.5 ? -1 : 1;
-  const offset = sign * (1 + Math.floor(random() * farthestClock));
-  await fetch(faults, { method: "DELETE", headers: { [name]: value } });
-  const body = JSON.stringify({ kind: "clock", offset });
-  const answer = await fetch(faults, { method: "POST", headers: { [name]: value }, body });
-  if (!answer.ok) throw new Error(`the clock was not set: ${await answer.text()}`);
-}
-
 test(`what was answered survives ${kills} kills under load (KILL_SEED=${seed})`, async () => {
   const random = randomNumbers(seed);
   const cloud = await Cloud.start();
@@ -203,8 +190,6 @@ test(`what was answered survives ${kills} kills under load (KILL_SEED=${seed})`,
       const own = randomNumbers(Math.floor(random() * 2 ** 32));
       return work(client, each, router, `kill-${kill}-worker-${index}`, own);
     });
-    await until("some answers", () => answers() >= enough / 2, 20_000);
-    await stepClock(cloud, random);
     await until(`answer ${enough}`, () => answers() >= enough, 20_000);
     await cloud.kill();
     await Promise.all(working);
