@@ -5,7 +5,7 @@ import { Network } from "./components/network.ts";
 import { Training } from "./components/training.ts";
 import { ConfigError, parseConfig, readSettings, zoneProblems } from "./config.ts";
 import { costOf } from "./cost.ts";
-import { findExisting, messageOf } from "./existing/find.ts";
+import { findExisting, providersWords } from "./existing/find.ts";
 import { planNeeds } from "./plan/needs.ts";
 import { makePlan } from "./plan/plan.ts";
 import { keepRenamed } from "./renamed.ts";
@@ -71,5 +71,5 @@ async function readConfig() {
   } catch (error) {
     throw error instanceof ConfigError ? new RunError(error.message) : error;
   }
-  throw new RunError(messageOf(zones));
+  throw new RunError(providersWords(zones));
 }

@@ -100,7 +100,7 @@ export function isLost(file: string): boolean {
   return record !== undefined && record.pid !== process.pid;
 }
 
-/** What a deleted home's server may take to end. */
+/** How long a deleted home's server may take to end. */
 const lostDeadline = 60_000;
 
 /**

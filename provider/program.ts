@@ -9,6 +9,7 @@ import {
   runtime,
 } from "@pulumi/pulumi";
 import type { z } from "zod";
+import { messageOf } from "../qingcloud/errors.ts";
 import { lookupToken } from "./cloud/lookup.ts";
 import type { FunctionDefinition } from "./function.ts";
 import type { ResourceDefinition } from "./resource.ts";
@@ -95,6 +96,6 @@ async function ask<Result>(token: string, given: object, options?: InvokeOptions
   try {
     return (await runtime.invoke(token, given, options)) as Result;
   } catch (error) {
-    throw new RunError(error instanceof Error ? error.message : String(error));
+    throw new RunError(messageOf(error));
   }
 }

@@ -28,7 +28,3 @@ export function secretTexts(value: unknown): string[] {
     typeof item === "object" || /key|passw|secret/i.test(name) ? secretTexts(item) : [],
   );
 }
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -1,9 +1,10 @@
 /** State that the RPCs of one run of the engine share. */
 import { isDeepStrictEqual } from "node:util";
+import { messageOf } from "../qingcloud/errors.ts";
 import { secretsOf } from "./checks.ts";
 import { settle, unfinished } from "./half-made.ts";
 import { type Begin, type Operation, Operations } from "./operations.ts";
-import { messageOf, secretTexts } from "./redaction.ts";
+import { secretTexts } from "./redaction.ts";
 import type { AnyResource, Context, Created } from "./resource.ts";
 import type { EngineLog } from "./rpc/engine.ts";
 import type { Properties } from "./rpc/values.ts";

@@ -3,6 +3,7 @@
 import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
 import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import Empty from "google-protobuf/google/protobuf/empty_pb.js";
+import { messageOf } from "../qingcloud/errors.ts";
 import {
   checkInputs,
   diffInputs,
@@ -14,7 +15,6 @@ import {
 import { checkConfiguration, configure, packageVersion } from "./configuration.ts";
 import type { AnyFunction } from "./function.ts";
 import { keptMessage, unfinished } from "./half-made.ts";
-import { messageOf } from "./redaction.ts";
 import type { AnyResource, Problem } from "./resource.ts";
 import { connectEngine } from "./rpc/engine.ts";
 import { InitFailedError } from "./rpc/init-failed.ts";

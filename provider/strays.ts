@@ -3,8 +3,8 @@
  * Whatever is known is deleted before what it is in or depends on, so what is left there then is not known.
  */
 import { sentence } from "../qingcloud/client.ts";
+import { messageOf } from "../qingcloud/errors.ts";
 import { digitsOf, isSwept, markIn } from "./cloud/naming.ts";
-import { messageOf } from "./redaction.ts";
 import type { AnyResource, Context, Named, StrayRemover } from "./resource.ts";
 
 export interface Stray extends Named {

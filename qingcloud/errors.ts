@@ -1,4 +1,4 @@
-/** The API's ret_codes, and the one error class of this room. */
+/** The API's ret_codes, the one error class of this room, and the words of any error. */
 
 export const retCodes = {
   ok: 0,
@@ -68,4 +68,9 @@ export class QingCloudError extends Error {
 
 export function hasRetCode(error: unknown, ...codes: readonly number[]): error is QingCloudError {
   return error instanceof QingCloudError && error.retCode !== undefined && codes.includes(error.retCode);
+}
+
+/** The words of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@ import { getProject, getStack } from "@pulumi/pulumi";
 import { z } from "zod";
 import { physicalName } from "../../provider/cloud/naming.ts";
 import { getEip, getEipHolder, getVpc, getVxnet } from "../../provider/index.ts";
+import { messageOf } from "../../qingcloud/errors.ts";
 import { type Existing, type Found, join, joinProblems, type Own } from "./join.ts";
 import { type ByKind, type ExistingConfig, existing, idForms, type Kind, kinds } from "./schema.ts";
 import { readOutputs, stateProblem } from "./terraform.ts";
@@ -81,7 +82,7 @@ async function resolveIds({ terraformState, outputs, ...ids }: ExistingConfig): 
   try {
     return idsFrom(await readOutputs(terraformState), outputs);
   } catch (error) {
-    return { ids, problems: [`terraformState: could not be read: ${messageOf(error)}`] };
+    return { ids, problems: [`terraformState: could not be read: ${providersWords(error)}`] };
   }
 }
 
@@ -134,7 +135,7 @@ async function lookUp(zone: string, ids: ByKind): Promise<{ found: Found; proble
     try {
       return await ask(id);
     } catch (error) {
-      problems.push(`${kind}: ${messageOf(error)}`);
+      problems.push(`${kind}: ${providersWords(error)}`);
       return undefined;
     }
   };
@@ -171,7 +172,6 @@ function ownOf(zone: string): Own {
 }
 
 /** The provider's words, without the engine's. */
-export function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/^invocation of \S+ returned an error: /i, "");
+export function providersWords(error: unknown): string {
+  return messageOf(error).replace(/^invocation of \S+ returned an error: /i, "");
 }

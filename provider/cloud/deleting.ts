@@ -31,8 +31,9 @@ export interface Deletion {
 }
 
 /**
- * Deletes, with the strays that use it; waits while the cloud says that something depends on the resource or that its state forbids it (1400, 5400):
- * for what is at work until the deadline, for dependents a minute. What is already gone counts as deleted.
+ * Deletes, with the strays that use it; waits while the cloud says that something depends on the resource or that its state
+ * forbids it (1400, 5400): for what is at work until the deadline, for dependents a minute. What is already gone counts as
+ * deleted.
  * @throws Error that names what still depends
  */
 export async function deleteWhenFree(context: Context, deletion: Deletion): Promise<void> {

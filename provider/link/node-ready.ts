@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { abortableDelay } from "../../qingcloud/delay.ts";
+import { messageOf } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
 import {
   describeLacks,
@@ -60,8 +61,9 @@ export const nodeReady = defineResource({
 });
 
 /**
- * What is known of a node that was ready before, with its last start; undefined where it is to be made ready again: its
- * system was installed again, or it does not answer.
+ * Looks again at a node that was ready before.
+ * @returns its facts with its last start; undefined where it is to be made ready again: its system was installed again, or it
+ * does not answer
  */
 export async function lookAgain(
   cancelled: AbortSignal,
@@ -106,7 +108,7 @@ export async function untilReady(
       return await look(context, wanted);
     } catch (error) {
       if (error instanceof LackError || context.signal.aborted) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       const seconds = Math.round((Date.now() - started) / 1000);
       refusedAt = error instanceof KeyRefusedError ? (refusedAt ?? Date.now()) : undefined;
       if (refusedAt !== undefined && Date.now() - refusedAt >= refusedForMs) {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { abortableDelay } from "../../qingcloud/delay.ts";
+import { messageOf } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { type Cause, diagnose, diagnoseBandwidth, diagnoseRoutes } from "./diagnosis.ts";
 import { failure, slowness, withCauses } from "./path-messages.ts";
@@ -177,8 +178,9 @@ async function causesOf(context: Context, wanted: Wanted, failed?: Probed): Prom
 /** A node that can not be logged in to: its router may be why. */
 function unreached(error: unknown, causes: readonly Cause[]): never {
   if (causes.length === 0) throw error;
-  const message = error instanceof Error ? error.message : String(error);
-  throw new Error(withCauses(`The path could not be checked: ${message}.`, causes), { cause: error });
+  throw new Error(withCauses(`The path could not be checked: ${messageOf(error)}.`, causes), {
+    cause: error,
+  });
 }
 
 /** A quick look that finds too little looks longer before it says so. */

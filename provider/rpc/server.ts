@@ -6,6 +6,7 @@ import {
   status,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { messageOf } from "../../qingcloud/errors.ts";
 import { endWithEngine } from "./end-with-engine.cjs";
 
 const parentLookMs = 500;
@@ -54,6 +55,6 @@ export function unary<Request, Response>(handle: (request: Request) => Promise<R
 
 function asServiceError(error: unknown): Error {
   if (error instanceof Error && "code" in error && typeof error.code === "number") return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return Object.assign(new Error(message), { code: status.UNKNOWN, details: message });
 }

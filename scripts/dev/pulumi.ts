@@ -20,7 +20,7 @@ import {
   writeWorkingConfig,
 } from "./stack.ts";
 import { changing, clearStaleLock, otherCommand, requireUnlocked } from "./state-file.ts";
-import { refuseLostState } from "./strays.ts";
+import { refuseLostState, sweepCommand } from "./strays.ts";
 import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
@@ -98,9 +98,8 @@ function configToDestroy(workspace: Workspace, machine: Parameters<typeof writeW
 }
 
 /** A stack that was made before the provider looked for such resources. */
-function mayBeLeft(pending: readonly string[], { stack }: Workspace): string {
-  const ofStack = stack === "dev" ? "" : ` -- --stack ${stack}`;
-  return `A killed run was making ${pending.length} resources, which the cloud may have and the state does not know. If destroy is refused because of them, or to see what is left: npm run sweep${ofStack}`;
+function mayBeLeft(pending: readonly string[], workspace: Workspace): string {
+  return `A killed run was making ${pending.length} resources, which the cloud may have and the state does not know. If destroy is refused because of them, or to see what is left: ${sweepCommand(workspace)}`;
 }
 
 /** An `up` that has succeeded is none the worse for a report that can not be made. */

@@ -1,6 +1,6 @@
 /** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
 import { succeed } from "./process.ts";
-import { readState, type StoredState } from "./state-file.ts";
+import { readState, type StoredState, stackMarkIn } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** URNs of creates that a killed CLI left unfinished: the cloud may have made them, and the state knows no id. */
@@ -12,9 +12,7 @@ export function pendingCreates(workspace: Workspace): string[] {
 
 /** Whether the stack's mark, deleted last, removes what the state does not know: unfinished creates, too. */
 export function isSweeping(workspace: Workspace): boolean {
-  return (readState(workspace)?.resources ?? []).some(
-    ({ type, inputs }) => type === "qingcloud:state:StackMark" && inputs?.sweep === true,
-  );
+  return stackMarkIn(readState(workspace)?.resources ?? [])?.inputs?.sweep === true;
 }
 
 /** Once an `up` or a destroy has succeeded, pending creates have been adopted or removed: the state need not remember them. */

@@ -133,6 +133,13 @@ export interface StoredState {
   }[];
 }
 
+/** The stack's mark; undefined where the state has none. */
+export function stackMarkIn<Resource extends { readonly type: string }>(
+  resources: readonly Resource[],
+): Resource | undefined {
+  return resources.find(({ type }) => type === "qingcloud:state:StackMark");
+}
+
 /** @returns the stack's state in this checkout; undefined where there is none that can be read */
 export function readState(workspace: Workspace): StoredState | undefined {
   const file = readJson(stateFile(workspace)) as { checkpoint?: { latest?: StoredState | null } } | undefined;

@@ -9,21 +9,17 @@ import { definitions } from "../../provider/definitions.ts";
 import { Operations } from "../../provider/operations.ts";
 import type { Context } from "../../provider/resource.ts";
 import { findMarked, type Stray } from "../../provider/strays.ts";
+import { messageOf } from "../../qingcloud/errors.ts";
 import { backendUrl } from "./stack.ts";
-import { readState } from "./state-file.ts";
+import { readState, stackMarkIn } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
+
+const signals = ["SIGINT", "SIGTERM"] as const;
 
 /** The program's components that resources with a name are in. */
 const parents = ["", "crosszone:network:Zone$", "crosszone:network:Tunnel$"].map(
   (each) => `crosszone:network:Network$${each}`,
 );
-
-/** The digits of the stack's mark; undefined where the state has none. */
-export function markAmong(
-  resources: readonly { readonly type: string; readonly id?: string | undefined }[],
-): string | undefined {
-  return resources.find(({ type }) => type === "qingcloud:state:StackMark")?.id;
-}
 
 /**
  * Works on the account that the stack's configuration names.
@@ -56,8 +52,8 @@ function providerSettings(configFile: string): Record<string, string> {
 }
 
 /**
- * What bears the mark of the stack and is in no state. Where the state has no mark, the marks are those that some name says
- * to be of a stack of this name of this project.
+ * Resources that bear the mark of the stack and are in no state. Where the state has no mark, the marks are those that some
+ * name says to be of a stack of this name of this project.
  * @param own digits of the mark in the state
  * @param known ids in the states
  */
@@ -113,29 +109,46 @@ export async function refuseLostState(
   environment: NodeJS.ProcessEnv,
   configFile: string,
 ): Promise<void> {
-  const operations = new Operations();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => operations.cancel());
   const isOurs = environment.PULUMI_BACKEND_URL === backendUrl(workspace);
-  if (!isOurs || markAmong(readState(workspace)?.resources ?? []) !== undefined) return;
-  const look = (context: Context) => straysOf(context, workspace, undefined);
-  const strays = await onAccount(configFile, () => {}, look, operations).catch((error: Error) => {
-    throw new Error(
-      `Whether the account already has resources of a stack "${workspace.stack}" could not be found out: ${error.message}`,
-      { cause: error },
-    );
-  });
+  if (!isOurs || stackMarkIn(readState(workspace)?.resources ?? []) !== undefined) return;
+  const strays = await lookAtAccount(workspace, configFile);
   if (strays.length === 0) return;
-  const marks = [...new Set(strays.map(({ name }) => markIn(name)))];
+  const marks = [...new Set(strays.map(({ name }) => markIn(name) ?? ""))];
   const zones = [...new Set(strays.map(({ zone }) => zone))].sort();
-  const sweep = ["npm run sweep --", ...(workspace.stack === "dev" ? [] : ["--stack", workspace.stack])].join(
-    " ",
-  );
-  const others = marks.map((mark) => `${sweep} --not-mine ${mark}`).join(" && ");
+  const others = marks.map((mark) => sweepCommand(workspace, "--not-mine", mark)).join(" && ");
   throw new Error(
     `The account already has ${strays.length} resources of a stack "${workspace.stack}" of this project in ${zones.join(" and ")} (mark ${marks.join(", ")}), and the state here knows none of them. Has ${workspace.pulumi} been deleted, or has a colleague a stack of this name?
   - If you have a copy of it, put it back and run this again.
-  - Without it nobody can log in to these nodes. To see what is there: ${sweep.replace(/ --$/, "")}
-    To remove it: ${marks.map((mark) => `${sweep} --yes --mark ${mark}`).join(" or ")}, then run this again.
+  - Without it nobody can log in to these nodes. To see what is there: ${sweepCommand(workspace)}
+    To remove it: ${marks.map((mark) => sweepCommand(workspace, "--yes", "--mark", mark)).join(" or ")}, then run this again.
   - If it is somebody else's, and yours is to be made next to it: ${others}, then run this again.`,
   );
+}
+
+/** Ctrl-C ends it. */
+async function lookAtAccount(workspace: Workspace, configFile: string): Promise<Stray[]> {
+  const operations = new Operations();
+  const cancel = () => operations.cancel();
+  for (const signal of signals) process.on(signal, cancel);
+  try {
+    return await onAccount(
+      configFile,
+      () => {},
+      (context) => straysOf(context, workspace, undefined),
+      operations,
+    );
+  } catch (error) {
+    throw new Error(
+      `Whether the account already has resources of a stack "${workspace.stack}" could not be found out: ${messageOf(error)}`,
+      { cause: error },
+    );
+  } finally {
+    for (const signal of signals) process.off(signal, cancel);
+  }
+}
+
+/** `npm run sweep` for this stack. */
+export function sweepCommand({ stack }: Workspace, ...options: readonly string[]): string {
+  const all = [...(stack === "dev" ? [] : ["--stack", stack]), ...options];
+  return ["npm run sweep", ...(all.length === 0 ? [] : ["--", ...all])].join(" ");
 }

@@ -6,12 +6,13 @@ import { definitions } from "../../provider/definitions.ts";
 import { Operations } from "../../provider/operations.ts";
 import type { Context } from "../../provider/resource.ts";
 import { type Stray, Strays } from "../../provider/strays.ts";
+import { messageOf } from "../../qingcloud/errors.ts";
 import { succeed } from "./process.ts";
 import { ensureCli } from "./pulumi-cli.ts";
 import { exportState, resourcesIn } from "./run/state.ts";
 import { localCloudSettings, pulumiEnvironment, writeWorkingConfig } from "./stack.ts";
-import { clearStaleLock, requireUnlocked } from "./state-file.ts";
-import { keepMark, markAmong, onAccount, straysOf } from "./strays.ts";
+import { clearStaleLock, requireUnlocked, stackMarkIn } from "./state-file.ts";
+import { keepMark, onAccount, straysOf, sweepCommand } from "./strays.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
 interface Choice {
@@ -36,7 +37,7 @@ await new Command("sweep")
   .action(sweep)
   .parseAsync()
   .catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${messageOf(error)}\n`);
     process.exitCode = operations.isCancelled ? 130 : 1;
   });
 
@@ -54,7 +55,7 @@ async function sweep({ stack, yes = false, mark, notMine }: Choice): Promise<voi
   const environment = pulumiEnvironment(workspace);
   process.env.PATH = environment.PATH;
   for (const line of clearStaleLock(workspace)) print(line);
-  // What a running command makes is in the state only later.
+  // A running command writes into the state only later what it makes.
   requireUnlocked(workspace);
   const { own, known } = await readStates(workspace, environment);
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
@@ -95,15 +96,16 @@ async function readStates(workspace: Workspace, env: NodeJS.ProcessEnv) {
   );
   const own = states.find(([name]) => name === workspace.stack)?.[1] ?? [];
   return {
-    own: markAmong(own),
+    own: stackMarkIn(own)?.id,
     known: new Set(states.flatMap(([, resources]) => resources.map(({ id }) => id))),
   };
 }
 
-/** What removes them, one command for each mark where the state does not say which is its own. */
-function commands({ stack }: Workspace, own: string | undefined, marks: readonly string[]): string[] {
-  const sweep = `npm run sweep -- --yes${stack === "dev" ? "" : ` --stack ${stack}`}`;
-  return own === undefined ? marks.map((mark) => `${sweep} --mark ${mark}`) : [sweep];
+/** Commands that remove strays, one for each mark where the state does not say which is its own. */
+function commands(workspace: Workspace, own: string | undefined, marks: readonly string[]): string[] {
+  return own === undefined
+    ? marks.map((mark) => sweepCommand(workspace, "--yes", "--mark", mark))
+    : [sweepCommand(workspace, "--yes")];
 }
 
 function show(strays: readonly Stray[]): void {

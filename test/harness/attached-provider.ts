@@ -1,6 +1,7 @@
 /** The provider in this process for a CLI, which would start it as a process, and again for each of its phases. */
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server } from "@grpc/grpc-js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import { listen } from "./grpc.ts";
 
 interface Call {
   getPeer(): string;
@@ -40,11 +41,7 @@ export class AttachedProvider {
     ]);
     const server = new Server();
     server.addService(providerService.ResourceProviderService, Object.fromEntries(handlers));
-    const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-        error ? reject(error) : resolve(bound),
-      );
-    });
+    const port = await listen(server);
     return new AttachedProvider(server, port);
   }
 

@@ -1,8 +1,9 @@
 /** The project's program, or another, in this process for a CLI, which would start it as a process of a language host's. */
 import { join } from "node:path";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server } from "@grpc/grpc-js";
 import * as automation from "@pulumi/pulumi/automation/server.js";
 import languageService from "@pulumi/pulumi/proto/language_grpc_pb.js";
+import { listen } from "./grpc.ts";
 import { root } from "./process.ts";
 
 /** The SDK's own, which its types do not show. */
@@ -28,11 +29,7 @@ export class InlineProgram {
     const program = async () => ({ ...(await import(`${entry}?run=${runs++}`)) });
     const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
     server.addService(languageService.LanguageRuntimeService as never, new LanguageServer(program));
-    const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-        error ? reject(error) : resolve(bound),
-      );
-    });
+    const port = await listen(server);
     return new InlineProgram(server, port);
   }
 

@@ -172,15 +172,9 @@ export class Stack {
   }
 
   /** Kills everything that a command started, as a machine that loses its power does. */
-  async kill({ child, ended }: Running): Promise<void> {
-    for (const pid of descendantsOf(child.pid ?? 0)) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // It has ended in the meantime.
-      }
-    }
-    await ended;
+  async kill(running: Running): Promise<void> {
+    killAllOf(running);
+    await running.ended;
   }
 
   /** Ends what still runs, stops the cloud and removes the folders: also after a failure. */
@@ -210,6 +204,18 @@ export function lastingByUrn(resources: readonly Stored[]): Record<string, strin
   return Object.fromEntries(sorted.map((each) => [each.urn, JSON.stringify(each, withoutCiphertext)]));
 }
 
+/** Kills a command and everything that comes from it. */
+export function killAllOf({ child: { pid } }: Running): void {
+  // Process 0 would be everything.
+  for (const each of pid === undefined ? [] : descendantsOf(pid)) {
+    try {
+      process.kill(each, "SIGKILL");
+    } catch {
+      // It has ended in the meantime.
+    }
+  }
+}
+
 /** A process and all that come from it, the deepest last. */
 export function descendantsOf(pid: number): number[] {
   const parents = new Map<number, number[]>();
@@ -231,7 +237,7 @@ function parentOf(pid: string): number | undefined {
 }
 
 /** Nothing of the caller's environment chooses an account, a stack or a state. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
+export function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(PULUMI|QINGCLOUD)_/.test(name)),
   );

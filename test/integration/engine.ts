@@ -1,8 +1,9 @@
 /** An engine of the test's own: it keeps what the provider tells its user. */
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server } from "@grpc/grpc-js";
 import engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import engineMessages, { type LogRequest } from "@pulumi/pulumi/proto/engine_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import { listen } from "../harness/grpc.ts";
 
 /** One message behind a resource. */
 export interface Told {
@@ -39,11 +40,7 @@ export class Engine {
         answer(null, new empty.Empty());
       },
     });
-    const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-        error ? reject(error) : resolve(bound),
-      );
-    });
+    const port = await listen(server);
     return new Engine(server, port, told);
   }
 

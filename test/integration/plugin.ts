@@ -3,12 +3,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { credentials, Server, ServerCredentials } from "@grpc/grpc-js";
+import { credentials, Server } from "@grpc/grpc-js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import rpc from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { compileCache } from "../../local-cloud/compile-cache.mjs";
 import { fromStruct, type Properties, toStruct } from "../../provider/rpc/values.ts";
+import { listen } from "../harness/grpc.ts";
 import { root } from "../harness/process.ts";
 import { call, expectAgreement, HalfMade, marksOf, type Resource, resourceOf } from "./plugin-answers.ts";
 
@@ -82,11 +83,7 @@ export class Plugin {
     const server = new Server();
     const service = new ProviderService(definitions, functions, engine);
     server.addService(providerService.ResourceProviderService, service.handlers());
-    const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-        error ? reject(error) : resolve(bound),
-      );
-    });
+    const port = await listen(server);
     const plugin = new Plugin(server, port);
     if (configFile !== undefined) await plugin.configure({ configFile });
     return plugin;

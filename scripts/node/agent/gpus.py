@@ -41,7 +41,7 @@ class GpuSampler:
         if not block:
             self.close()
             lines = [json.dumps({"time": round(time.time(), 3), **sample}) + "\n" for sample in parse(self.output.decode())]
-            with contextlib.suppress(OSError), open(self.file, "a") as file:  # a full disk is told of by the rank
+            with contextlib.suppress(OSError), open(self.file, "a") as file:  # the rank reports a full disk
                 file.write("".join(lines))
             self.output = b""
 

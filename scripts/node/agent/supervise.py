@@ -24,7 +24,7 @@ STOP_GRACE = 5  # seconds between SIGTERM and SIGKILL
 PEER_GRACE = 3  # the same when another rank has ended the run
 NOTE_SECONDS = 1  # between two notes of how long the log is
 SETTLE_SECONDS = 0.5  # between the loss of a peer and its supervisor's word
-HESITATION_SECONDS = 0.5  # before a failure is told that another one may explain
+HESITATION_SECONDS = 0.5  # before a failure is reported that another one may explain
 GROUP_TIMEOUT = 60  # seconds that the guide's scripts wait for other ranks
 TIMEOUT_MARGIN = 10  # seconds; after a cut that is this long TCP would send too late again
 PR_SET_PDEATHSIG = 1
@@ -221,7 +221,7 @@ class Supervisor:
         """Why a rank failed that nobody ended: often since another one did, whose word may come after the lost connection.
 
         Rank 0's supervisor hears of failures in their order: the first one is the cause. One that a signal or a full disk
-        has ended comes before those that only missed it: it is told at once, the others a moment later.
+        has ended comes before those that only missed it: it is reported at once, the others a moment later.
         """
         self.wait(0)
         if cause is None:

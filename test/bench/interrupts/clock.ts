@@ -57,7 +57,7 @@ export function installClock(): void {
   globalThis.setInterval = Object.assign(every, real.setInterval) as typeof setInterval;
 }
 
-/** Of a command line, or of its program: the sources, or the single file that set-up makes of them. */
+/** Whether a command line, or its program, is the provider: its sources, or the single file that set-up makes of them. */
 export function isProvider(text: string): boolean {
   return /\/provider\/main\.(ts|mjs)(?=$| )/.test(text);
 }

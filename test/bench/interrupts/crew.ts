@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 
-/** What a cut-off command leaves in a worker's memory goes with it. */
+/** How many tasks a worker has: with it goes the memory that cut-off commands still hold. */
 const tasksOfWorker = 60;
 
 /** @template Report what the worker answers; one with `error` is no answer */

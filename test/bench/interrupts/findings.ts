@@ -1,4 +1,4 @@
-/** What is wrong after a command: the whole state is compared with the whole cloud. */
+/** Finds faults after a command: the whole state is compared with the whole cloud. */
 import { readState } from "../../../scripts/dev/state-file.ts";
 import { differencesOf, idsInZone } from "../../harness/whole-cloud.ts";
 import type { Lab, Outcome } from "./lab.ts";
@@ -117,7 +117,7 @@ function reasonsIn(text: string): string {
     .join(" | ");
 }
 
-/** What may pass unsaid, by the fast clock; and how much longer than usual a busy machine takes for the work itself. */
+/** How long nothing need be said, by the fast clock; and how much longer than usual a busy machine takes for the work itself. */
 const unsaidSeconds = 180;
 const busy = 4;
 

@@ -2,7 +2,7 @@
  * The place of one worker: a stack with two zones and its cloud in this process, put back to a kept moment before each
  * command. Provider and program run in this process too; where processes are to be killed, each is its own.
  */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keptDeletions, pendingCreates } from "../../../scripts/dev/repair-state.ts";
@@ -14,8 +14,8 @@ import { readCheckpoint } from "../../harness/checkpoint.ts";
 import { cliCommand, makeStack } from "../../harness/cli.ts";
 import { configure, type Value } from "../../harness/configuration.ts";
 import { InlineProgram } from "../../harness/inline-program.ts";
-import { type Ended, type Running, startOf, startProcess } from "../../harness/process.ts";
-import { descendantsOf } from "../../harness/stack.ts";
+import { type Ended, type Running, readLines, startOf, startProcess } from "../../harness/process.ts";
+import { cleanEnvironment, killAllOf } from "../../harness/stack.ts";
 import { startTestCloud, type TestCloud } from "../../local-cloud/support.ts";
 import { realNow, realPause } from "./clock.ts";
 
@@ -97,8 +97,7 @@ export class Lab {
   }
 
   calls(): Call[] {
-    const lines = readFileSync(join(this.workspace.cloud, "calls.jsonl"), "utf8").split("\n");
-    return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Call);
+    return readLines(join(this.workspace.cloud, "calls.jsonl")).map((line) => JSON.parse(line) as Call);
   }
 
   /**
@@ -144,9 +143,8 @@ export class Lab {
   }
 
   #start(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
-    const clean = Object.entries(process.env).filter(([name]) => !/^(PULUMI|QINGCLOUD)_/.test(name));
     const running = startProcess(program, args, {
-      env: { ...Object.fromEntries(clean), ...ofCli, ...env, CROSSZONE_DIRECTORY: this.directory },
+      env: { ...cleanEnvironment(), ...ofCli, ...env, CROSSZONE_DIRECTORY: this.directory },
     });
     this.#running.add(running);
     void running.ended.finally(() => this.#running.delete(running)).catch(() => {});
@@ -162,26 +160,16 @@ export class Lab {
     const late = realPause(longestCommandMs).then(() => "late" as const);
     const [ended] = await Promise.all([Promise.race([running.ended, late]), meanwhile(running)]);
     const isLate = ended === "late";
-    if (isLate) this.#kill(running);
+    if (isLate) killAllOf(running);
     const { code, stdout, stderr, text } = await running.ended;
     this.transcript += `$ ${running.child.spawnargs.join(" ")}\n${text}ended with ${code}\n\n`;
     return { code, stdout, stderr, text, isLate, weight, seconds: (realNow() - started) / 1000 };
   }
 
-  #kill({ child }: Running): void {
-    for (const pid of descendantsOf(child.pid ?? 0)) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // It has ended meanwhile.
-      }
-    }
-  }
-
   /** Ends and removes everything. */
   async remove(): Promise<void> {
     for (const running of [...this.#running]) {
-      this.#kill(running);
+      killAllOf(running);
       await running.ended.catch(() => {});
     }
     await this.stopCloud();

@@ -208,7 +208,7 @@ async function countsOf(worker: TrialWorker, operation: Operation): Promise<Map<
   return counts;
 }
 
-function numberOf(option: string, given: string | undefined, otherwise: number): number {
+export function numberOf(option: string, given: string | undefined, otherwise: number): number {
   if (given === undefined) return otherwise;
   const value = Number(given);
   if (Number.isFinite(value) && value > 0) return value;

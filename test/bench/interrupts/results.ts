@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { root } from "../../harness/process.ts";
+import { readLines, root } from "../../harness/process.ts";
 import { type Kind, kinds } from "./findings.ts";
 import { type Operation, operations } from "./matrix.ts";
 
@@ -43,13 +43,20 @@ export type Line = z.output<typeof line>;
 
 /** The newest line of each cell of a version. */
 export function readResults(file: string, version: string): Map<string, Line> {
-  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
-  const lines = text.split("\n").filter((each) => each !== "");
-  const all = lines.map((each) => line.parse(JSON.parse(each))).filter(({ v }) => v === version);
-  return new Map(all.map((each) => [each.cell, each]));
+  return new Map(readVersion(file, line, version).map((each) => [each.cell, each]));
 }
 
-export function addResult(file: string, result: Line): void {
+/** The lines of a version, the oldest first; none where there is no file. */
+export function readVersion<Result extends { readonly v: string }>(
+  file: string,
+  schema: z.ZodType<Result>,
+  version: string,
+): Result[] {
+  const lines = existsSync(file) ? readLines(file) : [];
+  return lines.map((each) => schema.parse(JSON.parse(each))).filter(({ v }) => v === version);
+}
+
+export function addResult(file: string, result: { readonly v: string }): void {
   appendFileSync(file, `${JSON.stringify(result)}\n`);
 }
 

@@ -164,7 +164,8 @@ export class Trials {
       if (hasEnded) return [];
       await realPause(10);
     }
-    const cli = running.child.pid ?? 0;
+    const cli = running.child.pid;
+    if (cli === undefined) throw new Error("the command was not started");
     const all = descendantsOf(cli);
     const providers = all.filter((pid) => isProvider(textOf(pid)));
     if (fault === "sigint") process.kill(cli, "SIGINT");

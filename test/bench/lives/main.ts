@@ -2,12 +2,13 @@
  * `npm run bench -- lives`: random lives of stacks, by seed, as far as they have not been lived yet for today's sources. Each
  * one's result is appended to results.jsonl as soon as it is known.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { Worker } from "../interrupts/crew.ts";
-import { versionOf } from "../interrupts/results.ts";
+import { numberOf } from "../interrupts/main.ts";
+import { addResult, readVersion, versionOf } from "../interrupts/results.ts";
 import type { Report, Task } from "./worker.ts";
 
 export const help = `npm run bench -- lives [--count N] [--seed N] [--steps N] [--minutes N] [--workers N] [--again] [--texts DIR]
@@ -55,21 +56,22 @@ export async function runLives(args: string[], { signal, say }: Order): Promise<
     process.stdout.write(`${help}\n`);
     return 0;
   }
-  const number = (given: string | undefined, otherwise: number) =>
-    given === undefined ? otherwise : Number(given);
   const version = versionOf();
-  const mostSteps = number(values.steps, 5);
-  const known = readResults(version, mostSteps);
+  const mostSteps = numberOf("--steps", values.steps, 5);
+  const known = readSeeds(version, mostSteps);
   const seeds =
     values.seed === undefined
-      ? Array.from({ length: number(values.count, 500) }, (_, index) => index + 1)
-      : [Number(values.seed)];
+      ? Array.from({ length: numberOf("--count", values.count, 500) }, (_, index) => index + 1)
+      : [numberOf("--seed", values.seed, 1)];
   const open = seeds.filter((seed) => {
     const before = known.get(seed);
     return before === undefined || before.failure !== undefined || values.again === true;
   });
-  const until = Date.now() + number(values.minutes, Number.POSITIVE_INFINITY) * 60_000;
-  const workers = Array.from({ length: number(values.workers, 2) }, () => new Worker<Task, Report>(script));
+  const until = Date.now() + numberOf("--minutes", values.minutes, Number.POSITIVE_INFINITY) * 60_000;
+  const workers = Array.from(
+    { length: numberOf("--workers", values.workers, 2) },
+    () => new Worker<Task, Report>(script),
+  );
   const stop = Promise.withResolvers<never>();
   stop.promise.catch(() => {});
   signal.addEventListener("abort", () => stop.reject(signal.reason as Error), { once: true });
@@ -89,7 +91,7 @@ export async function runLives(args: string[], { signal, say }: Order): Promise<
         s,
         ...(said === undefined ? {} : { failure: said }),
       };
-      appendFileSync(resultsFile, `${JSON.stringify(result)}\n`);
+      addResult(resultsFile, result);
       known.set(seed, result);
       say(`seed ${seed}: ${commands} commands, ${s} s${said === undefined ? "" : `\n${said}`}`);
       if (values.texts !== undefined && failure !== undefined) {
@@ -112,13 +114,8 @@ export async function runLives(args: string[], { signal, say }: Order): Promise<
   return failed.length > 0 ? 1 : 0;
 }
 
-function readResults(version: string, steps: number): Map<number, Line> {
-  const text = existsSync(resultsFile) ? readFileSync(resultsFile, "utf8") : "";
-  const all = text
-    .split("\n")
-    .filter((each) => each !== "")
-    .map((each) => line.parse(JSON.parse(each)));
-  return new Map(
-    all.filter((each) => each.v === version && each.steps === steps).map((each) => [each.seed, each]),
-  );
+/** The newest line of each seed of a version. */
+function readSeeds(version: string, steps: number): Map<number, Line> {
+  const all = readVersion(resultsFile, line, version).filter((each) => each.steps === steps);
+  return new Map(all.map((each) => [each.seed, each]));
 }

@@ -14,6 +14,7 @@ export type Report =
 
 installClock();
 const { Lab } = await import("../interrupts/lab.ts");
+const { serve } = await import("../interrupts/serving.ts");
 const { live, LifeFailure, lifeOf } = await import("./life.ts");
 
 const lab = new Lab();
@@ -33,14 +34,14 @@ async function reportOf({ seed, mostSteps, shrinkSeconds }: Task): Promise<Repor
   await prepared;
   let commands = 0;
   let isFailing = false;
-  const { clear, isOver } = timeFor(shrinkSeconds);
+  const { begin, isOver } = timeFor(shrinkSeconds);
   const property = fc.asyncProperty(lifeOf(mostSteps), async (life) => {
     if (isFailing && isOver()) return;
     try {
       commands += await live(lab, life);
     } catch (error) {
       isFailing = true;
-      clear();
+      begin();
       throw error;
     }
   });
@@ -51,36 +52,15 @@ async function reportOf({ seed, mostSteps, shrinkSeconds }: Task): Promise<Repor
   return { commands, failure: { life: JSON.stringify(result.counterexample?.[0]), told: cause.message } };
 }
 
-/** Counted from the first `clear` on. */
+/** Counted from the first `begin` on. */
 function timeFor(seconds: number) {
   let since: number | undefined;
   return {
-    clear: () => {
+    begin: () => {
       since ??= performance.now();
     },
     isOver: () => since !== undefined && performance.now() - since > seconds * 1000,
   };
 }
 
-let isEnding = false;
-async function end(): Promise<void> {
-  if (isEnding) return;
-  isEnding = true;
-  await lab.remove().catch(() => {});
-  process.exit(0);
-}
-
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
-process.on("unhandledRejection", () => {});
-process.on("disconnect", () => void end());
-process.on("message", (task: Task) => {
-  void reportOf(task)
-    .catch(
-      (error: unknown): Report => ({
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      }),
-    )
-    .then((report) => {
-      if (!isEnding) process.send?.(report);
-    });
-});
+serve<Task>(lab, reportOf);
