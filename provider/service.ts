@@ -180,7 +180,7 @@ export class ProviderService {
     );
     const response = new provider.ReadResponse();
     if (found === undefined) return response;
-    if (!isImport) this.#run.refreshed(urn, id, oldInputs);
+    this.#run.refreshed(urn, id, oldInputs);
     // The engine forgets at a refresh what was half-made unless it is told again.
     const isHalfMade = !isImport && !definition.outputs.safeParse(stored.outputs).success;
     const reason = isHalfMade ? "it was not finished" : found.unapplied;
