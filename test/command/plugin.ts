@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { credentials, Server, ServerCredentials, type ServiceError } from "@grpc/grpc-js";
+import { credentials, Server, type ServiceError } from "@grpc/grpc-js";
 import engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import type engineMessages from "@pulumi/pulumi/proto/engine_pb.js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
@@ -10,6 +10,7 @@ import rpc from "@pulumi/pulumi/proto/provider_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import structs from "google-protobuf/google/protobuf/struct_pb.js";
 import { type Properties, secretSignature, signatureKey } from "../../provider/rpc/values.ts";
+import { listen } from "../harness/grpc.ts";
 
 const launcher = new URL("../../toolchain/command/pulumi-resource-command", import.meta.url).pathname;
 
@@ -56,11 +57,7 @@ export class Plugin {
         answer(null, new empty.Empty());
       },
     });
-    const enginePort = await new Promise<number>((resolve, reject) =>
-      engine.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>
-        error ? reject(error) : resolve(port),
-      ),
-    );
+    const enginePort = await listen(engine);
     const child = spawn(launcher, [`127.0.0.1:${enginePort}`], {
       stdio: ["ignore", "pipe", "inherit"],
       env: { ...process.env, SSH_AUTH_SOCK: undefined },

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server } from "@grpc/grpc-js";
 import engineService from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import type engineMessages from "@pulumi/pulumi/proto/engine_pb.js";
 import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { afterEach, expect, test } from "vitest";
 import { connectEngine } from "../../../toolchain/command/engine.ts";
+import { listen } from "../../harness/grpc.ts";
 
 const engines: Server[] = [];
 afterEach(() => {
@@ -26,11 +27,7 @@ async function startEngine(take: (line: string) => Promise<void>) {
       answer(null, new empty.Empty());
     },
   });
-  const port = await new Promise<number>((resolve, reject) =>
-    engine.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, found) =>
-      error ? reject(error) : resolve(found),
-    ),
-  );
+  const port = await listen(engine);
   return { address: `127.0.0.1:${port}`, taken };
 }
 
