@@ -1,17 +1,20 @@
 /** The Pulumi CLI as the project's commands start it, without a process of the project around it, and without a report. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { stringify } from "yaml";
 import { binDirectory, cliStep } from "../../scripts/dev/pulumi-cli.ts";
 import {
   ensureStack,
   localCloudSettings,
   pulumiEnvironment,
   withWorkingConfig,
+  workingConfig,
   writeWorkingConfig,
 } from "../../scripts/dev/stack.ts";
 import { clearStaleLock, stateFile } from "../../scripts/dev/state-file.ts";
 import { restoreState } from "../../scripts/dev/whole-state.ts";
 import type { Workspace } from "../../scripts/dev/workspace.ts";
+import { keyInState, keySettings } from "./key-service.ts";
 import { isForeign, root, userEnvironment } from "./process.ts";
 
 export interface CliCommand {
@@ -23,20 +26,26 @@ export interface CliCommand {
 let emptyState: string | undefined;
 
 /**
- * Makes the stack as the project's commands do, the first one of this process by the CLI. Where the CLI has to be fetched
- * or built before, it is left to the first command.
+ * Makes the stack as the project's commands do, the first one of this process by the CLI; its key is the test's own
+ * (key-service.ts). Where the CLI has to be fetched or built before, it is left to the first command.
  */
 export async function makeStack(workspace: Workspace): Promise<void> {
   if ((await cliStep(workspace).present()) === undefined) return;
+  const home = join(workspace.pulumi, "home");
+  mkdirSync(home, { recursive: true });
+  // Where the folder of its logs is a file the CLI writes none, which takes a tenth of a command's time.
+  writeFileSync(join(home, "logs"), "");
   const file = stateFile(workspace);
   if (emptyState === undefined) {
     const env = { ...userEnvironment(), ...ownEnvironment(workspace) };
     await ensureStack(workspace, env);
-    emptyState = readFileSync(file, "utf8");
-  } else {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, emptyState, { mode: 0o600 });
+    const state = JSON.parse(readFileSync(file, "utf8"));
+    state.checkpoint.latest.secrets_providers = keyInState;
+    emptyState = JSON.stringify(state);
   }
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, emptyState, { mode: 0o600 });
+  writeFileSync(workingConfig(workspace), stringify(keySettings), { mode: 0o600 });
 }
 
 function ownEnvironment(workspace: Workspace): Record<string, string> {

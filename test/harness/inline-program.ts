@@ -13,6 +13,8 @@ const { LanguageServer } = automation as unknown as {
 
 let runs = 0;
 
+const commands: ReadonlySet<string> = new Set(["destroy", "preview", "refresh", "up"]);
+
 export class InlineProgram {
   readonly #server: Server;
   /** For the CLI's command line. */
@@ -21,6 +23,11 @@ export class InlineProgram {
   private constructor(server: Server, port: number) {
     this.#server = server;
     this.args = [`--client=127.0.0.1:${port}`, "--exec-kind", "auto.inline"];
+  }
+
+  /** Whether a command, the first of the CLI's arguments, takes `args`. */
+  static isFor([command = ""]: readonly string[]): boolean {
+    return commands.has(command);
   }
 
   /** @param entry path of the program's TypeScript */

@@ -10,6 +10,7 @@ import { cliCommand, makeStack } from "./cli.ts";
 import { Cloud } from "./cloud.ts";
 import { configure, type Value } from "./configuration.ts";
 import { InlineProgram } from "./inline-program.ts";
+import { keyEnvironment } from "./key-service.ts";
 import { type Ended, type Running, startOf, startProcess } from "./process.ts";
 
 export type { Stored } from "./checkpoint.ts";
@@ -25,6 +26,7 @@ export class Stack {
   readonly cloud: Cloud;
   #program: string | undefined;
   #isHere: boolean;
+  #ofKey: NodeJS.ProcessEnv = {};
   readonly #running = new Set<Running>();
 
   private constructor(cloud: Cloud, isHere: boolean) {
@@ -52,7 +54,10 @@ export class Stack {
   static async #on(cloud: Cloud, isHere: boolean): Promise<Stack> {
     const stack = new Stack(cloud, isHere);
     try {
-      if (isHere) await makeStack(stack.workspace);
+      if (isHere) {
+        stack.#ofKey = await keyEnvironment();
+        await makeStack(stack.workspace);
+      }
       stack.configure({ "training.mode": "none", "tunnel.check": "off" });
       return stack;
     } catch (error) {
@@ -101,7 +106,7 @@ export class Stack {
       AttachedProvider.start(),
       InlineProgram.start(this.#program),
     ]);
-    const ofProgram = ["up", "preview"].includes(args[0] ?? "") ? program.args : [];
+    const ofProgram = InlineProgram.isFor(args) ? program.args : [];
     try {
       return await this.#start([...command.line, ...ofProgram], { ...command.env, ...provider.env }).ended;
     } finally {
@@ -117,7 +122,7 @@ export class Stack {
 
   #start([program = "", ...args]: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
     const running = startProcess(program, args, {
-      env: { ...cleanEnvironment(), ...env, CROSSZONE_DIRECTORY: this.cloud.directory },
+      env: { ...cleanEnvironment(), ...this.#ofKey, ...env, CROSSZONE_DIRECTORY: this.cloud.directory },
     });
     this.#running.add(running);
     void running.ended.finally(() => this.#running.delete(running)).catch(() => {});
@@ -236,9 +241,9 @@ function parentOf(pid: string): number | undefined {
   }
 }
 
-/** Nothing of the caller's environment chooses an account, a stack or a state. */
+/** Nothing of the caller's environment chooses an account, a stack, a state or its key. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(PULUMI|QINGCLOUD)_/.test(name)),
+    Object.entries(process.env).filter(([name]) => !/^(PULUMI|QINGCLOUD|VAULT)_/.test(name)),
   );
 }

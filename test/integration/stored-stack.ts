@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { stateFile } from "../../scripts/dev/state-file.ts";
+import { keyInState, keySettings } from "../harness/key-service.ts";
 import { Stack } from "../harness/stack.ts";
 
 const folder = join(import.meta.dirname, "upgrade");
@@ -27,9 +28,6 @@ export interface StoredStack {
 /** Each version's state as the CLI has imported it, and its directory, for other stacks of that version. */
 const imported = new Map<string, { readonly directory: string; readonly state: string }>();
 
-/** All stored stacks have the passphrase of the first and its salt, which the CLI gives it with its first secret. */
-let secrets: { readonly passphrase: string; readonly encryptionsalt: string } | undefined;
-
 /** @param keep is given the stack as soon as it has to be removed */
 export async function importStored(version: string, keep: (stack: Stack) => void): Promise<StoredStack> {
   const cloud = join(folder, version, "cloud.db");
@@ -37,38 +35,24 @@ export async function importStored(version: string, keep: (stack: Stack) => void
   const stack = await Stack.here(hasCloud ? cloud : undefined);
   keep(stack);
   const { directory, configFile } = stack.cloud;
-  const { encryptionsalt } = await useSecrets(stack);
   const known = imported.get(version);
   if (known === undefined) {
-    await importByCli(stack, version, encryptionsalt);
+    await importByCli(stack, version);
     imported.set(version, { directory, state: readFileSync(stateFile(stack.workspace), "utf8") });
   } else {
     writeFileSync(stateFile(stack.workspace), known.state.replaceAll(known.directory, directory));
   }
   const { config } = parse(readFileSync(join(folder, version, "config.yaml"), "utf8"));
-  const settings = { encryptionsalt, config: { ...config, "qingcloud:configFile": configFile } };
+  const settings = { ...keySettings, config: { ...config, "qingcloud:configFile": configFile } };
   const file = join(directory, `${version}-config.yaml`);
   writeFileSync(file, stringify(settings));
   return { stack, hasCloud, configuration: ["--config-file", file] };
 }
 
-async function useSecrets(stack: Stack): Promise<{ readonly encryptionsalt: string }> {
-  const folder = stack.workspace.pulumi;
-  const passphraseFile = join(folder, "passphrase");
-  if (secrets === undefined) {
-    await stack.ok("config", "set", "--secret", "test:any", "thing");
-    const { encryptionsalt } = parse(readFileSync(join(folder, "Pulumi.dev.yaml"), "utf8"));
-    secrets = { passphrase: readFileSync(passphraseFile, "utf8"), encryptionsalt };
-  } else {
-    writeFileSync(passphraseFile, secrets.passphrase, { mode: 0o600 });
-  }
-  return secrets;
-}
-
-async function importByCli(stack: Stack, version: string, salt: string): Promise<void> {
+async function importByCli(stack: Stack, version: string): Promise<void> {
   const { configFile, directory } = stack.cloud;
   const state = storedState(version);
-  state.deployment.secrets_providers = { type: "passphrase", state: { salt } };
+  state.deployment.secrets_providers = keyInState;
   const file = join(directory, `${version}-state.json`);
   writeFileSync(file, JSON.stringify(state).replaceAll("CONFIG_FILE", configFile));
   await stack.ok("stack", "import", "--file", file);

@@ -14,6 +14,7 @@ import { readCheckpoint } from "../../harness/checkpoint.ts";
 import { cliCommand, makeStack } from "../../harness/cli.ts";
 import { configure, type Value } from "../../harness/configuration.ts";
 import { InlineProgram } from "../../harness/inline-program.ts";
+import { keyEnvironment } from "../../harness/key-service.ts";
 import { type Ended, type Running, readLines, startOf, startProcess } from "../../harness/process.ts";
 import { cleanEnvironment, killAllOf } from "../../harness/stack.ts";
 import { startTestCloud, type TestCloud } from "../../local-cloud/support.ts";
@@ -41,10 +42,12 @@ export class Lab {
   readonly workspace: Workspace = findWorkspace({ CROSSZONE_DIRECTORY: this.directory });
   #cloud: TestCloud | undefined;
   readonly #running = new Set<Running>();
+  #ofKey: NodeJS.ProcessEnv = {};
   /** What commands said, for who looks into a failure. */
   transcript = "";
 
   async prepare(): Promise<void> {
+    this.#ofKey = await keyEnvironment();
     await makeStack(this.workspace);
   }
 
@@ -125,9 +128,7 @@ export class Lab {
     const [program, ...rest] = command.line;
     const [provider, inline] = await Promise.all([
       own.includes("provider") ? undefined : AttachedProvider.start(),
-      own.includes("program") || !["up", "preview"].includes(args[0] ?? "")
-        ? undefined
-        : InlineProgram.start(),
+      own.includes("program") || !InlineProgram.isFor(args) ? undefined : InlineProgram.start(),
     ]);
     try {
       const running = this.#start(program, [...rest, ...(inline?.args ?? [])], {
@@ -144,7 +145,7 @@ export class Lab {
 
   #start(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
     const running = startProcess(program, args, {
-      env: { ...cleanEnvironment(), ...ofCli, ...env, CROSSZONE_DIRECTORY: this.directory },
+      env: { ...cleanEnvironment(), ...ofCli, ...this.#ofKey, ...env, CROSSZONE_DIRECTORY: this.directory },
     });
     this.#running.add(running);
     void running.ended.finally(() => this.#running.delete(running)).catch(() => {});
