@@ -134,7 +134,10 @@ export function diffInputs(
   ]);
   return Object.keys(definition.inputs.shape)
     .filter(
-      (name) => !isDeepStrictEqual(olds[name], news[name]) || isNameOld(definition, name, urn, state, news),
+      (name) =>
+        !isDeepStrictEqual(olds[name], news[name]) ||
+        isNameOld(definition, name, urn, state, news) ||
+        definition.isOutdated?.(name, state, urn) === true,
     )
     .filter((name) => hasUnknown(news[name]) || definition.isSame?.(name, state, news, urn) !== true)
     .map((property) => ({

@@ -41,8 +41,12 @@ export class Strays implements StrayRemover {
     this.#known = known;
   }
 
+  get #isSwept(): boolean {
+    return isSwept(this.#mark, this.#context.urn);
+  }
+
   get isAllowed(): boolean {
-    return this.#isEnding && isSwept(this.#mark);
+    return this.#isEnding && this.#isSwept;
   }
 
   /** All that bears the mark, in the order in which it can be deleted. @param zones default every zone of the account */
@@ -55,7 +59,7 @@ export class Strays implements StrayRemover {
     // The engine compares what it knows to be inside before it deletes what that is in.
     const isMeant = (id: string) =>
       !this.#known.has(id) && (this.isAllowed || (areInside && !session.hasMet(id)));
-    const meant = isSwept(this.#mark) ? ids.filter(isMeant) : [];
+    const meant = this.#isSwept ? ids.filter(isMeant) : [];
     if (meant.length === 0) return;
     const found = (await this.find([zone])).filter(({ id }) => meant.includes(id));
     for (const stray of found) await this.#removeOne(stray);
@@ -66,11 +70,19 @@ export class Strays implements StrayRemover {
     if (found.length === 0) return;
     if (!this.isAllowed) {
       this.#context.warn(
-        `These bear this stack's mark, are in no state, and stay: ${found.map(describe).join(", ")}. Remove them in the console${isSwept(this.#mark) ? "" : ", or give the StackMark `sweep: true`"}.`,
+        `These bear this stack's mark, are in no state, and stay: ${found.map(describe).join(", ")}. Remove them in the console${this.#otherWay}.`,
       );
       return;
     }
     await this.removeThese(found);
+  }
+
+  /** What lets a run remove strays, where it is not that the run has other work. */
+  get #otherWay(): string {
+    if (this.#isSwept) return "";
+    return this.#mark === digitsOf(this.#mark)
+      ? ", or give the StackMark `sweep: true`"
+      : ", or run `up` before: this state is a copy of another stack's, or of one that had another name";
   }
 
   /** @throws Error with what is left */

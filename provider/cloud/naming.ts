@@ -50,11 +50,14 @@ export function physicalName(urn: string, inputs: Names, content = ""): string {
     .join("-");
 }
 
-const sweeping = "+sweep";
-
-/** A StackMark's `value`. @param isSwept what bears it and is in no state goes with the stack */
-export function markOf(digits: string, isSwept: boolean): string {
-  return isSwept ? `${digits}${sweeping}` : digits;
+/**
+ * A StackMark's `value`.
+ * @param isSwept what bears it and is in no state goes with the stack
+ * @param urn of any of the stack's resources: in a copy of the state, which is another stack's, the same value means nothing
+ */
+export function markOf(digits: string, isSwept: boolean, urn: string): string {
+  const stackAndProject = urn.split("::").slice(0, 2).join("::");
+  return isSwept ? `${digits}+sweep-${digest(stackAndProject)}` : digits;
 }
 
 /** The part of a mark that names hold. */
@@ -62,8 +65,9 @@ export function digitsOf<Mark extends string | undefined>(mark: Mark): Mark {
   return mark?.split("+")[0] as Mark;
 }
 
-export function isSwept(mark: unknown): boolean {
-  return typeof mark === "string" && mark.endsWith(sweeping);
+/** Whether what bears a mark and is in no state goes with the stack that the URN is of. */
+export function isSwept(mark: unknown, urn: string): boolean {
+  return typeof mark === "string" && mark === markOf(digitsOf(mark), true, urn);
 }
 
 /**

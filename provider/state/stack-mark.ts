@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
-import { markOf } from "../cloud/naming.ts";
+import { digitsOf, markOf } from "../cloud/naming.ts";
 import { defineResource } from "../resource.ts";
 
 export const stackMark = defineResource({
@@ -16,20 +16,22 @@ export const stackMark = defineResource({
       ),
   }),
   outputs: z.object({
-    value: z.string().describe("Eight hexadecimal digits, with `sweep` and a word for that."),
+    value: z.string().describe("Eight hexadecimal digits; with `sweep` also whose they are."),
   }),
   replaceOn: [],
-  async create({ session }, { sweep }) {
+  // A stack that was renamed, or has a copy of another one's state, has to say that it is meant.
+  isOutdated: (_property, { inputs, outputs }, urn) =>
+    outputs.value !== markOf(digitsOf(outputs.value), inputs.sweep === true, urn),
+  async create({ session, urn }, { sweep }) {
     const digits = randomBytes(4).toString("hex");
     session.freshMarks.add(digits);
-    return { id: digits, outputs: { value: markOf(digits, sweep === true) } };
+    return { id: digits, outputs: { value: markOf(digits, sweep === true, urn) } };
   },
   async read(_context, id, known) {
-    const inputs = known?.inputs ?? {};
-    return { inputs, outputs: { value: markOf(id, inputs.sweep === true) } };
+    return { inputs: known?.inputs ?? {}, outputs: { value: known?.outputs.value ?? id } };
   },
-  async update(_context, id, { news: { sweep } }) {
-    return { value: markOf(id, sweep === true) };
+  async update({ urn }, id, { news: { sweep } }) {
+    return { value: markOf(id, sweep === true, urn) };
   },
   async delete({ strays }) {
     await strays?.removeAll();

@@ -75,7 +75,7 @@ async function sweep({ stack, yes = false, mark, notMine }: Choice): Promise<voi
         `The state of stack ${workspace.stack} has no mark, and these may be a colleague's. Say which to remove: ${commands(workspace, own, marks).join(" or ")}`,
       );
     for (const each of marks) {
-      const options = { definitions, mark: markOf(each, true), isEnding: true, known };
+      const options = { definitions, mark: markOf(each, true, context.urn), isEnding: true, known };
       await new Strays(context, options).removeThese(strays.filter(({ name }) => markIn(name) === each));
     }
     print(`${strays.length} removed`);

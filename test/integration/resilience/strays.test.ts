@@ -1,5 +1,6 @@
 /** What a killed provider has made and no state knows goes with the stack, if its mark says so; nothing else does. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { markOf } from "../../../provider/cloud/naming.ts";
 import type { Properties } from "../../../provider/rpc/values.ts";
 import { Account, changesOf, failureOf, zone } from "../../harness/account.ts";
 import { idsInZone } from "../../harness/whole-cloud.ts";
@@ -184,6 +185,33 @@ describe("with `sweep`", () => {
     expect(await added()).toEqual([]);
   });
 
+  test("a copy of the state, as another stack's, removes nothing of what it does not know until its `up` has taken the mark", async () => {
+    const { vxnet, instance } = await makeZone("copied");
+    await plugin.nextRun();
+    const ofCopy = ({ urn, ...rest }: Resource): Resource => ({
+      ...rest,
+      urn: urn.replace(/^urn:pulumi:\w+/, "urn:pulumi:copy"),
+    });
+    const copy = ofCopy(stackMark);
+    const failure = await failureOf(plugin.deleteInThisRun(ofCopy(vxnet), { timeout: 1 }));
+    expect(failure.message).toContain(`Still used by ${instance.id}`);
+    expect(await plugin.read(copy)).toMatchObject({ properties: { value: stackMark.properties.value } });
+    const calls = await account.callsBy(() => plugin.delete(copy));
+    expect(changesOf(calls)).toEqual([]);
+    await vi.waitFor(() =>
+      expect(account.engine.toldOf(copy.urn)).toContainEqual(
+        expect.stringMatching(
+          /^These bear this stack's mark, are in no state, and stay: .*Instance i-\S+ \(copied-\S+\) of zone gpu1a, .*\. Remove them in the console, or run `up` before: this state is a copy of another stack's, or of one that had another name\.$/,
+        ),
+      ),
+    );
+    expect(await plugin.diff(copy, copy.inputs)).toEqual({ sweep: "UPDATE" });
+    const taken = await plugin.update(copy, copy.inputs);
+    expect(await plugin.diff(taken, taken.inputs)).toEqual({});
+    await plugin.delete(taken);
+    expect(await added()).toEqual([]);
+  });
+
   test("a zone that cannot be looked at is a failure", async () => {
     await plugin.nextRun();
     const refusal = { kind: "refuse", code: 1200, message: "no right", times: 1000 };
@@ -209,7 +237,7 @@ describe("without `sweep`", () => {
     );
     expect(await added()).toEqual([eip.id]);
     const swept = await plugin.update(stackMark, { sweep: true });
-    expect(swept.properties.value).toBe(`${stackMark.id}+sweep`);
+    expect(swept.properties.value).toBe(markOf(stackMark.id, true, stackMark.urn));
     // Its resources have the same names.
     expect(await plugin.diff(eip, { ...eip.inputs, mark: swept.properties.value })).toEqual({});
     await plugin.delete(swept);

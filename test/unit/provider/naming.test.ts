@@ -104,13 +104,14 @@ test("a short name has at most 14 characters, and differs where the URN or the m
 });
 
 test("a mark that lets strays be removed makes the same names, and says so of itself", () => {
-  const swept = markOf("0badcafe", true);
-  expect([swept, isSwept(swept), isSwept("0badcafe"), isSwept(undefined)]).toEqual([
-    "0badcafe+sweep",
-    true,
-    false,
-    false,
-  ]);
+  const swept = markOf("0badcafe", true, urn);
+  expect(swept).toMatch(/^0badcafe\+sweep-[0-9a-f]{8}$/);
+  expect(markOf("0badcafe", false, urn)).toBe("0badcafe");
+  const sibling = urn.replace(/[^:]+$/, "sibling");
+  const others = [urn.replace(/^urn:pulumi:\w+/, "urn:pulumi:copy"), urn.replace("::", "::other-")];
+  expect([urn, sibling].map((each) => isSwept(swept, each))).toEqual([true, true]);
+  expect(others.map((each) => isSwept(swept, each))).toEqual([false, false]);
+  expect(["0badcafe", undefined].map((each) => isSwept(each, urn))).toEqual([false, false]);
   for (const nameOf of [physicalName, shortName, oldShortName])
     expect(nameOf(urn, { mark: swept })).toBe(nameOf(urn, { mark: "0badcafe" }));
   expect(markIn(physicalName(urn, { mark: swept }))).toBe(digitsOf(swept));
