@@ -1,9 +1,5 @@
 /** One trial: a command meets a fault; from what it leaves, each follow-up has to come to an end. */
-import { existsSync, readFileSync } from "node:fs";
-import type { FaultRequest } from "../../../local-cloud/services/faults/settings.ts";
-import type { Running } from "../../harness/process.ts";
-import { descendantsOf } from "../../harness/stack.ts";
-import { isProvider, realNow, realPause, setSpeed } from "./clock.ts";
+import { realNow, setSpeed } from "./clock.ts";
 import {
   compare,
   compareWithNothing,
@@ -13,17 +9,14 @@ import {
   findWait,
   idsOf,
 } from "./findings.ts";
-import type { Lab, Outcome, OwnProcess } from "./lab.ts";
+import { meetFault } from "./interrupting.ts";
+import type { Lab, Outcome } from "./lab.ts";
 import { type FollowUp, followUpsOf, type Operation, type Trial } from "./matrix.ts";
 import { begin, destroy, preview, up, usual } from "./operations.ts";
 
 const usualSpeed = 20;
 /** A hanging job is waited for for ten minutes. */
 const hangingSpeed = 100;
-/** The answer that Ctrl-C meets comes so many seconds later, by the machine's clock. */
-const heldSeconds = 0.5;
-const longestHoldSeconds = 20;
-const endSeconds = 20;
 
 export interface Result {
   readonly followUp: FollowUp;
@@ -130,78 +123,14 @@ export class Trials {
       : findings;
   }
 
-  async #meetFault({ fault, position }: Trial, args: readonly string[]) {
-    const lab = this.#lab;
+  async #meetFault({ fault, position: { action, nth, zone } }: Trial, args: readonly string[]) {
     const speed = fault === "hang-job" ? hangingSpeed : usualSpeed;
     setSpeed(speed);
-    const where = {
-      action: position.action,
-      nth: position.nth,
-      ...(position.zone && { zone: position.zone }),
-    };
-    await lab.cloud.fault({ ...where, ...settingsOf(fault) });
-    const isKill = fault.startsWith("kill-");
-    const findings: Finding[] = [];
-    const outcome = await lab.run(args, ownIn(fault), async (running) => {
-      if (fault === "sigint" || isKill) findings.push(...(await this.#interrupt(fault, running)));
-    });
-    const [left] = await lab.cloud.faults();
-    const isMet = left === undefined || (left as { times?: number }).times === 0;
-    await lab.cloud.clearFaults();
+    const where = { action, nth, ...(zone && { zone }) };
+    const { outcome, isMet, findings } = await meetFault(this.#lab, args, fault, where);
     setSpeed(usualSpeed);
-    findings.push(...findInWords("the command", outcome, true));
-    findings.push(...findWait("the command", outcome, speed, this.#usualSeconds));
-    return { outcome, isMet, findings };
-  }
-
-  /** Signals once the call has been done, and is not answered yet. */
-  async #interrupt(fault: string, running: Running): Promise<Finding[]> {
-    let hasEnded = false;
-    void running.ended.then(() => {
-      hasEnded = true;
-    });
-    while ((await this.#lab.cloud.faults()).length > 0) {
-      if (hasEnded) return [];
-      await realPause(10);
-    }
-    const cli = running.child.pid;
-    if (cli === undefined) throw new Error("the command was not started");
-    const all = descendantsOf(cli);
-    const providers = all.filter((pid) => isProvider(textOf(pid)));
-    if (fault === "sigint") process.kill(cli, "SIGINT");
-    if (fault === "kill-provider" || fault === "kill-both")
-      for (const pid of providers) process.kill(pid, "SIGKILL");
-    if (fault === "kill-cli" || fault === "kill-both") process.kill(cli, "SIGKILL");
-    if (fault === "sigint") return [];
-    if (providers.length === 0) return [{ kind: "bench", detail: "there was no provider to be killed" }];
-    await Promise.race([running.ended, realPause(endSeconds * 1000)]);
-    const deadline = realNow() + endSeconds * 1000;
-    const living = () => all.filter((pid) => existsSync(`/proc/${pid}/exe`));
-    while (living().length > 0 && realNow() < deadline) await realPause(20);
-    return living().map((pid): Finding => ({ kind: "left", detail: `a process goes on: ${textOf(pid)}` }));
-  }
-}
-
-/** What has to be a process for a fault: Ctrl-C makes the language host end the program. */
-function ownIn(fault: string): readonly OwnProcess[] {
-  if (fault === "kill-provider") return ["provider"];
-  if (fault === "sigint") return ["program"];
-  return fault.startsWith("kill-") ? ["provider", "program"] : [];
-}
-
-function settingsOf(fault: string): FaultRequest & { kind: string } {
-  const [kind = "", code] = fault.split("-") as [string, string?];
-  if (kind === "refuse") return { kind, code: Number(code), message: "a fault of the matrix" };
-  if (kind === "http") return { kind, code: Number(code) };
-  if (kind === "sigint") return { kind: "delay", seconds: heldSeconds };
-  if (kind === "kill") return { kind: "delay", seconds: longestHoldSeconds };
-  return { kind: fault };
-}
-
-function textOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-  } catch {
-    return "";
+    const said = findInWords("the command", outcome, true);
+    const waits = findWait("the command", outcome, speed, this.#usualSeconds);
+    return { outcome, isMet, findings: [...findings, ...said, ...waits] };
   }
 }

@@ -1,12 +1,23 @@
 /** A random life of a stack: configurations, commands, hand changes and faults, and what must hold after each of them. */
 import fc from "fast-check";
-import type { FaultRequest } from "../../../local-cloud/services/faults/settings.ts";
 import { setSpeed } from "../interrupts/clock.ts";
 import { compare, compareWithNothing, type Finding, findInWords, idsOf } from "../interrupts/findings.ts";
+import { meetFault } from "../interrupts/interrupting.ts";
 import type { Lab, Outcome } from "../interrupts/lab.ts";
+import { type FaultName, faults } from "../interrupts/matrix.ts";
 import { destroy, preview, up } from "../interrupts/operations.ts";
 import { deedNames, doByHand } from "./hand.ts";
-import { changed, changeNames, type Draw, firstPlan, type Plan, settingsOf } from "./plans.ts";
+import {
+  changed,
+  changeNames,
+  type Draw,
+  firstPlan,
+  mistakeNames,
+  mistaken,
+  type Plan,
+  settingsOf,
+  type TheirsIn,
+} from "./plans.ts";
 
 /** A machine that is busy takes its time, which deadlines count too. */
 const usualSpeed = 5;
@@ -23,6 +34,7 @@ export interface Step {
     | "fault"
     | "forget"
     | "import"
+    | "mistake"
     | "destroy";
   /** What the step draws. */
   readonly numbers: readonly number[];
@@ -45,6 +57,7 @@ const weights: Readonly<Record<Step["kind"], number>> = {
     fault: 4,
     forget: 1,
     import: 1,
+    mistake: 1,
     destroy: 1,
   },
 };
@@ -85,12 +98,15 @@ export class LifeFailure extends Error {
   }
 }
 
-/** Lives a life in a lab that is at its empty moment, and ends it with `destroy`. @throws LifeFailure */
-export async function live(lab: Lab, { first, steps }: Life): Promise<number> {
+/**
+ * Lives a life in a lab that is at its empty moment, and ends it with `destroy`.
+ * @param theirsIn what there is to be joined @throws LifeFailure
+ */
+export async function live(lab: Lab, theirsIn: TheirsIn, { first, steps }: Life): Promise<number> {
   await lab.putBack("empty");
   setSpeed(usualSpeed);
   lab.transcript = "";
-  const life = new Living(lab, await idsOf(lab), firstPlan(drawFrom(first)));
+  const life = new Living(lab, theirsIn, await idsOf(lab), firstPlan(drawFrom(first)));
   await life.begin();
   for (const each of steps) await life.step(each.kind, drawFrom(each.numbers));
   await life.end();
@@ -99,21 +115,27 @@ export async function live(lab: Lab, { first, steps }: Life): Promise<number> {
 
 class Living {
   readonly #lab: Lab;
-  #before: readonly string[];
+  readonly #theirsIn: TheirsIn;
+  readonly #before: readonly string[];
   #plan: Plan;
   #isUp = false;
   readonly #history: string[] = [];
   commands = 0;
 
-  constructor(lab: Lab, before: readonly string[], plan: Plan) {
+  constructor(lab: Lab, theirsIn: TheirsIn, before: readonly string[], plan: Plan) {
     this.#lab = lab;
+    this.#theirsIn = theirsIn;
     this.#before = before;
     this.#plan = plan;
   }
 
+  get #settings() {
+    return settingsOf(this.#plan, this.#theirsIn);
+  }
+
   async begin(): Promise<void> {
-    this.#say(`up: ${JSON.stringify(settingsOf(this.#plan))}`);
-    this.#lab.configure(settingsOf(this.#plan));
+    this.#say(`up: ${JSON.stringify(this.#settings)}`);
+    this.#lab.configure(this.#settings);
     await this.#converge(up);
   }
 
@@ -138,14 +160,15 @@ class Living {
     if (kind === "hand") return await this.#byHand(draw);
     if (kind === "fault") return await this.#fault(draw);
     if (kind === "forget") return await this.#forget(draw);
+    if (kind === "mistake") return await this.#mistake(draw);
     await this.#import();
   }
 
   #change(draw: Draw): void {
     const name = changeNames[draw(changeNames.length)] ?? "";
     this.#plan = changed(name, this.#plan, draw);
-    this.#say(`${name}, up: ${JSON.stringify(settingsOf(this.#plan))}`);
-    this.#lab.configure(settingsOf(this.#plan));
+    this.#say(`${name}, up: ${JSON.stringify(this.#settings)}`);
+    this.#lab.configure(this.#settings);
   }
 
   async #replace(draw: Draw): Promise<void> {
@@ -165,26 +188,38 @@ class Living {
     await this.#converge(refreshing);
   }
 
+  /** Each kind but a job that hangs, which is waited for for ten minutes. */
   async #fault(draw: Draw): Promise<void> {
-    const { cloud } = this.#lab;
-    const faults: readonly (FaultRequest & { kind: string })[] = [
-      ...(["lose-request", "lose-answer", "http", "fail-job"] as const).map((kind) => ({ kind })),
-      ...[5000, 5100, 5200, 2500].map((code) => ({
-        kind: "refuse" as const,
-        code,
-        message: "a fault of this life",
-      })),
-    ];
-    const fault = { action: "*", nth: 1 + draw(60), ...faults[draw(faults.length)] } as FaultRequest & {
-      kind: string;
-    };
+    const kinds = faults.filter((each) => each !== "hang-job");
+    const kind = kinds[draw(kinds.length)] as FaultName;
+    const where = { action: "*", nth: 1 + draw(60) };
     this.#change(draw);
-    this.#say(`with the fault ${JSON.stringify(fault)}`);
-    await cloud.fault(fault);
-    const outcome = await this.#run(up);
-    await cloud.clearFaults();
-    this.#require(findInWords("up with a fault", outcome, true));
+    this.#say(`with the fault ${kind} at call ${where.nth}`);
+    const { outcome, findings } = await meetFault(this.#lab, up, kind, where);
+    this.#require([...findings, ...findInWords("up with a fault", outcome, true)]);
+    if (draw(3) === 0) return await this.end();
     await this.#converge(up);
+  }
+
+  /** A wrong configuration is refused before anything is made; `destroy` does not need a right one. */
+  async #mistake(draw: Draw): Promise<void> {
+    const name = mistakeNames[draw(mistakeNames.length)] ?? "";
+    this.#say(`${name}; up`);
+    this.#lab.configure(mistaken(name, this.#settings));
+    const [ids, resources] = [await idsOf(this.#lab), this.#lab.checkpoint.resources];
+    const outcome = await this.#run(up);
+    const problems = findInWords(`up with ${name}`, outcome, true);
+    if (outcome.code === 0 || !/allowed|must|is not|has no|needs/.test(outcome.text))
+      problems.push({ kind: "bench", detail: `up with ${name} ended with ${outcome.code}: ${outcome.text}` });
+    const [idsAfter, { resources: stored }] = [await idsOf(this.#lab), this.#lab.checkpoint];
+    const urnsOf = (all: typeof resources) => all.map(({ urn, id }) => `${urn} ${id}`).toSorted();
+    if (String(ids.toSorted()) !== String(idsAfter.toSorted()))
+      problems.push({ kind: "orphan", detail: `up with ${name} changed what there is` });
+    if (String(urnsOf(resources)) !== String(urnsOf(stored)))
+      problems.push({ kind: "lost", detail: `up with ${name} changed the state` });
+    this.#require(problems);
+    if (draw(4) === 0) await this.end();
+    this.#lab.configure(this.#settings);
   }
 
   /** The state loses an id: the next `up` finds the resource by its name. */

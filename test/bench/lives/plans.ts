@@ -2,9 +2,22 @@
 import type { Value } from "../../harness/configuration.ts";
 import { zoneIds } from "../interrupts/operations.ts";
 
+/** A network with its router and EIP, a router that has no EIP, or an EIP: there is one of each in every zone of the cloud. */
+const joined = ["network", "router", "eip"] as const;
+export type Joined = (typeof joined)[number];
+
+/** What a zone joins there, and the network that it has then; absent where the zone chooses it. */
+export interface Theirs {
+  readonly existing: Readonly<Record<string, string>>;
+  readonly network?: string;
+}
+export type TheirsIn = (zoneId: string, kind: Joined) => Theirs;
+
 export interface PlannedZone {
   readonly name: string;
   readonly formerly?: string;
+  /** What it joins of somebody else's. */
+  readonly joins?: Joined | undefined;
   readonly zoneId: string;
   readonly network: string;
   readonly nodes: number;
@@ -37,9 +50,13 @@ function newZone(draw: Draw, { zones }: Pick<Plan, "zones">): PlannedZone {
   const thirds = [1, 2, 3, 4, 5, 6].filter(
     (third) => !zones.some((each) => each.network === networkOf(third)),
   );
+  const zoneId = pick(draw, zoneIds);
+  const [isJoining, kind] = [draw(3) === 0, pick(draw, joined)];
+  const isTaken = zones.some((each) => each.zoneId === zoneId && each.joins === kind);
   return {
     name: pick(draw, free),
-    zoneId: pick(draw, zoneIds),
+    zoneId,
+    ...(isJoining && !isTaken ? { joins: kind } : {}),
     network: networkOf(pick(draw, thirds)),
     nodes: 1 + draw(2),
     bandwidthMbps: 1 + draw(40),
@@ -84,7 +101,17 @@ const changes: Readonly<Record<string, Change>> = {
   shape: changeZone(({ shape }) => ({
     shape: { instanceType: shape.instanceType === "c1m1" ? "c2m2" : "c1m1" },
   })),
-  move: changeZone(({ zoneId }) => ({ zoneId: zoneIds.find((each) => each !== zoneId) ?? zoneId })),
+  move: changeZone(({ zoneId }) => ({
+    zoneId: zoneIds.find((each) => each !== zoneId) ?? zoneId,
+    joins: undefined,
+  })),
+  join: changeZone(({ zoneId, joins }, draw, { zones }) => {
+    const isFree = (kind: Joined) => !zones.some((each) => each.zoneId === zoneId && each.joins === kind);
+    return {
+      joins:
+        joins === undefined ? [joined[draw(joined.length)]].find((kind) => kind && isFree(kind)) : undefined,
+    };
+  }),
   network: changeZone((_, draw, plan) => ({ network: newZone(draw, plan).network })),
   rename: changeZone((zone, draw, plan) => ({ name: newZone(draw, plan).name, formerly: zone.name })),
   swap: (plan, draw) => {
@@ -119,9 +146,14 @@ export function changed(name: string, plan: Plan, draw: Draw): Plan {
 }
 
 /** The settings of a plan; without a data plane nobody logs in to a node. */
-export function settingsOf({ zones, kind, topology, intranet, operators }: Plan): Record<string, Value> {
+export function settingsOf(
+  { zones, kind, topology, intranet, operators }: Plan,
+  theirsIn: TheirsIn,
+): Record<string, Value> {
   return {
-    zones,
+    zones: zones.map(({ joins, ...zone }) =>
+      joins === undefined ? zone : joining(zone, joins, theirsIn(zone.zoneId, joins)),
+    ),
     "tunnel.kind": kind,
     "tunnel.allowUnencrypted": kind === "gre",
     "tunnel.topology": topology,
@@ -130,4 +162,43 @@ export function settingsOf({ zones, kind, topology, intranet, operators }: Plan)
     operatorCidrs: operators,
     "training.mode": "none",
   };
+}
+
+/** An EIP that is there has its bandwidth. */
+function joining({ bandwidthMbps, ...zone }: PlannedZone, kind: Joined, { existing, network }: Theirs) {
+  return {
+    ...zone,
+    existing,
+    network: network ?? zone.network,
+    ...(kind === "router" ? { bandwidthMbps } : {}),
+  };
+}
+
+/** Something wrong that a user may write; nothing may be made or changed for it. */
+const mistakes: Readonly<Record<string, (settings: Record<string, Value>) => Record<string, Value>>> = {
+  "a zone that the account does not have": (settings) => withFirstZone(settings, { zoneId: "gpu9z" }),
+  "a bandwidth below one": (settings) => withFirstZone(settings, { bandwidthMbps: 0 }),
+  "a network that is none": (settings) => withFirstZone(settings, { network: "192.168.1.0" }),
+  "an instance type that is none": (settings) => withFirstZone(settings, { shape: { instanceType: "c0m0" } }),
+  "somebody's EIP that is not there": (settings) =>
+    withFirstZone(settings, { existing: { eipId: "eip-00000000" }, bandwidthMbps: undefined }),
+  "a zone twice": (settings) => ({
+    ...settings,
+    zones: (settings.zones as readonly object[]).flatMap((zone) => [zone, zone]),
+  }),
+  "no zone": (settings) => ({ ...settings, zones: [] }),
+  "a tunnel of another kind": (settings) => ({ ...settings, "tunnel.kind": "wireguard" }),
+  "an address of no operator": (settings) => ({ ...settings, operatorCidrs: ["everywhere"] }),
+};
+export const mistakeNames = Object.keys(mistakes);
+
+export function mistaken(name: string, settings: Record<string, Value>): Record<string, Value> {
+  const make = mistakes[name];
+  if (make === undefined) throw new Error(`there is no mistake "${name}"`);
+  return make(settings);
+}
+
+function withFirstZone(settings: Record<string, Value>, change: object): Record<string, Value> {
+  const [first, ...rest] = settings.zones as readonly object[];
+  return { ...settings, zones: [{ ...first, ...change }, ...rest] };
 }

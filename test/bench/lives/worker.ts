@@ -16,29 +16,32 @@ installClock();
 const { Lab } = await import("../interrupts/lab.ts");
 const { serve } = await import("../interrupts/serving.ts");
 const { live, LifeFailure, lifeOf } = await import("./life.ts");
+const { makeTheirs } = await import("./theirs.ts");
 
 const lab = new Lab();
 const prepared = prepare();
 prepared.catch(() => {});
 
-async function prepare(): Promise<void> {
+async function prepare() {
   setSpeed(5);
   await lab.prepare();
   await lab.startCloud();
   lab.configure({ "training.mode": "none" });
+  const theirs = await makeTheirs(lab.cloud.client);
   await lab.keep("empty");
+  return theirs;
 }
 
 /** The life of a seed; one that fails is made shorter while there is time. */
 async function reportOf({ seed, mostSteps, shrinkSeconds }: Task): Promise<Report> {
-  await prepared;
+  const theirs = await prepared;
   let commands = 0;
   let isFailing = false;
   const { begin, isOver } = timeFor(shrinkSeconds);
   const property = fc.asyncProperty(lifeOf(mostSteps), async (life) => {
     if (isFailing && isOver()) return;
     try {
-      commands += await live(lab, life);
+      commands += await live(lab, theirs, life);
     } catch (error) {
       isFailing = true;
       begin();
