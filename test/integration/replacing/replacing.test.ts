@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { stateFile } from "../../../scripts/dev/state-file.ts";
 import { readCheckpoint, type Stored } from "../../harness/checkpoint.ts";
-import { root } from "../../harness/process.ts";
+import { root, waitFor } from "../../harness/process.ts";
 import { Stack, up } from "../../harness/stack.ts";
 import { differencesOf, idsInZone } from "../../harness/whole-cloud.ts";
 import { firstId } from "../../local-cloud/support.ts";
@@ -57,6 +57,15 @@ function urnOf(name: string): string {
   if (found === undefined || others.length > 0) throw new Error(`${others.length} others named ${name}`);
   return found.urn;
 }
+
+function editState(edit: (resources: readonly Stored[]) => readonly object[]): void {
+  const file = JSON.parse(readFileSync(stateFile(stack.workspace), "utf8"));
+  const { latest } = file.checkpoint;
+  latest.resources = edit(latest.resources);
+  writeFileSync(stateFile(stack.workspace), JSON.stringify(file));
+}
+
+const isInCloud = ({ type }: Stored) => type.startsWith("qingcloud:cloud:");
 
 const expectWhole = async () =>
   expect(await differencesOf(stack.cloud.client, [zone], stored(), before)).toEqual([]);
@@ -135,21 +144,63 @@ test("changes that the cloud cannot make replace in one up", async () => {
   );
 });
 
-test("what is tainted is replaced by the next up", async () => {
-  const names = ["node", "key-pair"];
-  for (const name of names) await pulumi("state", "taint", urnOf(name), "--yes");
-  expect(await replacedBy(() => pulumi(...up, "--refresh"))).toEqual(["node"]);
+/** Each can go and be made again. */
+const replaceable = [
+  ...ofRouter,
+  "attachment",
+  "front",
+  "router",
+  "rule",
+  "spare",
+  "tag",
+  "volume",
+].toSorted();
+
+test("everything that is tainted is replaced by the next up, but for what others hold", async () => {
+  editState((resources) => resources.map((each) => (isInCloud(each) ? { ...each, taint: true } : each)));
+  expect(await replacedBy(() => pulumi(...up, "--refresh"))).toEqual(replaceable);
 });
 
-test("a replacement that is refused half-way is made by the next up", async () => {
+test.each([
+  [
+    ["AllocateEips", "CreateVolumes", "CreateTag", "AddSecurityGroupRules"],
+    ["front", "rule", "spare", "tag", "volume"],
+    ["attachment", "tagged"],
+  ],
+  [["RunInstances", "AddRouterStatics"], ["dns", "forward", "gre", "ipsec", "node"], []],
+  [["CreateVxnets"], ["vxnet"], ["node"]],
+  [["CreateRouters"], ["router"], ofRouter],
+])("replacements that %s refuses half-way are made by the next up", async (actions, names, more) => {
   const replaced = await replacedBy(async () => {
-    await stack.cloud.refuse("RunInstances");
-    const { code, text } = await run(...up, ...byForce("node"));
+    for (const action of actions) await stack.cloud.refuse(action);
+    const options = ["--continue-on-error", ...byForce(...names), ...here()];
+    const { code, text } = await stack.start(...up, ...options).ended;
     expect(code, text).not.toBe(0);
+    expect(actions.filter((action) => !text.includes(`${action} was refused`))).toEqual([]);
     await stack.cloud.letGo();
     await pulumi(...up);
   });
-  expect(replaced).toEqual(["node"]);
+  expect(replaced).toEqual([...names, ...more].toSorted());
+});
+
+test("replacements that are killed between deletion and creation are made by the next up", async () => {
+  const replaced = await replacedBy(async () => {
+    const held = ["CreateRouters", "CreateVolumes"];
+    for (const action of held) await stack.cloud.hold(action);
+    const earlier = stack.cloud.calls().length;
+    const killed = stack.start(...up, ...byForce(...replaceable), ...here());
+    const made = () =>
+      stack.cloud
+        .calls()
+        .slice(earlier)
+        .map(({ action }) => action);
+    await waitFor("all that is to be made", () => held.every((action) => made().includes(action)));
+    await stack.kill(killed);
+    await stack.cloud.letGo();
+    const { code, text } = await stack.start(...up, ...here()).ended;
+    expect(code, text).toBe(0);
+  });
+  expect(replaced).toEqual(replaceable);
 });
 
 test("--target-replace of a node, with what depends on it, touches nothing else", async () => {
@@ -178,15 +229,11 @@ test("an older state is brought up to what the cloud has", async () => {
 
 /** As a replacement leaves it that has found the old resource, and a CLI that was killed after that. */
 function doubleInState(...names: readonly string[]): void {
-  const file = JSON.parse(readFileSync(stateFile(stack.workspace), "utf8"));
-  const { resources } = file.checkpoint.latest;
   const doubled = names.map(urnOf);
-  file.checkpoint.latest.resources = resources.concat(
-    resources
-      .filter(({ urn }: Stored) => doubled.includes(urn))
-      .map((each: Stored) => ({ ...each, delete: true })),
-  );
-  writeFileSync(stateFile(stack.workspace), JSON.stringify(file));
+  editState((resources) => [
+    ...resources,
+    ...resources.filter(({ urn }) => doubled.includes(urn)).map((each) => ({ ...each, delete: true })),
+  ]);
 }
 
 test("what the state holds as living and as to be deleted is not deleted", async () => {
