@@ -6,7 +6,6 @@ import { waitFor } from "../harness/process.ts";
 import { bandwidth, changes } from "./two-zones/changes.ts";
 import { faults } from "./two-zones/faults.ts";
 import { mainJob } from "./two-zones/main-job.ts";
-import { pathCauses } from "./two-zones/path-causes.ts";
 import {
   planOfFirstRun,
   reportOfFirstRun,
@@ -22,7 +21,6 @@ describe("the plan of the first run", planOfFirstRun);
 describe("bandwidth", bandwidth);
 describe("another run on the same network, and faults", faults);
 describe("changes", changes);
-describe("causes of a broken path", pathCauses);
 describe("npm run train", trainCommand);
 describe("the report of a run that goes on", reportOfRunningRun);
 describe("npm run train, of another run", trainCommandOnAnotherRun);
