@@ -65,6 +65,37 @@ test("a job that was at work when the cloud stopped ends after its restart", asy
   rmSync(home, { recursive: true });
 });
 
+test("a machine's clock that is set makes no job and no fault late or early", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "durations-"));
+  const jobs = join(folder, "jobs.json");
+  writeFileSync(jobs, JSON.stringify({ default: 0.2, CreateVolumes: 60, lease: 0 }));
+  const { client, fault, faults, stop } = await startTestCloud({ jobs });
+  const RealDate = Date;
+  const set = (hours: number) => vi.setSystemTime(RealDate.now() + hours * 3_600_000);
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    const made = await client.ok("CreateVolumes", { size: "10" });
+    await fault({ kind: "exhaust", zone: "gpu1a", of: "eip", seconds: 60 });
+    await fault({ kind: "exhaust", zone: "gpu1a", of: "router", seconds: 0.2 });
+    for (const hours of [-1, 1]) {
+      const router = { zone: "gpu2a", vpc_network: "192.168.0.0/16" };
+      const { job_id } = await client.ok("CreateRouters", router);
+      set(hours);
+      const job = { zone: "gpu2a", "jobs.1": String(job_id) };
+      const isDone = async () =>
+        expect(await client.one("DescribeJobs", "job_set", job)).toMatchObject({ status: "successful" });
+      await vi.waitFor(isDone, { timeout: 10_000 });
+    }
+    const volume = { "jobs.1": String(made.job_id) };
+    expect(await client.one("DescribeJobs", "job_set", volume)).toMatchObject({ status: "working" });
+    expect((await faults()).map(({ text }) => /eip|router/i.exec(text)?.[0])).toEqual(["eip"]);
+  } finally {
+    vi.useRealTimers();
+    await stop();
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("realistic jobs take the seconds of their table, the others one; instant ones none", () => {
   const table: Record<string, number> = {
     ...{ CreateRouters: 15, JoinRouter: 5, UpdateRouters: 5, RunInstances: 30, ApplySecurityGroup: 3 },

@@ -1,5 +1,5 @@
 /**
- * kill -9 of a cloud under load: what was answered is there after the restart, what was not answered is there wholly or not
+ * kill -9 of a cloud under load, whose clock is set forward and back: what was answered is there after the restart, what was not answered is there wholly or not
  * at all, and jobs go on. The seed is in the test's name; KILL_SEED=… runs one again, KILLS=50 kills more often.
  */
 import { randomInt } from "node:crypto";
@@ -172,8 +172,10 @@ async function check(client: TestClient, known: readonly Known[]): Promise<void>
   expect(statics.filter(({ router_static_name }) => !names.has(String(router_static_name)))).toEqual([]);
 }
 
-test(`what was answered survives ${kills} kills under load (KILL_SEED=${seed})`, async () => {
+test(`what was answered survives ${kills} kills under load, with a clock that is set all the time (KILL_SEED=${seed})`, async () => {
   const random = randomNumbers(seed);
+  vi.stubEnv("NODE_OPTIONS", `--import=${join(import.meta.dirname, "stepped-clock.mjs")}`);
+  onTestFinished(() => void vi.unstubAllEnvs());
   const cloud = await Cloud.start();
   onTestFinished(() => cloud.remove());
   const jobs = join(cloud.directory, "jobs.json");

@@ -1,9 +1,10 @@
 /** Faults that hold by themselves, as the services that they concern see them. */
 import { isDeepStrictEqual } from "node:util";
-import type { Exhaustible, Fault } from "../../store/faults.ts";
+import type { Exhaustible, FaultRecord } from "../../store/faults.ts";
 import type { Instance, Router } from "../../store/resources.ts";
 import type { Store } from "../../store/store.ts";
 import { insufficientResources } from "../errors.ts";
+import type { Due } from "../jobs/due.ts";
 import type { ZonePair } from "./zone-pairs.ts";
 
 /** The action that creates what a zone can run out of; a GPU comes with an instance. */
@@ -90,18 +91,28 @@ export function serverTime(store: Store): number {
   return Date.now() + offsets.reduce((sum, offset) => sum + offset, 0) * 1000;
 }
 
-/** Ends what is over. Answers when the next one is, if one is. */
-export function endFaults(store: Store, now: number): number | undefined {
-  const over = store.list("fault").filter(({ fault }) => isOver(store, fault, now));
+/** Ends what is over. */
+export function endFaults(store: Store, due: Due): void {
+  const over = store.list("fault").filter((record) => isOver(store, record, due));
   store.transaction(() => {
     for (const record of over) store.remove(record);
   });
-  const ends = store.list("fault").flatMap(({ fault }) => ("until" in fault ? (fault.until ?? []) : []));
-  return ends.length === 0 ? undefined : Math.min(...ends);
+  for (const { id } of over) due.forget(id);
 }
 
-function isOver(store: Store, fault: Fault, now: number): boolean {
-  if ("until" in fault && fault.until !== undefined && fault.until <= now) return true;
+/** Milliseconds until each is over that ends at a time. */
+export function leftOfFaults(store: Store, due: Due): number[] {
+  return store.list("fault").flatMap((record) => leftOf(record, due) ?? []);
+}
+
+function leftOf({ id, createTime, fault }: FaultRecord, due: Due): number | undefined {
+  if (!("until" in fault) || fault.until === undefined) return undefined;
+  return due.left(id, fault.until, fault.until - createTime);
+}
+
+function isOver(store: Store, record: FaultRecord, due: Due): boolean {
+  const { fault } = record;
+  if ((leftOf(record, due) ?? 1) <= 0) return true;
   if (fault.kind === "cut-tunnel") return !isTunnel(store, fault.resource);
   if (fault.kind !== "crash-node" && fault.kind !== "crash-router") return false;
   const kind = fault.kind === "crash-node" ? "instance" : "router";

@@ -10,11 +10,12 @@ import type { Store } from "../../store/store.ts";
 import { type Effect, newId, type ZoneState } from "../context.ts";
 import { effects } from "../effects.ts";
 import { ApiError } from "../errors.ts";
-import { endFaults, serverTime } from "../faults/states.ts";
+import { endFaults, leftOfFaults, serverTime } from "../faults/states.ts";
 import { cease } from "../instances/effects.ts";
 import { pictureOf } from "../picture.ts";
 import { isSame } from "../same.ts";
 import { seed } from "../zones/seed.ts";
+import { Due } from "./due.ts";
 import type { Durations } from "./jobs.ts";
 
 /** Jobs and what is gone are forgotten after this. */
@@ -35,8 +36,7 @@ export class JobRunner {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private isStopped = false;
-  /** When the next fault is over by itself. */
-  private nextFaultEnd: number | undefined;
+  private readonly due = new Due();
   /** What the data plane last became; undefined while that is not known. */
   private shown: Picture | undefined;
 
@@ -136,9 +136,9 @@ export class JobRunner {
 
   private async runAll(): Promise<void> {
     while (!this.isStopped) {
-      this.nextFaultEnd = endFaults(this.store, Date.now());
+      endFaults(this.store, this.due);
       this.markWorking();
-      const due = this.unfinished().filter((job) => job.dueTime <= Date.now() && !this.isHeld(job));
+      const due = this.unfinished().filter((job) => this.left(job) <= 0 && !this.isHeld(job));
       if (due.length > 0) await this.settle(due);
       else if (this.isShown()) return;
       else {
@@ -155,9 +155,8 @@ export class JobRunner {
   }
 
   private markWorking(): void {
-    const now = Date.now();
     const fresh = this.unfinished().filter(
-      (job) => job.status === "pending" && (job.dueTime > now || this.isHeld(job)),
+      (job) => job.status === "pending" && (this.left(job) > 0 || this.isHeld(job)),
     );
     if (fresh.length === 0) return;
     this.store.transaction(() => {
@@ -166,10 +165,16 @@ export class JobRunner {
     });
   }
 
+  /** Milliseconds until a job is due. */
+  private left({ id, dueTime, work }: Job): number {
+    return this.due.left(id, dueTime, this.durations.of(work.action) * 1000);
+  }
+
   private async settle(due: readonly Job[]): Promise<void> {
     const jobs = due.filter(({ mustFail }) => mustFail === undefined);
     for (const job of due) if (job.mustFail !== undefined) await this.fail(job, job.mustFail, "a fault");
     if (jobs.length > 0) await this.completeAll(jobs);
+    for (const { id } of due) this.due.forget(id);
   }
 
   private async completeAll(jobs: readonly Job[]): Promise<void> {
@@ -244,11 +249,9 @@ export class JobRunner {
 
   private sleep(): void {
     if (this.isStopped) return;
-    const due = this.unfinished().flatMap((job) => (this.isHeld(job) ? [] : [job.dueTime]));
-    const next = Math.min(...due, this.nextFaultEnd ?? Number.POSITIVE_INFINITY);
-    if (Number.isFinite(next)) {
-      this.timer = setTimeout(() => this.wake(), Math.max(0, next - Date.now()));
-    }
+    const ofJobs = this.unfinished().flatMap((job) => (this.isHeld(job) ? [] : [this.left(job)]));
+    const next = Math.min(...ofJobs, ...leftOfFaults(this.store, this.due));
+    if (Number.isFinite(next)) this.timer = setTimeout(() => this.wake(), Math.max(0, next));
   }
 }
 

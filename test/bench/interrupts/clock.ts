@@ -5,6 +5,7 @@
  */
 const RealDate = Date;
 const real = { now: Date.now, setTimeout, setInterval };
+const started = performance.now();
 
 /** Where the settings are for processes of the provider. */
 export const clockVariable = "CROSSZONE_FAST_CLOCK";
@@ -48,6 +49,8 @@ export function installClock(): void {
     static override now = now;
   }
   globalThis.Date = FastDate as DateConstructor;
+  const shownAtFirst = now();
+  performance.now = () => started + now() - shownAtFirst;
   type Work = (...given: unknown[]) => void;
   const after = (work: Work, ms = 0, ...given: unknown[]) =>
     real.setTimeout(work, isOfRpc(ms) ? ms : ms / speed, ...given);
