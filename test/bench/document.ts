@@ -69,3 +69,13 @@ function plainSection(results: readonly Result[]): string {
   ]);
   return markdownTable([["metric", "value", "target", "what"], ...rows]);
 }
+
+/** Puts a text into a page, between its lines `<!-- NAME -->` and `<!-- end of NAME -->`. @throws Error where it has none */
+export function writeBetween(page: string, name: string, text: string): void {
+  const [begin, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
+  const whole = readFileSync(page, "utf8");
+  const [from, to] = [whole.indexOf(begin), whole.indexOf(end)];
+  if (from < 0 || to < from)
+    throw new Error(`${page} has no lines ${begin} and ${end}, between which the text goes`);
+  writeFileSync(page, `${whole.slice(0, from)}${begin}\n${text}\n${whole.slice(to)}`);
+}

@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- [NAME…] [--json] [--list] [--document]`: measures, and stops all that it started, on Ctrl-C too.
- * `npm run bench -- interrupts`: the matrix of interruptions (interrupts/); `lives`: random lives (lives/); `long`:
- * the tests of ../long.
+ * `npm run bench -- interrupts`: the matrix of interruptions (interrupts/); `lives`: random lives (lives/); `recovery`:
+ * faults during a training (recovery/); `long`: the tests of ../long.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -22,6 +22,7 @@ import { type MetricName, selectMetrics } from "./metrics.ts";
 import { measureNodes24 } from "./nodes24.ts";
 import { measurePlan } from "./plan.ts";
 import { measureProvider } from "./provider.ts";
+import { runRecovery } from "./recovery/main.ts";
 import { asJson, asList, asTable, resultsOf } from "./report.ts";
 
 const groups: Readonly<Record<string, (order: Order) => Promise<Samples>>> = {
@@ -31,6 +32,15 @@ const groups: Readonly<Record<string, (order: Order) => Promise<Samples>>> = {
   deploy: measureDeploy,
   nodes24: measureNodes24,
   link: measureLink,
+};
+
+type Whole = (args: string[], order: Pick<Order, "signal" | "say">) => Promise<number>;
+/** Each with options of its own. @returns the exit status */
+const wholes: Readonly<Record<string, Whole>> = {
+  interrupts: runInterrupts,
+  lives: runLives,
+  recovery: runRecovery,
+  long: runLong,
 };
 
 const interruption = new AbortController();
@@ -50,7 +60,7 @@ try {
 }
 
 async function bench(args: string[]): Promise<void> {
-  const runWhole = { interrupts: runInterrupts, lives: runLives, long: runLong }[args[0] ?? ""];
+  const runWhole = wholes[args[0] ?? ""];
   if (runWhole !== undefined) {
     await runSteps([cliStep(findWorkspace())], new Progress(process.stderr));
     const say = (line: string) => process.stderr.write(`${line}\n`);

@@ -1,9 +1,11 @@
 /** Results of cells, a line each, so that a run can go on elsewhere; and which code they are for. */
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { markdownTable } from "../../../scripts/dev/markdown.ts";
 import { readLines, root } from "../../harness/process.ts";
+import { writeBetween } from "../document.ts";
 import { type Kind, kinds } from "./findings.ts";
 import { type Operation, operations } from "./matrix.ts";
 
@@ -99,21 +101,13 @@ export function tableOf(lines: Iterable<Line>, total: ReadonlyMap<Operation, num
   return table.map((row) => row.map(padded).join("  ")).join("\n");
 }
 
-const [begin, end] = ["<!-- interrupts -->", "<!-- end of interrupts -->"];
-
-/** Puts the figures into a page, between its two marks. @throws Error where it has none */
+/** Puts the figures into a page. */
 export function writeFigures(
   page: string,
   lines: Iterable<Line>,
   total: ReadonlyMap<Operation, number>,
   version: string,
 ): void {
-  const text = readFileSync(page, "utf8");
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from)
-    throw new Error(`${page} has no lines ${begin} and ${end}, between which the figures go`);
-  const rowOf = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const table = [rowOf(heads), rowOf(heads.map(() => "---")), ...rowsOf(lines, total).map(rowOf)];
-  const figures = `${begin}\nCode version ${version}:\n\n${table.join("\n")}\n`;
-  writeFileSync(page, text.slice(0, from) + figures + text.slice(to));
+  const rows = [[...heads], ...rowsOf(lines, total)];
+  writeBetween(page, "interrupts", `Code version ${version}:\n\n${markdownTable(rows)}`);
 }
