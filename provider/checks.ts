@@ -137,12 +137,15 @@ export function diffInputs(
       (name) =>
         !isDeepStrictEqual(olds[name], news[name]) ||
         isNameOld(definition, name, urn, state, news) ||
-        definition.isOutdated?.(name, state, urn) === true,
+        definition.outdated?.(name, state, urn) !== undefined,
     )
     .filter((name) => hasUnknown(news[name]) || definition.isSame?.(name, state, news, urn) !== true)
     .map((property) => ({
       property,
-      replace: replaced.has(property) || definition.update === undefined,
+      replace:
+        replaced.has(property) ||
+        definition.update === undefined ||
+        definition.outdated?.(property, state, urn) === "replace",
       details: secrets.has(property)
         ? [{ path: property, kind: kindOf(olds[property], news[property]) }]
         : compare(property, olds[property], news[property]),

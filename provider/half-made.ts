@@ -3,6 +3,7 @@ import { diffInputs, secretsOf } from "./checks.ts";
 import type { AnyResource, Context, Created } from "./resource.ts";
 import { InitFailedError } from "./rpc/init-failed.ts";
 import { type Properties, toStruct } from "./rpc/values.ts";
+import { logicalNameOf } from "./urn.ts";
 
 /** What an interrupted run made may be as the program wanted it then: it becomes as the program wants it now. */
 export async function settle(
@@ -27,7 +28,8 @@ export async function settle(
 }
 
 /** Said of a deletion by the engine of what the same run has found, or made, to be the living resource. */
-export function keptMessage({ inputs }: AnyResource, id: string): string {
+export function keptMessage({ inputs }: AnyResource, id: string, urn: string, wantedBy: string): string {
+  if (wantedBy !== urn) return `${id} is kept: ${logicalNameOf(wantedBy)} has it.`;
   const advice = "generation" in inputs.shape ? " For another one, change `generation`." : "";
   return `${id} is kept: what was to take its place is the same one, found by its name.${advice}`;
 }

@@ -36,8 +36,8 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
   warnings?(inputs: Partial<z.output<Inputs>>): readonly string[];
   /** Whether an input that is written differently means what the state already has, e.g. a type and its sizes. */
   isSame?(property: string, state: State<Inputs, Outputs>, news: z.output<Inputs>, urn: string): boolean;
-  /** Whether an input that stays as it is has to be put into effect again. */
-  isOutdated?(property: string, state: State<Inputs, Outputs>, urn: string): boolean;
+  /** What is to be done about an input that stays as it is, but whose effect is out of date. */
+  outdated?(property: string, state: State<Inputs, Outputs>, urn: string): "update" | "replace" | undefined;
   /** Called with each resource of the run whose id is known, for those that have to know of it. */
   notice?(session: Session, id: string, inputs: Partial<z.output<Inputs>>): void;
   /** Problems with what other resources of the run do. */
@@ -177,7 +177,7 @@ export interface AnyResource {
   readonly rules?: readonly Rule<Properties>[];
   warnings?(inputs: Properties): readonly string[];
   isSame?(property: string, state: AnyState, news: Properties, urn: string): boolean;
-  isOutdated?(property: string, state: AnyState, urn: string): boolean;
+  outdated?(property: string, state: AnyState, urn: string): "update" | "replace" | undefined;
   notice?(session: Session, id: string, inputs: Properties): void;
   conflicts?(session: Session, inputs: Properties): readonly Problem[];
   search?(context: Context, zone: string, word: string): Promise<readonly Named[]>;

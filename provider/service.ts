@@ -23,6 +23,7 @@ import { unary } from "./rpc/server.ts";
 import { fromStruct, hasUnknown, type Properties, toStruct } from "./rpc/values.ts";
 import { Run } from "./run.ts";
 import { stackMark } from "./state/stack-mark.ts";
+import { typeOf } from "./urn.ts";
 
 type Message<Name extends keyof typeof provider> = (typeof provider)[Name] extends new () => infer M
   ? M
@@ -234,8 +235,9 @@ export class ProviderService {
     const urn = request.getUrn();
     const id = request.getId();
     const definition = this.#definition(urn);
-    if (this.#run.ready().isWanted(urn, id)) {
-      this.#run.engine?.log("warning", urn, keptMessage(definition, id));
+    const wantedBy = this.#run.ready().wantedBy(urn, id);
+    if (wantedBy !== undefined) {
+      this.#run.engine?.log("warning", urn, keptMessage(definition, id, urn, wantedBy));
       return new Empty.Empty();
     }
     const state = splitState(definition, fromStruct(request.getProperties()));
@@ -260,8 +262,7 @@ export class ProviderService {
   }
 
   #definition(urn: string): AnyResource {
-    // A URN is urn:pulumi:stack::project::parent$type::name.
-    const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
+    const type = typeOf(urn);
     const definition = this.#definitions.get(type);
     if (definition === undefined) {
       throw new Error(

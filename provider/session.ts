@@ -7,6 +7,7 @@ import { JobPoller } from "../qingcloud/jobs.ts";
 import { type ProfileOptions, readProfile } from "../qingcloud/profile.ts";
 import { RouterUpdates } from "./cloud/router-updates.ts";
 import { Coalesced } from "./coalesced.ts";
+import { typeOf } from "./urn.ts";
 
 export class Session {
   readonly client: QingCloudClient;
@@ -20,7 +21,7 @@ export class Session {
   hasBuilt = false;
   /** Ids of the stack's resources that this run has met. */
   readonly #met = new Set<string>();
-  /** Those that it wants as they are, by URN: a deletion in the same run leaves them. */
+  /** Who wants what as it is, by type and id: a deletion in the same run leaves it, whatever URN that is for. */
   readonly #wanted = new Map<string, Set<string>>();
   readonly #pollers = new Map<string, JobPoller>();
   readonly #updates = new Map<string, RouterUpdates>();
@@ -93,17 +94,19 @@ export class Session {
   /** Says of a resource of the stack that it lives, and whether the run wants it as it is. */
   meet(urn: string, id: string, isWanted: boolean): void {
     this.#met.add(id);
-    const ids = entry(this.#wanted, urn, () => new Set<string>());
-    if (isWanted) ids.add(id);
-    else ids.delete(id);
+    const urns = entry(this.#wanted, `${typeOf(urn)} ${id}`, () => new Set<string>());
+    if (isWanted) urns.add(urn);
+    else urns.delete(urn);
   }
 
   hasMet(id: string): boolean {
     return this.#met.has(id);
   }
 
-  isWanted(urn: string, id: string): boolean {
-    return this.#wanted.get(urn)?.has(id) === true;
+  /** @returns the URN of who wants it; its own, if that does */
+  wantedBy(urn: string, id: string): string | undefined {
+    const urns = this.#wanted.get(`${typeOf(urn)} ${id}`);
+    return urns?.has(urn) === true ? urn : urns?.values().next().value;
   }
 
   jobs(zone: string): JobPoller {

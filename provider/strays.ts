@@ -4,7 +4,7 @@
  */
 import { sentence } from "../qingcloud/client.ts";
 import { messageOf } from "../qingcloud/errors.ts";
-import { digitsOf, isSwept, markIn } from "./cloud/naming.ts";
+import { digitsOf, isOfAnotherStack, isSwept, markIn } from "./cloud/naming.ts";
 import type { AnyResource, Context, Named, StrayRemover } from "./resource.ts";
 
 export interface Stray extends Named {
@@ -49,9 +49,19 @@ export class Strays implements StrayRemover {
     return this.#isEnding && this.#isSwept;
   }
 
-  /** All that bears the mark, in the order in which it can be deleted. @param zones default every zone of the account */
-  find(zones?: readonly string[]): Promise<Stray[]> {
-    return findMarked(this.#context, this.#definitions, { zones, digits: digitsOf(this.#mark) });
+  /**
+   * All that bears the mark, or one that the stack had before, in the order in which it can be deleted.
+   * @param zones default every zone of the account
+   */
+  async find(zones?: readonly string[]): Promise<Stray[]> {
+    const all = new Set([digitsOf(this.#mark), ...this.#earlier]);
+    const found = [...all].map((digits) => findMarked(this.#context, this.#definitions, { zones, digits }));
+    return (await Promise.all(found)).flat();
+  }
+
+  /** Digits of the other marks in the state, of which a killed replacement has left several. */
+  get #earlier(): readonly string[] {
+    return this.#isSwept ? (process.env.CROSSZONE_MARKS ?? "").split(" ").filter((each) => each !== "") : [];
   }
 
   async remove(zone: string, ids: readonly string[], areInside: boolean): Promise<void> {
@@ -66,23 +76,20 @@ export class Strays implements StrayRemover {
   }
 
   async removeAll(): Promise<void> {
-    const found = await this.find();
+    const { session, warn } = this.#context;
+    const found = (await this.find()).filter(({ id }) => !session.hasMet(id));
     if (found.length === 0) return;
-    if (!this.isAllowed) {
-      this.#context.warn(
-        `These bear this stack's mark, are in no state, and stay: ${found.map(describe).join(", ")}. Remove them in the console${this.#otherWay}.`,
+    if (this.isAllowed) return await this.removeThese(found);
+    const said = `These bear this stack's mark, are in no state, and stay: ${found.map(describe).join(", ")}.`;
+    // Once the mark is out of the state, nobody would know that they are the stack's.
+    if (this.#isSwept)
+      throw new Error(
+        `${said} Remove them by \`npm run sweep -- --yes\`, or in the console; then run this again.`,
       );
-      return;
-    }
-    await this.removeThese(found);
-  }
-
-  /** What lets a run remove strays, where it is not that the run has other work. */
-  get #otherWay(): string {
-    if (this.#isSwept) return "";
-    return this.#mark === digitsOf(this.#mark)
-      ? ", or give the StackMark `sweep: true`"
-      : ", or run `up` before: this state is a copy of another stack's, or of one that had another name";
+    const otherWay = isOfAnotherStack(this.#mark, this.#context.urn)
+      ? "run `up` before: this state is a copy of another stack's, or of one that had another name"
+      : "give the StackMark `sweep: true`";
+    warn(`${said} Remove them in the console, or ${otherWay}.`);
   }
 
   /** @throws Error with what is left */

@@ -1,6 +1,7 @@
 /** Where a resource is and what it is called in the cloud. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { logicalNameOf, stackAndProjectOf } from "../urn.ts";
 
 /** Left out in a program it is the provider's; check fills it in, so that every later step has it. */
 export const zoneInput = z
@@ -44,8 +45,7 @@ export interface Names {
  */
 export function physicalName(urn: string, inputs: Names, content = ""): string {
   if (inputs.name !== undefined) return inputs.name;
-  const logicalName = urn.slice(urn.lastIndexOf("::") + 2);
-  return [logicalName, digitsOf(inputs.mark), digest(urn + content)]
+  return [logicalNameOf(urn), digitsOf(inputs.mark), digest(urn + content)]
     .filter((part) => part !== undefined)
     .join("-");
 }
@@ -56,13 +56,17 @@ export function physicalName(urn: string, inputs: Names, content = ""): string {
  * @param urn of any of the stack's resources: in a copy of the state, which is another stack's, the same value means nothing
  */
 export function markOf(digits: string, isSwept: boolean, urn: string): string {
-  const stackAndProject = urn.split("::").slice(0, 2).join("::");
-  return isSwept ? `${digits}+sweep-${digest(stackAndProject)}` : digits;
+  return isSwept ? `${digits}+sweep-${digest(stackAndProjectOf(urn))}` : digits;
 }
 
 /** The part of a mark that names hold. */
 export function digitsOf<Mark extends string | undefined>(mark: Mark): Mark {
   return mark?.split("+")[0] as Mark;
+}
+
+/** Whether a mark is another stack's than that of the URN: the state was copied, or the stack has another name by now. */
+export function isOfAnotherStack(mark: string, urn: string): boolean {
+  return mark.includes("+sweep-") && !isSwept(mark, urn);
 }
 
 /** Whether what bears a mark and is in no state goes with the stack that the URN is of. */
@@ -102,7 +106,7 @@ export function shortName(urn: string, inputs: Names): string {
 
 /** The short name before it held the mark, and without a mark. */
 export function oldShortName(urn: string, inputs: Names): string {
-  const logicalName = urn.slice(urn.lastIndexOf("::") + 2);
+  const logicalName = logicalNameOf(urn);
   const suffix = `-${digest(`${digitsOf(inputs.mark) ?? ""} ${urn}`)}`;
   return `${logicalName.slice(0, shortLength - suffix.length)}${suffix}`;
 }

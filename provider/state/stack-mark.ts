@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
-import { digitsOf, markOf } from "../cloud/naming.ts";
+import { digitsOf, isOfAnotherStack, markOf } from "../cloud/naming.ts";
 import { defineResource } from "../resource.ts";
 
 export const stackMark = defineResource({
@@ -19,9 +19,11 @@ export const stackMark = defineResource({
     value: z.string().describe("Eight hexadecimal digits; with `sweep` also whose they are."),
   }),
   replaceOn: [],
-  // A stack that was renamed, or has a copy of another one's state, has to say that it is meant.
-  isOutdated: (_property, { inputs, outputs }, urn) =>
-    outputs.value !== markOf(digitsOf(outputs.value), inputs.sweep === true, urn),
+  // A stack that was renamed, or has a copy of another one's state, gets a mark that is its alone.
+  outdated: (_property, { inputs, outputs: { value } }, urn) => {
+    if (isOfAnotherStack(value, urn)) return "replace";
+    return value === markOf(digitsOf(value), inputs.sweep === true, urn) ? undefined : "update";
+  },
   async create({ session, urn }, { sweep }) {
     const digits = randomBytes(4).toString("hex");
     session.freshMarks.add(digits);

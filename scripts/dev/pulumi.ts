@@ -7,7 +7,13 @@ import { stackOutputs } from "./outputs.ts";
 import { wasInterrupted } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";
 import { refuseRenamed } from "./renamed-zones.ts";
-import { clearPendingCreates, forgetKeptDeletions, isSweeping, pendingCreates } from "./repair-state.ts";
+import {
+  clearPendingCreates,
+  forgetKeptDeletions,
+  isSweeping,
+  pendingCreates,
+  severalMarks,
+} from "./repair-state.ts";
 import { reportOfEndedRun } from "./run/report.ts";
 import { isPartial, keptSingleRules } from "./single-rules.ts";
 import {
@@ -60,6 +66,7 @@ async function run(workspace: Workspace): Promise<void> {
       env: {
         ...environment,
         ...keptSingleRules(args, workspace),
+        ...severalMarks(workspace),
         // The provider cannot see that others of the state stay.
         ...(isPartial(args) && { CROSSZONE_PARTIAL: "true" }),
       },

@@ -1,6 +1,6 @@
 /** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
 import { succeed } from "./process.ts";
-import { readState, type StoredState, stackMarkIn } from "./state-file.ts";
+import { readState, type StoredState, stackMarksIn } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** URNs of creates that a killed CLI left unfinished: the cloud may have made them, and the state knows no id. */
@@ -12,7 +12,13 @@ export function pendingCreates(workspace: Workspace): string[] {
 
 /** Whether the stack's mark, deleted last, removes what the state does not know: unfinished creates, too. */
 export function isSweeping(workspace: Workspace): boolean {
-  return stackMarkIn(readState(workspace)?.resources ?? [])?.inputs?.sweep === true;
+  return stackMarksIn(readState(workspace)?.resources ?? []).some(({ inputs }) => inputs?.sweep === true);
+}
+
+/** Environment by which the provider knows all marks of the state; empty where there is one at most. */
+export function severalMarks(workspace: Workspace): Record<string, string> {
+  const digits = stackMarksIn(readState(workspace)?.resources ?? []).flatMap(({ id }) => id ?? []);
+  return digits.length > 1 ? { CROSSZONE_MARKS: digits.join(" ") } : {};
 }
 
 /** Once an `up` or a destroy has succeeded, pending creates have been adopted or removed: the state need not remember them. */

@@ -7,7 +7,7 @@ import { readState } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Options by which a command leaves resources untouched. */
-const partial = /^(--(target|target-replace|exclude)|-t)(=|$)/;
+const partial = /^(--(target|target-replace|exclude|exclude-protected)(=|$)|-t)/;
 const type = "qingcloud:cloud:SecurityGroupRule";
 
 export function isPartial(args: readonly string[]): boolean {

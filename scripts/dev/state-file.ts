@@ -133,11 +133,11 @@ export interface StoredState {
   }[];
 }
 
-/** The stack's mark; undefined where the state has none. */
-export function stackMarkIn<Resource extends { readonly type: string }>(
+/** The stack's marks: one, and those that a replacement which was cut off has left to be deleted. */
+export function stackMarksIn<Resource extends { readonly type: string }>(
   resources: readonly Resource[],
-): Resource | undefined {
-  return resources.find(({ type }) => type === "qingcloud:state:StackMark");
+): Resource[] {
+  return resources.filter(({ type }) => type === "qingcloud:state:StackMark");
 }
 
 /** @returns the stack's state in this checkout; undefined where there is none that can be read */

@@ -11,7 +11,7 @@ import type { Context } from "../../provider/resource.ts";
 import { findMarked, type Stray } from "../../provider/strays.ts";
 import { messageOf } from "../../qingcloud/errors.ts";
 import { backendUrl } from "./stack.ts";
-import { readState, stackMarkIn } from "./state-file.ts";
+import { readState, stackMarksIn } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
 const signals = ["SIGINT", "SIGTERM"] as const;
@@ -52,28 +52,30 @@ function providerSettings(configFile: string): Record<string, string> {
 }
 
 /**
- * Resources that bear the mark of the stack and are in no state. Where the state has no mark, the marks are those that some
+ * Resources that bear a mark of the stack and are in no state. Where the state has no mark, the marks are those that some
  * name says to be of a stack of this name of this project.
- * @param own digits of the mark in the state
+ * @param own digits of the marks in the state
  * @param known ids in the states
  */
 export async function straysOf(
   context: Context,
   workspace: Workspace,
-  own: string | undefined,
+  own: readonly string[],
   known: ReadonlySet<string> = new Set(),
 ): Promise<Stray[]> {
-  const found = await findMarked(context, definitions, own === undefined ? {} : { digits: own });
-  const kept = keptMarks(workspace);
-  const marks = new Set(
-    own === undefined
-      ? found
-          .filter((stray) => isOfStack(stray, workspace.stack))
-          .flatMap(({ name }) => markIn(name) ?? [])
-          .filter((mark) => !kept.has(mark))
-      : [own],
-  );
+  const [only, ...others] = own;
+  const search = only === undefined || others.length > 0 ? {} : { digits: only };
+  const found = await findMarked(context, definitions, search);
+  const marks = new Set(own.length === 0 ? marksOfStack(found, workspace) : own);
   return found.filter(({ id, name }) => marks.has(markIn(name) ?? "") && !known.has(id));
+}
+
+function marksOfStack(found: readonly Stray[], workspace: Workspace): string[] {
+  const kept = keptMarks(workspace);
+  return found
+    .filter((stray) => isOfStack(stray, workspace.stack))
+    .flatMap(({ name }) => markIn(name) ?? [])
+    .filter((mark) => !kept.has(mark));
 }
 
 /** Whether the name was made of an URN of this project's program in a stack of this name. */
@@ -110,7 +112,7 @@ export async function refuseLostState(
   configFile: string,
 ): Promise<void> {
   const isOurs = environment.PULUMI_BACKEND_URL === backendUrl(workspace);
-  if (!isOurs || stackMarkIn(readState(workspace)?.resources ?? []) !== undefined) return;
+  if (!isOurs || stackMarksIn(readState(workspace)?.resources ?? []).length > 0) return;
   const strays = await lookAtAccount(workspace, configFile);
   if (strays.length === 0) return;
   const marks = [...new Set(strays.map(({ name }) => markIn(name) ?? ""))];
@@ -134,7 +136,7 @@ async function lookAtAccount(workspace: Workspace, configFile: string): Promise<
     return await onAccount(
       configFile,
       () => {},
-      (context) => straysOf(context, workspace, undefined),
+      (context) => straysOf(context, workspace, []),
       operations,
     );
   } catch (error) {

@@ -11,7 +11,7 @@ import { succeed } from "./process.ts";
 import { ensureCli } from "./pulumi-cli.ts";
 import { exportState, resourcesIn } from "./run/state.ts";
 import { localCloudSettings, pulumiEnvironment, writeWorkingConfig } from "./stack.ts";
-import { clearStaleLock, requireUnlocked, stackMarkIn } from "./state-file.ts";
+import { clearStaleLock, requireUnlocked, stackMarksIn } from "./state-file.ts";
 import { keepMark, onAccount, straysOf, sweepCommand } from "./strays.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
@@ -61,7 +61,9 @@ async function sweep({ stack, yes = false, mark, notMine }: Choice): Promise<voi
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
   const configFile = writeWorkingConfig(workspace, machine);
   const work = async (context: Context) => {
-    const all = await straysOf(context, workspace, own, known);
+    // One that the state does not have is looked for by the names.
+    const isOwn = mark === undefined || own.includes(mark);
+    const all = await straysOf(context, workspace, isOwn ? own : [], known);
     const strays = all.filter(({ name }) => mark === undefined || markIn(name) === mark);
     const marks = [...new Set(strays.map(({ name }) => markIn(name) ?? ""))];
     show(strays);
@@ -70,7 +72,7 @@ async function sweep({ stack, yes = false, mark, notMine }: Choice): Promise<voi
       print(`\nRemove them: ${commands(workspace, own, marks).join(" or ")}`);
       return;
     }
-    if (own === undefined && mark === undefined)
+    if (own.length === 0 && mark === undefined)
       throw new Error(
         `The state of stack ${workspace.stack} has no mark, and these may be a colleague's. Say which to remove: ${commands(workspace, own, marks).join(" or ")}`,
       );
@@ -83,7 +85,7 @@ async function sweep({ stack, yes = false, mark, notMine }: Choice): Promise<voi
   await onAccount(configFile, print, work, operations);
 }
 
-/** The mark of the stack, and the ids in the states of all stacks. */
+/** The marks of the stack, and the ids in the states of all stacks. */
 async function readStates(workspace: Workspace, env: NodeJS.ProcessEnv) {
   const { PULUMI_STACK: _, ...rest } = env;
   const { stdout } = await succeed("pulumi", ["stack", "ls", "--json"], { cwd: workspace.root, env: rest });
@@ -96,14 +98,14 @@ async function readStates(workspace: Workspace, env: NodeJS.ProcessEnv) {
   );
   const own = states.find(([name]) => name === workspace.stack)?.[1] ?? [];
   return {
-    own: stackMarkIn(own)?.id,
+    own: stackMarksIn(own).map(({ id }) => id ?? ""),
     known: new Set(states.flatMap(([, resources]) => resources.map(({ id }) => id))),
   };
 }
 
 /** Commands that remove strays, one for each mark where the state does not say which is its own. */
-function commands(workspace: Workspace, own: string | undefined, marks: readonly string[]): string[] {
-  return own === undefined
+function commands(workspace: Workspace, own: readonly string[], marks: readonly string[]): string[] {
+  return own.length === 0
     ? marks.map((mark) => sweepCommand(workspace, "--yes", "--mark", mark))
     : [sweepCommand(workspace, "--yes")];
 }

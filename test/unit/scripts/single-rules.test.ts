@@ -35,6 +35,8 @@ test.each([
   [["preview", "-t", "urn:x"]],
   [["up", "--target-replace", "urn:x"]],
   [["up", "--exclude", "urn:x"]],
+  [["up", "-turn:x"]],
+  [["destroy", "--exclude-protected"]],
 ])("%j keeps the resources of single rules that the state has", (args) => {
   writeState(...rules);
   expect(keptSingleRules(args, workspace)).toEqual({
