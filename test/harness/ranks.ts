@@ -63,9 +63,10 @@ export function logsOnDisk(place: Place): string[][] {
 
 /** The steps that each rank has noted, of all attempts. */
 export function stepsOnDisk(place: Place): Step[][] {
-  return ranksOnDisk(place).map(({ folder, rank }) =>
-    readLines(join(folder, "..", "metrics", `rank-${rank}.jsonl`))
+  return ranksOnDisk(place).map(({ folder, rank }) => {
+    const file = join(folder, "..", "metrics", `rank-${rank}.jsonl`);
+    return (existsSync(file) ? readLines(file) : [])
       .filter((line) => line.startsWith('{"event": "step"') && line.endsWith("}"))
-      .map((line) => stepSchema.parse(JSON.parse(line))),
-  );
+      .map((line) => stepSchema.parse(JSON.parse(line)));
+  });
 }

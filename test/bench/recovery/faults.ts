@@ -1,10 +1,8 @@
 /** What can happen to a training of two zones, one node each: how it is brought about, and undone as its cause would be. */
-import { statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { namespaceNumbers, processesOf } from "../../harness/machine.ts";
 import { zonesOf } from "../../harness/outputs.ts";
 import type { Place } from "../../harness/place.ts";
-import { command } from "../../harness/process.ts";
 import { TestClient } from "../../local-cloud/support.ts";
 
 export const zone = "gpu2a";
@@ -100,22 +98,6 @@ export const happenings: readonly Happening[] = [
     async begin(place) {
       await kill(place, "node", /--epochs/);
       return nothing;
-    },
-  },
-  {
-    name: "disk",
-    what: "a node's disk fills up; room is made before the next start",
-    async begin(place) {
-      const home = join(place.cloudHome, "nodes", nodeOf(place), "upper", "home", "ubuntu");
-      const { bavail, bsize } = statfsSync(home);
-      const [most, rest] = ["most", "rest"].map((name) => join(home, name)) as [string, string];
-      command("fallocate", "-l", String(Math.max(1, bavail * bsize - (1 << 20))), most);
-      try {
-        for (;;) writeFileSync(rest, Buffer.alloc(1 << 16), { flag: "a" });
-      } catch (error) {
-        if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
-      }
-      return async () => command("rm", "-f", most, rest);
     },
   },
   ...[1, 5].map((percent) => ({

@@ -135,11 +135,12 @@ async function stepsOf(place: Place, before: readonly number[], more: number): P
   await waitFor(`${more} steps`, isThere, longestSeconds, 100);
 }
 
-/** The ranks that failed, in the words of `up`. */
+/** The rank that failed first, in the words of `up`: others name it. */
 function causeIn({ text }: Ended): string {
   const lines = text.split("\n").map((line) => line.trim());
-  const causes = lines.filter((line) => /^rank \d+ (failed|is lost|on )/.test(line));
-  return [...new Set(causes)].join("; ").slice(0, 300) || "`up` failed";
+  const causes = lines.filter((line) => /^rank \d+ (failed|is lost)/.test(line));
+  const [first] = causes.toSorted((one, other) => one.length - other.length);
+  return first === undefined ? "`up` fails" : `\`${first.split(": the node has")[0]?.slice(0, 160)}\``;
 }
 
 function expectSuccess({ code, text }: Ended): void {
