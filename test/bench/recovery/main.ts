@@ -87,7 +87,7 @@ async function measure(place: Place, each: Happening, undisturbed: string): Prom
   let undo = async (): Promise<unknown> => undefined;
   try {
     const begun = now();
-    undo = await each.begin(place);
+    undo = once(await each.begin(place));
     if (each.seconds !== undefined) {
       const end = begun + each.seconds;
       await waitFor("the end of the fault", () => now() >= end, each.seconds + 60);
@@ -114,6 +114,14 @@ async function measure(place: Place, each: Happening, undisturbed: string): Prom
   } finally {
     await undo();
   }
+}
+
+function once(work: () => Promise<unknown>): () => Promise<unknown> {
+  let done: Promise<unknown> | undefined;
+  return () => {
+    done ??= work();
+    return done;
+  };
 }
 
 const said = ({ what }: Happening, outcome: string, seconds: number) => ({ what, outcome, seconds });
