@@ -51,7 +51,7 @@ async function run(workspace: Workspace): Promise<void> {
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
   const isDestroy = ["destroy", "down", "dn"].includes(command);
   const configFile = isDestroy ? configToDestroy(workspace, machine) : writeWorkingConfig(workspace, machine);
-  if (["up", "update", "preview", "pre"].includes(command)) refuseRenamed(workspace, configFile);
+  if (["up", "update", "preview", "pre"].includes(command)) await refuseRenamed(workspace, configFile);
   if (["up", "update"].includes(command)) await refuseLostState(workspace, environment, configFile);
   for (const line of await forgetKeptDeletions(workspace, environment)) process.stderr.write(`${line}\n`);
   const pending = isDestroy ? pendingCreates(workspace) : [];

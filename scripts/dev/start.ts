@@ -76,7 +76,7 @@ async function start(workspace: Workspace): Promise<number> {
   await ensureStack(workspace, environment);
   for (const line of await forgetKeptDeletions(workspace, environment)) print(line);
   const configFile = writeWorkingConfig(workspace, await localCloudSettings(workspace));
-  refuseRenamed(workspace, configFile);
+  await refuseRenamed(workspace, configFile);
   await refuseLostState(workspace, environment, configFile);
   if (wasInterrupted()) return 130;
 

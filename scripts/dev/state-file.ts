@@ -1,7 +1,7 @@
 /** The file of the stack's state and its lock, as a CLI that was killed at work leaves them. */
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { openFiles } from "../../local-cloud/pid-record.ts";
 import { isProcess } from "./process.ts";
 import type { Workspace } from "./workspace.ts";
@@ -144,6 +144,14 @@ export function stackMarksIn<Resource extends { readonly type: string }>(
 export function readState(workspace: Workspace): StoredState | undefined {
   const file = readJson(stateFile(workspace)) as { checkpoint?: { latest?: StoredState | null } } | undefined;
   return file === undefined ? undefined : (file.checkpoint?.latest ?? {});
+}
+
+/** Ids in the states of all stacks of this checkout. */
+export function knownIds(workspace: Workspace): ReadonlySet<string> {
+  const folder = dirname(stateFile(workspace));
+  const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith(".json")) : [];
+  const states = files.map((file) => readState({ ...workspace, stack: basename(file, ".json") }));
+  return new Set(states.flatMap((state) => (state?.resources ?? []).flatMap(({ id }) => id ?? [])));
 }
 
 /** @returns what the file holds; undefined where it is missing or was not written to its end */

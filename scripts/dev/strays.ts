@@ -113,7 +113,7 @@ export async function refuseLostState(
 ): Promise<void> {
   const isOurs = environment.PULUMI_BACKEND_URL === backendUrl(workspace);
   if (!isOurs || stackMarksIn(readState(workspace)?.resources ?? []).length > 0) return;
-  const strays = await lookAtAccount(workspace, configFile);
+  const strays = await lookAtAccount(workspace, configFile, []);
   if (strays.length === 0) return;
   const marks = [...new Set(strays.map(({ name }) => markIn(name) ?? ""))];
   const zones = [...new Set(strays.map(({ zone }) => zone))].sort();
@@ -127,8 +127,12 @@ export async function refuseLostState(
   );
 }
 
-/** Ctrl-C ends it. */
-async function lookAtAccount(workspace: Workspace, configFile: string): Promise<Stray[]> {
+/** As `straysOf`; Ctrl-C ends it. */
+export async function lookAtAccount(
+  workspace: Workspace,
+  configFile: string,
+  ...[own, known]: [own: readonly string[], known?: ReadonlySet<string>]
+): Promise<Stray[]> {
   const operations = new Operations();
   const cancel = () => operations.cancel();
   for (const signal of signals) process.on(signal, cancel);
@@ -136,12 +140,12 @@ async function lookAtAccount(workspace: Workspace, configFile: string): Promise<
     return await onAccount(
       configFile,
       () => {},
-      (context) => straysOf(context, workspace, []),
+      (context) => straysOf(context, workspace, own, known),
       operations,
     );
   } catch (error) {
     throw new Error(
-      `Whether the account already has resources of a stack "${workspace.stack}" could not be found out: ${messageOf(error)}`,
+      `Whether the account already has resources of a stack "${workspace.stack}" that no state knows could not be found out: ${messageOf(error)}`,
       { cause: error },
     );
   } finally {

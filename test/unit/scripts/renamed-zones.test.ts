@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { renamedZones } from "../../../scripts/dev/renamed-zones.ts";
+import { hasFormerName, renamedZones, zonesToRename } from "../../../scripts/dev/renamed-zones.ts";
 
 const zone = (name: string, third: number, formerly?: string) => ({
   name,
@@ -26,4 +26,37 @@ test.each([
   ["of a stack that did not come to its outputs", [zone("bj", 1)], { resources: [] }],
 ])("a zone %s is taken", (_what, zones, stored) => {
   expect(renamedZones(zones, stored)).toEqual([]);
+});
+
+const bj = zone("bj", 1, "beijing");
+const urnOf = (name: string) =>
+  `urn:pulumi:dev::crosszone::crosszone:network:Network$qingcloud:cloud:Eip::${name}`;
+const holding = (...names: string[]) => ({
+  resources: names.map((name) => ({ urn: urnOf(name), type: "t" })),
+});
+const creating = (...names: string[]) => ({
+  pending_operations: names.map((name) => ({ type: "creating", resource: { urn: urnOf(name) } })),
+});
+
+test.each([
+  ["whose resources have the former name", holding("beijing"), ["bj"]],
+  ["of which a killed run was making something", creating("beijing-1"), ["bj"]],
+  ["of which a killed run was making a tunnel", creating("shanghai-beijing"), ["bj"]],
+  ["whose resources have the new name", holding("bj", "shanghai", "bj-shanghai"), []],
+  ["of a stack that has made none", {}, []],
+])("a zone %s is renamed: %#", (_what, stored, renamed) => {
+  expect(zonesToRename([bj, zone("shanghai", 2)], stored).map(({ name }) => name)).toEqual(renamed);
+});
+
+test.each([
+  ["beijing-1-0badcafe-12345678", "bj", "beijing", true],
+  ["nanjing-beijing-0badcafe-12345678", "bj", "beijing", true],
+  ["beijing2-1-0badcafe-12345678", "bj", "beijing", false],
+  ["gpu-2-1-0badcafe-12345678", "gpu-2", "gpu", false],
+  ["gpu-router-0badcafe-12345678", "gpu-2", "gpu", true],
+  ["bj-0badcafe-12345678", "bj", undefined, false],
+  ["a.-0badcafe-12345678", "bj", "a(.", false],
+])("whether %s is of zone %s when it was %s: %s", (name, now, formerly, expected) => {
+  const renamed = zone(now, 1, formerly);
+  expect(hasFormerName(name, renamed, [renamed])).toBe(expected);
 });

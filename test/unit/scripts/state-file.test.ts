@@ -13,7 +13,13 @@ import {
 import { hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { clearStaleLock, otherCommand, requireUnlocked, stateFile } from "../../../scripts/dev/state-file.ts";
+import {
+  clearStaleLock,
+  knownIds,
+  otherCommand,
+  requireUnlocked,
+  stateFile,
+} from "../../../scripts/dev/state-file.ts";
 import type { Workspace } from "../../../scripts/dev/workspace.ts";
 
 let workspace: Workspace;
@@ -200,4 +206,19 @@ describe("the state lock", () => {
       expect(existsSync(attributes())).toBe(true);
     });
   });
+});
+
+test("ids are known of the states of all stacks, and not of what else lies there", () => {
+  expect(knownIds(workspace)).toEqual(new Set());
+  const folder = dirname(stateFile(workspace));
+  mkdirSync(folder, { recursive: true });
+  const write = (file: string, ...ids: (string | undefined)[]) => {
+    const resources = ids.map((id) => ({ urn: "urn:a", type: "t", id }));
+    writeFileSync(join(folder, file), JSON.stringify({ checkpoint: { latest: { resources } } }));
+  };
+  write("dev.json", "eip-1", undefined, "i-1");
+  write("prod.json", "eip-2");
+  write("dev.json.bak", "eip-3");
+  writeFileSync(join(folder, "cut-off.json"), "{");
+  expect(knownIds(workspace)).toEqual(new Set(["eip-1", "i-1", "eip-2"]));
 });

@@ -1,0 +1,67 @@
+/** What a killed run has left, and what is done next that does not go on with it. */
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { Stack, up } from "../harness/stack.ts";
+import { differencesOf, idsInZone } from "../harness/whole-cloud.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
+
+const zoneIds = ["gpu1a", "gpu2a"] as const;
+const zone = (name: string, zoneId: string, third: number, more: object = {}) => ({
+  ...{ name, zoneId, network: `192.168.${third}.0/24`, imageId: "img-bare", ...more },
+});
+const shanghai = zone("shanghai", "gpu2a", 2);
+
+/** Every test goes on from the one before: the life of one stack. */
+let stack: Stack;
+let before: string[];
+beforeAll(async () => {
+  stack = await Stack.here();
+  before = (await Promise.all(zoneIds.map((each) => idsInZone(stack.cloud.client, each)))).flat();
+});
+afterAll(async () => await stack?.remove());
+
+const differences = () => differencesOf(stack.cloud.client, zoneIds, stack.resources(), before);
+
+/** An up that is killed while jobs of an action do not end. */
+async function killedAt(action: string, calls: number): Promise<void> {
+  await stack.cloud.hold(action);
+  const begun = stack.cloud.calls().length;
+  const running = stack.start(...up);
+  const made = () =>
+    stack.cloud
+      .calls()
+      .slice(begun)
+      .filter((call) => call.action === action);
+  await vi.waitFor(() => expect(made().length).toBeGreaterThanOrEqual(calls), {
+    timeout: 120_000,
+    interval: 50,
+  });
+  await stack.kill(running);
+  await stack.cloud.letGo();
+}
+
+async function expectDone(running: { ended: Promise<{ code: number | null; text: string }> }) {
+  const { code, text } = await running.ended;
+  expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
+}
+
+test("a zone is not renamed while what a killed run has left bears its former name", async () => {
+  stack.configure({ zones: [zone("beijing", "gpu1a", 1), shanghai] });
+  await killedAt("RunInstances", 2);
+  stack.configure({ zones: [zone("bj", "gpu1a", 1, { formerly: "beijing" }), shanghai] });
+  const begun = stack.cloud.calls().length;
+  const { code, stdout, stderr } = await stack.start(...up).ended;
+  expect([code, stdout]).toEqual([1, ""]);
+  expect(stderr).toMatch(
+    /^Zone "bj" was "beijing" until now, and a run that was killed has left .*\bInstance i-\w+ \(beijing-1-\S+\) of zone gpu1a\b.*\. Give the zone the name "beijing" again and run `up` once, .*, or remove it: npm run sweep -- --yes\. Then rename the zone\.$/m,
+  );
+  expect(stderr).not.toContain("(shanghai-1-");
+  const changes = stack.cloud
+    .calls()
+    .slice(begun)
+    .filter(({ action }) => !/^(Describe|Get)/.test(action));
+  expect(changes).toEqual([]);
+  await expectDone(stack.command("sweep", "--yes"));
+  await expectDone(stack.start(...up));
+  expect(await differences()).toEqual([]);
+});
