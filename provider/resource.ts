@@ -144,6 +144,8 @@ export interface Context {
 export interface StrayRemover {
   /** Whether all may be removed: this run makes nothing. */
   readonly isAllowed: boolean;
+  /** All that bears the mark, whether a state knows it or not. @param zones default every zone of the account */
+  find(zones?: readonly string[]): Promise<readonly Named[]>;
   /** Removes those of these ids. @param areInside what is being deleted: then any run may, but for what it knows */
   remove(zone: string, ids: readonly string[], areInside: boolean): Promise<void>;
   /** In every zone; where it may not, lists them. @throws Error with what is left, or where a zone cannot be looked at */

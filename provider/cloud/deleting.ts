@@ -1,8 +1,9 @@
 /** Deleting: leases before, dependents told, and what is gone already counts as deleted. */
 import { abortableDelay } from "../../qingcloud/delay.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
-import type { Context } from "../resource.ts";
+import type { Context, Named } from "../resource.ts";
 import { leaseOf } from "./lease.ts";
+import { sweepAdvice } from "./left-behind.ts";
 import { pauses, until } from "./waiting.ts";
 
 /** What depended in this stack is deleted already, so only its last traces are waited for. */
@@ -57,14 +58,28 @@ export async function deleteWhenFree(context: Context, deletion: Deletion): Prom
       const seconds = Math.round((Date.now() - started) / 1000);
       if (Date.now() + pause > Math.min(context.deadline, idleSince + tracesMs)) {
         const { users = [] } = present;
+        const all = users.length === 0 ? [] : await markedIn(context, zone);
+        const own = all.filter((each) => users.some((user) => user.split(" ")[0] === each.id));
         const still =
-          users.length === 0 ? "" : ` Still used by ${users.join(", ")}: delete or detach these first.`;
+          users.length === 0
+            ? ""
+            : ` Still used by ${users.join(", ")}: delete or detach these first.${sweepAdvice(context.urn, own)}`;
         const told = `${kind} ${id} of zone ${zone} cannot be deleted after ${seconds} s: ${error.message}${still}`;
         throw new Error(told, { cause: error });
       }
       context.progress(`waiting to delete ${kind} ${id} ${seconds} s: ${error.message}`);
       await abortableDelay(pause, context.signal);
     }
+  }
+}
+
+/** What bears the stack's mark; a zone that cannot be looked at is no other reason for the failure. */
+async function markedIn({ strays, signal }: Context, zone: string): Promise<readonly Named[]> {
+  try {
+    return (await strays?.find([zone])) ?? [];
+  } catch {
+    signal.throwIfAborted();
+    return [];
   }
 }
 

@@ -5,6 +5,8 @@ import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { type FoundInstance, listInstances } from "./instance-changes.ts";
+import { marked, sweepAdvice } from "./left-behind.ts";
+import { digitsOf } from "./naming.ts";
 import { until, untilJob } from "./waiting.ts";
 
 export function isInRecycleBin({ status }: FoundInstance): boolean {
@@ -77,21 +79,32 @@ function placesIn({ vxnets }: FoundInstance, vxnet: string) {
  */
 export async function takingAddress<Answer>(
   context: Context,
-  place: { readonly zone: string; readonly vxnetId: string; readonly privateIp?: string | undefined },
+  place: {
+    readonly zone: string;
+    readonly vxnetId: string;
+    readonly privateIp?: string | undefined;
+    readonly mark?: string | undefined;
+  },
   take: () => Promise<Answer>,
 ): Promise<Answer> {
   try {
     return await take();
   } catch (error) {
-    const { zone, vxnetId, privateIp } = place;
+    const { zone, vxnetId, privateIp, mark } = place;
     if (privateIp === undefined || !hasRetCode(error, retCodes.alreadyExists)) throw error;
-    const holder = (await recycledIn(context, zone, vxnetId)).find((each) =>
-      placesIn(each, vxnetId).some(({ private_ip }) => private_ip === privateIp),
-    );
-    if (holder === undefined) throw error;
+    const holds = (each: FoundInstance) =>
+      placesIn(each, vxnetId).some(({ private_ip }) => private_ip === privateIp);
+    const holder = (await recycledIn(context, zone, vxnetId)).find(holds);
+    if (holder === undefined) {
+      const living =
+        mark === undefined ? [] : await listInstances(context, zone, { search_word: digitsOf(mark) });
+      const named = living.filter(holds).map(({ instance_id: id, instance_name: name }) => ({ id, name }));
+      const advice = sweepAdvice(context.urn, marked(mark, named));
+      throw advice === "" ? error : new Error(`${sentence(error.message)}${advice}`, { cause: error });
+    }
     const { instance_id: id, instance_name: name } = holder;
     throw new Error(
-      `${sentence(error.message)} Instance ${id} (${name}) was terminated and lies in the recycle bin of zone ${zone}: it holds ${privateIp} until it is ceased. It has another name than the instance to be made, so it is left alone. Cease it (console: recycle bin; API: CeaseInstances), or give another privateIp; then run the same command again.`,
+      `${sentence(error.message)} Instance ${id} (${name}) was terminated and lies in the recycle bin of zone ${zone}: it holds ${privateIp} until it is ceased. It has another name than the instance to be made, so it is left alone. Cease it (console: recycle bin; API: CeaseInstances), or give another privateIp; then run the same command again.${sweepAdvice(context.urn, marked(mark, [{ id, name }]))}`,
       { cause: error },
     );
   }

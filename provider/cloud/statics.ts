@@ -10,11 +10,12 @@ import {
   DescribeRouterVxnets,
   ModifyRouterStaticAttributes,
 } from "../../qingcloud/actions.ts";
-import type { CallOptions } from "../../qingcloud/client.ts";
+import { type CallOptions, sentence } from "../../qingcloud/client.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { overlaps } from "../../qingcloud/networks.ts";
 import type { Change, Context, Created, Named } from "../resource.ts";
 import { createOnce, type Limit, withQuota } from "./creating.ts";
+import { marked, sweepAdvice } from "./left-behind.ts";
 import { listAll } from "./listing.ts";
 import { type Names, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { whileOverlapping } from "./overlaps.ts";
@@ -190,8 +191,34 @@ function present(context: Context, zone: string, vpcId: string): Promise<Found[]
   return context.session.shared(`statics of ${zone}/${vpcId}`, () => describeAll(context, zone, vpcId));
 }
 
+/** Does what gives a static its values; where another one has them, the error says what to do if that was left behind. */
+async function changing<Inputs extends Owner, Result>(
+  context: Context,
+  kind: StaticKind<Inputs>,
+  inputs: Inputs,
+  act: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await whileFree(context, kind, inputs, act);
+  } catch (error) {
+    if (!hasRetCode(error, retCodes.alreadyExists)) throw error;
+    const { val1, val4 } = kind.toValues(inputs);
+    const inTheWay = (await describeAll(context, inputs.zone, inputs.vpcId)).filter(
+      (found) =>
+        kind.types.includes(found.static_type) &&
+        (error.message.includes(found.router_static_id) || (found.val1 === val1 && found.val4 === val4)),
+    );
+    const named = inTheWay.map(({ router_static_id: id, router_static_name: name }) => ({
+      id,
+      name: name ?? "",
+    }));
+    const advice = sweepAdvice(context.urn, marked(inputs.mark, named));
+    throw advice === "" ? error : new Error(`${sentence(error.message)}${advice}`, { cause: error });
+  }
+}
+
 /** No tunnel reaches a network that its router has. */
-function changing<Inputs extends Owner, Result>(
+function whileFree<Inputs extends Owner, Result>(
   context: Context,
   kind: StaticKind<Inputs>,
   inputs: Inputs,

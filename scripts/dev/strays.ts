@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
+import { sweepCommand as ofStack } from "../../provider/cloud/left-behind.ts";
 import { digitsOf, markIn, physicalName } from "../../provider/cloud/naming.ts";
 import { configuration, configure } from "../../provider/configuration.ts";
 import { definitions } from "../../provider/definitions.ts";
@@ -155,6 +156,5 @@ export async function lookAtAccount(
 
 /** `npm run sweep` for this stack. */
 export function sweepCommand({ stack }: Workspace, ...options: readonly string[]): string {
-  const all = [...(stack === "dev" ? [] : ["--stack", stack]), ...options];
-  return ["npm run sweep", ...(all.length === 0 ? [] : ["--", ...all])].join(" ");
+  return ofStack(stack, ...options);
 }

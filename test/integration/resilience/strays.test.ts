@@ -47,6 +47,10 @@ const node = (vxnetId: string, keypairId: string, more: Properties = {}) => ({
 const expectTold = (text: RegExp) =>
   vi.waitFor(() => expect(account.engine.toldOf(stackMark.urn)).toContainEqual(expect.stringMatching(text)));
 
+/** What to do where a run that was killed may have left what is in the way. */
+const sweepWords =
+  "if a run that was killed has left it and no state knows it, `npm run sweep -- --stack test` lists it and `npm run sweep -- --stack test --yes` removes it; then run the same command again.";
+
 /** A zone of a stack, whole. */
 async function makeZone(name: string, more: Properties = {}) {
   const eip = await make("Eip", name, { bandwidth: 1, ...more });
@@ -143,14 +147,37 @@ describe("with `sweep`", () => {
       const deletion = failureOf(plugin.deleteInThisRun(resource, { timeout: 1 }));
       return (await deletion).message;
     };
-    for (const each of [vxnet, keyPair]) expect(await told(each)).toContain(`Still used by ${instance.id}`);
-    for (const each of [group, eip]) expect(await told(each)).toContain(`Still used by ${vpc.id}`);
+    const advice = ({ id, properties: { name } }: Resource) =>
+      `Still used by ${id}: delete or detach these first. The name of ${id} (${name}) bears this stack's mark: ${sweepWords}`;
+    for (const each of [vxnet, keyPair]) expect(await told(each)).toContain(advice(instance));
+    for (const each of [group, eip]) expect(await told(each)).toContain(advice(vpc));
     const calls = await account.callsBy(async () => {
       expect((await failureOf(plugin.deleteInThisRun(stackMark))).message).toMatch(
         /^These bear this stack's mark, are in no state, and stay: .*Vpc rtr-\S+ \(running-\S+\) of zone gpu1a, .*\. Remove them by `npm run sweep -- --yes`, or in the console; then run this again\.$/,
       );
     });
     expect(changesOf(calls)).toEqual([]);
+    await plugin.nextRun();
+    await plugin.delete(stackMark);
+    expect(await added()).toEqual([]);
+  });
+
+  test("what no state knows and has the port or the address that is asked for is named, and what removes it", async () => {
+    const { router, vxnet, keyPair } = grounds.shared;
+    const forward = { vpcId: router, sourcePort: 2291, targetAddress: "192.168.1.2", targetPort: 22 };
+    const address = { ...node(vxnet, keyPair), privateIp: "192.168.1.91" };
+    for (const [type, inputs] of [["PortForward", forward] as const, ["Instance", address] as const]) {
+      const { id, properties } = await make(type, "former", inputs);
+      const { message } = await failureOf(make(type, "latter", inputs));
+      expect(message).toContain(
+        ` The name of ${id} (${properties.name}) bears this stack's mark: ${sweepWords}`,
+      );
+      const others = await failureOf(
+        plugin.create(urnOf(`cloud:${type}`, "latter"), { zone, ...inputs, mark: "0badcafe" }),
+      );
+      expect(others.message).toContain(id);
+      expect(others.message).not.toContain("sweep");
+    }
     await plugin.nextRun();
     await plugin.delete(stackMark);
     expect(await added()).toEqual([]);

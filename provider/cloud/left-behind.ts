@@ -1,0 +1,26 @@
+/** What to do about resources of this stack that are in another's way: a run that was killed may have left them. */
+import type { Named } from "../resource.ts";
+import { digitsOf, markIn } from "./naming.ts";
+
+/** `npm run sweep` for a stack of this project. */
+export function sweepCommand(stack: string, ...options: readonly string[]): string {
+  const all = [...(stack === "dev" ? [] : ["--stack", stack]), ...options];
+  return ["npm run sweep", ...(all.length === 0 ? [] : ["--", ...all])].join(" ");
+}
+
+/** Those whose name bears the mark. */
+export function marked(mark: string | undefined, found: readonly Named[]): Named[] {
+  return found.filter(({ name }) => mark !== undefined && markIn(name) === digitsOf(mark));
+}
+
+/**
+ * A sentence for an error, with the space before it.
+ * @param urn of any of the stack's resources
+ * @param own what bears the stack's mark; empty where nothing does
+ */
+export function sweepAdvice(urn: string, own: readonly Named[]): string {
+  if (own.length === 0) return "";
+  const stack = urn.split("::")[0]?.slice("urn:pulumi:".length) ?? "";
+  const listed = own.map(({ id, name }) => `${id} (${name})`).join(", ");
+  return ` The name of ${listed} bears this stack's mark: if a run that was killed has left it and no state knows it, \`${sweepCommand(stack)}\` lists it and \`${sweepCommand(stack, "--yes")}\` removes it; then run the same command again.`;
+}
