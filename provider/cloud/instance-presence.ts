@@ -26,10 +26,11 @@ export async function untilRunning(context: Context, zone: string, id: string): 
 
 /**
  * Whether an instance in the recycle bin stays in state, to be deleted by its id. One that has the name made of its mark
- * counts as gone: the create that follows finds it by that.
+ * counts as gone: the create that follows finds it by that. One that no state knows is read only to be removed.
  */
 export function isKeptInBin(context: Context, found: FoundInstance, known: Names | undefined): boolean {
-  if (known === undefined || !isInRecycleBin(found)) return false;
+  if (!isInRecycleBin(found)) return false;
+  if (known === undefined) return context.strays !== undefined;
   const { instance_id: id, instance_name: name } = found;
   const isBusy = found.transition_status !== "";
   if (isBusy || !isOwnName(known) || name !== physicalName(context.urn, known)) return true;

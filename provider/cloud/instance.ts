@@ -6,7 +6,7 @@ import { type Context, defineResource, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { describeInstances, InstanceChanges, listInstances, placeIn } from "./instance-changes.ts";
 import { findOrMakeRoom, isKeptInBin, unappliedOf, untilRunning } from "./instance-presence.ts";
-import { removeInstance, takingAddress } from "./instance-removal.ts";
+import { isInRecycleBin, removeInstance, takingAddress } from "./instance-removal.ts";
 import {
   quotaOf,
   type Shape,
@@ -23,6 +23,7 @@ import { untilJob } from "./waiting.ts";
 /** The API's limit for user data. */
 const longestUserData = 4096;
 const byType = ["instanceType", "cpu", "memoryGiB"] as const;
+const listed = ["pending", "running", "stopped", "suspended", "terminated"] as const;
 /** What no action of the API tells of an instance. */
 const notTold = ["gpus", "gpuClass", "hostname", "userData"] as const;
 
@@ -163,8 +164,15 @@ export const instance = defineResource({
 });
 
 async function search(context: Context, zone: string, word: string): Promise<Named[]> {
-  const found = await describeInstances(context, zone, searchFor(word));
-  return found.map(({ instance_id: id, instance_name: name }) => ({ id, name }));
+  // What lies in the recycle bin is listed only where its status is asked for.
+  const found = await listInstances(context, zone, { ...searchFor(word), status: [...listed] });
+  return found
+    .filter((each) => !isInRecycleBin(each) || each.transition_status === "")
+    .map((each) => ({
+      id: each.instance_id,
+      name: each.instance_name,
+      ...(isInRecycleBin(each) && { isInBin: true }),
+    }));
 }
 
 async function run(context: Context, name: string, given: Inputs): Promise<string | undefined> {

@@ -52,7 +52,10 @@ export function lookupFunction(definition: AnyResource): AnyFunction {
 }
 
 function onlyOne(kind: string, zone: string, name: string, all: readonly Named[]): string {
-  const found = idsNamed(all, name);
+  const found = idsNamed(
+    all.filter(({ isInBin }) => isInBin !== true),
+    name,
+  );
   const [id] = found;
   if (id !== undefined && found.length === 1) return id;
   const told =

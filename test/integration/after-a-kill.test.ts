@@ -48,6 +48,11 @@ async function expectDone(running: { ended: Promise<{ code: number | null; text:
 test("a zone is not renamed while what a killed run has left bears its former name", async () => {
   stack.configure({ zones: [zone("beijing", "gpu1a", 1), shanghai] });
   await killedAt("RunInstances", 2);
+  // Its place in the network is what the node under the new name is to have, whether it runs or lies in the recycle bin.
+  const { client } = stack.cloud;
+  const { instance_set } = await client.ok("DescribeInstances", { zone: "gpu1a" });
+  const [node] = instance_set as { instance_id: string }[];
+  await client.done("TerminateInstances", { "instances.1": node?.instance_id ?? "" });
   stack.configure({ zones: [zone("bj", "gpu1a", 1, { formerly: "beijing" }), shanghai] });
   const begun = stack.cloud.calls().length;
   const { code, stdout, stderr } = await stack.start(...up).ended;

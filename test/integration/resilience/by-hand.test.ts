@@ -83,6 +83,8 @@ test.each(["theirs", "node-deadbeef-12345678"])(
       );
     }
     expect(await statusOf(theirs)).toBe("terminated");
+    const lookup = plugin.invoke("qingcloud:cloud:getInstance", { zone: "gpu1a", name });
+    expect((await failureOf(lookup)).message).toContain(`There is no Instance named "${name}" in zone gpu1a`);
   },
 );
 

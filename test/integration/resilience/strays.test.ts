@@ -82,6 +82,8 @@ describe("with `sweep`", () => {
     await makeZone("one");
     await makeZone("other", { zone: "gpu2a" });
     await make("Instance", "joined", node(vxnet, keyPair));
+    const binned = await make("Instance", "recycled", node(vxnet, keyPair));
+    await account.client.done("TerminateInstances", { "instances.1": binned.id });
     await make("Vxnet", "joined", { vpcId: router, ipNetwork: "192.168.9.0/24" });
     const forward = { vpcId: router, sourcePort: 2290, targetAddress: "192.168.1.2", targetPort: 22 };
     await make("PortForward", "joined", forward);
@@ -89,16 +91,19 @@ describe("with `sweep`", () => {
     await make("SecurityGroupRule", "joined", { securityGroupId: group, ...rule });
     const list = { securityGroupId: grounds.shared.otherGroup, rules: [rule, { ...rule, priority: 4 }] };
     await make("SecurityGroupRules", "joined", list);
-    expect((await added()).length).toBe(2 * 9 + 6);
+    expect((await added()).length).toBe(2 * 9 + 7);
 
     await plugin.delete(stackMark);
     expect(await added()).toEqual([]);
     expect(await held()).toEqual(before);
     const told = account.engine.toldOf(stackMark.urn).filter((line) => line.startsWith("Instance i-"));
     expect(told.map((line) => line.replaceAll(/ i-\S+|-[-0-9a-f]+/g, "")).sort()).toEqual(
-      ["(joined) of zone gpu1a", "(one) of zone gpu1a", "(other) of zone gpu2a"].map(
-        (name) => `Instance ${name} bears this stack's mark and is in no state: it is removed.`,
-      ),
+      [
+        "(joined) of zone gpu1a",
+        "(one) of zone gpu1a",
+        "(other) of zone gpu2a",
+        "(recycled) of zone gpu1a",
+      ].map((name) => `Instance ${name} bears this stack's mark and is in no state: it is removed.`),
     );
   });
 
