@@ -124,7 +124,14 @@ export class Zone extends ComponentResource {
         ),
       },
       // Another would be made of them, without the files of training. Launchers set routes, and no name inside is needed.
-      { ...this.#child, ignoreChanges: ["hostname", "userData"] },
+      {
+        ...this.#child,
+        ignoreChanges: ["hostname", "userData"],
+        // Another host key takes another node: who logs in expects that key. A state of version 0.2.0 has no trigger
+        // to compare with; after a run that ended between the two, the trigger alone says that the key is another one.
+        replaceWith: [hostKey],
+        replacementTrigger: hostKey.id,
+      },
     );
     const sshForward = new PortForward(
       `${plan.name}-ssh`,

@@ -70,3 +70,28 @@ test("a zone is not renamed while what a killed run has left bears its former na
   await expectDone(stack.start(...up));
   expect(await differences()).toEqual([]);
 });
+
+const named = (type: string, name: string) =>
+  stack.resources(`:${type}`).find(({ urn }) => urn.endsWith(`::${name}`));
+
+test("a host key that is replaced takes its node with it, also where the run that replaced it ended before", async () => {
+  const urnOfKey = (node: string) => named("SshKey", `${node}-host`)?.urn ?? "";
+  const nodes = () => ["bj-1", "shanghai-1"].map((name) => named("Instance", name)?.id);
+  const [bj, shanghai] = nodes();
+  await stack.ok(...up, "--replace", urnOfKey("bj-1"), "--target", urnOfKey("bj-1"));
+  expect(nodes()).toEqual([bj, shanghai]);
+  await stack.ok(...up, "--replace", urnOfKey("shanghai-1"));
+  for (const id of nodes()) expect([bj, shanghai]).not.toContain(id);
+  expect(await differences()).toEqual([]);
+  const { deployment } = JSON.parse(await stack.ok("stack", "export", "--show-secrets")) as Exported;
+  const textOf = (urn: string) => JSON.stringify(deployment.resources.find((each) => each.urn === urn));
+  for (const node of ["bj-1", "shanghai-1"]) {
+    const [key = "none"] = /BEGIN OPENSSH.*?END OPENSSH/.exec(textOf(urnOfKey(node))) ?? [];
+    expect(textOf(named("Instance", node)?.urn ?? "").includes(key)).toBe(true);
+  }
+  await stack.noChanges();
+});
+
+interface Exported {
+  readonly deployment: { readonly resources: readonly { readonly urn: string }[] };
+}
