@@ -1,4 +1,4 @@
-/** What to do about resources of this stack that are in another's way: a run that was killed may have left them. */
+/** Advice about resources of this stack that are in another's way: a run that was killed may have left them. */
 import type { Named } from "../resource.ts";
 import { digitsOf, markIn } from "./naming.ts";
 

@@ -1,11 +1,12 @@
 /** `npm run pulumi -- ARGS`: the Pulumi CLI in the project's environment. */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { makes, requireSpace } from "./free-space.ts";
 import { stackOutputs } from "./outputs.ts";
 import { wasInterrupted } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";
+import { moveSettings, newNameIn, refuseUnfinished } from "./rename-stack.ts";
 import { refuseRenamed } from "./renamed-zones.ts";
 import {
   clearPendingCreates,
@@ -20,6 +21,7 @@ import {
   commandOf,
   ensureStack,
   localCloudSettings,
+  projectCopy,
   pulumiEnvironment,
   withWorkingConfig,
   workingConfig,
@@ -54,6 +56,9 @@ async function run(workspace: Workspace): Promise<void> {
   if (["up", "update", "preview", "pre"].includes(command)) await refuseRenamed(workspace, configFile);
   if (["up", "update"].includes(command)) await refuseLostState(workspace, environment, configFile);
   for (const line of await forgetKeptDeletions(workspace, environment)) process.stderr.write(`${line}\n`);
+  const newName = newNameIn(args);
+  if (newName !== undefined) await refuseUnfinished(workspace, configFile);
+  const copy = newName === undefined ? undefined : projectCopy(workspace);
   const pending = isDestroy ? pendingCreates(workspace) : [];
   const isAllFound = isSweeping(workspace);
   if (pending.length > 0 && !isAllFound) process.stderr.write(`${mayBeLeft(pending, workspace)}\n`);
@@ -62,7 +67,7 @@ async function run(workspace: Workspace): Promise<void> {
     join(binDirectory(workspace), "pulumi"),
     withWorkingConfig(args, configFile, workspace.root),
     {
-      cwd: workspace.root,
+      cwd: copy ?? workspace.root,
       env: {
         ...environment,
         ...keptSingleRules(args, workspace),
@@ -80,7 +85,9 @@ async function run(workspace: Workspace): Promise<void> {
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", resolve);
-  });
+  }).finally(() => copy === undefined || rmSync(copy, { recursive: true }));
+  if (newName !== undefined && code === 0)
+    for (const line of moveSettings(workspace, newName)) process.stderr.write(`${line}\n`);
   const isUp = ["up", "update"].includes(command);
   const isWhole = code === 0 && !isPartial(args);
   if (isWhole && (isUp || (isDestroy && isAllFound && !isSweeping(workspace))))

@@ -53,6 +53,11 @@ export function workingConfig({ pulumi, stack }: Workspace): string {
   return join(pulumi, `Pulumi.${stack}.yaml`);
 }
 
+/** Path of what the working configuration was made of: a value that differs from it is the user's own. */
+export function baseConfig({ pulumi, stack }: Workspace): string {
+  return join(pulumi, `base.Pulumi.${stack}.yaml`);
+}
+
 /**
  * Writes the working configuration, git-ignored because it holds the encryption salt: the committed file of the stack,
  * what was set by `config set` since, and what `machine` knows.
@@ -61,7 +66,7 @@ export function workingConfig({ pulumi, stack }: Workspace): string {
 export function writeWorkingConfig(workspace: Workspace, machine: Settings = {}): string {
   const path = workingConfig(workspace);
   const name = basename(path);
-  const base = join(workspace.pulumi, `base.${name}`);
+  const base = baseConfig(workspace);
   const committedText = readIfThere(join(workspace.root, name)) ?? "config: {}\n";
   const committed = readSettings(committedText);
   const before = readSettings(readIfThere(base));
@@ -103,14 +108,20 @@ export async function ensureStack(workspace: Workspace, environment: NodeJS.Proc
   const listed = await succeed("pulumi", ["stack", "ls", "--json"], { cwd: workspace.root, env: rest });
   const stacks = JSON.parse(listed.stdout) as { name: string }[];
   if (stacks.some(({ name }) => name === workspace.stack)) return;
-  const elsewhere = mkdtempSync(join(tmpdir(), "crosszone-"));
+  const elsewhere = projectCopy(workspace);
   try {
-    writeFileSync(join(elsewhere, "Pulumi.yaml"), readFileSync(join(workspace.root, "Pulumi.yaml")));
     const init = ["stack", "init", workspace.stack, "--secrets-provider", "passphrase", "--no-select"];
     await succeed("pulumi", init, { cwd: elsewhere, env: rest });
   } finally {
     rmSync(elsewhere, { recursive: true, force: true });
   }
+}
+
+/** A folder with the project's file alone, for commands that would change the settings in the checkout. The caller removes it. */
+export function projectCopy(workspace: Workspace): string {
+  const copy = mkdtempSync(join(tmpdir(), "crosszone-"));
+  writeFileSync(join(copy, "Pulumi.yaml"), readFileSync(join(workspace.root, "Pulumi.yaml")));
+  return copy;
 }
 
 /** Commands that read or write the stack's configuration file. */
@@ -141,7 +152,12 @@ const flagsWithValue: ReadonlySet<string> = new Set([
 
 /** The command among the arguments, e.g. `up` of `--stack prod up --yes`. */
 export function commandOf(args: readonly string[]): string | undefined {
-  return args.find((arg, index) => !arg.startsWith("-") && !flagsWithValue.has(args[index - 1] ?? ""));
+  return positionals(args)[0];
+}
+
+/** The arguments that are no flags and no values of flags, e.g. `stack rename live`. */
+export function positionals(args: readonly string[]): string[] {
+  return args.filter((arg, index) => !arg.startsWith("-") && !flagsWithValue.has(args[index - 1] ?? ""));
 }
 
 /** The arguments with the working configuration, unless the user names another file. */

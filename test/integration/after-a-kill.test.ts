@@ -1,5 +1,8 @@
-/** What a killed run has left, and what is done next that does not go on with it. */
+/** A stack after a killed run, and after other things that leave state and cloud apart: no command makes it worse. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { parse } from "yaml";
 import { Stack, up } from "../harness/stack.ts";
 import { differencesOf, idsInZone } from "../harness/whole-cloud.ts";
 
@@ -48,6 +51,10 @@ async function expectDone(running: { ended: Promise<{ code: number | null; text:
 test("a zone is not renamed while what a killed run has left bears its former name", async () => {
   stack.configure({ zones: [zone("beijing", "gpu1a", 1), shanghai] });
   await killedAt("RunInstances", 2);
+  const unnamed = await stack.start("stack", "rename", "live").ended;
+  expect(unnamed.text).toMatch(
+    /^Stack dev is not renamed: a run that was killed has left .*\bInstance i-\w+ \(beijing-1-\S+\) of zone gpu1a\b.*\. Run `npm run pulumi -- up` once, .*, or remove it: npm run sweep -- --yes\. Then rename the stack\.$/m,
+  );
   // Its place in the network is what the node under the new name is to have, whether it runs or lies in the recycle bin.
   const { client } = stack.cloud;
   const { instance_set } = await client.ok("DescribeInstances", { zone: "gpu1a" });
@@ -84,12 +91,34 @@ test("a host key that is replaced takes its node with it, also where the run tha
   for (const id of nodes()) expect([bj, shanghai]).not.toContain(id);
   expect(await differences()).toEqual([]);
   const { deployment } = JSON.parse(await stack.ok("stack", "export", "--show-secrets")) as Exported;
-  const textOf = (urn: string) => JSON.stringify(deployment.resources.find((each) => each.urn === urn));
+  const stored = (urn: string) => JSON.stringify(deployment.resources.find((each) => each.urn === urn));
   for (const node of ["bj-1", "shanghai-1"]) {
-    const [key = "none"] = /BEGIN OPENSSH.*?END OPENSSH/.exec(textOf(urnOfKey(node))) ?? [];
-    expect(textOf(named("Instance", node)?.urn ?? "").includes(key)).toBe(true);
+    const [key = "none"] = /BEGIN OPENSSH.*?END OPENSSH/.exec(stored(urnOfKey(node))) ?? [];
+    expect(stored(named("Instance", node)?.urn ?? "").includes(key)).toBe(true);
   }
   await stack.noChanges();
+});
+
+const textOf = (path: string) => (existsSync(path) ? readFileSync(path, "utf8") : undefined);
+
+test("a stack that is renamed takes its settings with it; those of the checkout stay", async () => {
+  const { root, pulumi } = stack.workspace;
+  const ofCheckout = () => ["dev", "live"].map((name) => textOf(join(root, `Pulumi.${name}.yaml`)));
+  const committed = ofCheckout();
+  const settings = (name: string) => parse(readFileSync(join(pulumi, `Pulumi.${name}.yaml`), "utf8"));
+  const before = settings("dev");
+  try {
+    await expectDone(stack.start("stack", "rename", "live"));
+    expect(ofCheckout()).toEqual(committed);
+    expect(settings("live")).toEqual(before);
+    await expectDone(stack.start("stack", "rename", "dev", "--stack", "live"));
+    expect(ofCheckout()).toEqual(committed);
+  } finally {
+    const [dev = ""] = committed;
+    if (ofCheckout()[0] === undefined) writeFileSync(join(root, "Pulumi.dev.yaml"), dev);
+  }
+  expect(settings("dev")).toEqual(before);
+  expect(stack.resources(":Instance").length).toBe(2);
 });
 
 interface Exported {

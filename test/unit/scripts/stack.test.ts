@@ -6,6 +6,7 @@ import { parse, stringify } from "yaml";
 import { compileCache } from "../../../local-cloud/compile-cache.mjs";
 import {
   commandOf,
+  positionals,
   pulumiEnvironment,
   withWorkingConfig,
   writeWorkingConfig,
@@ -149,6 +150,11 @@ describe("the arguments of the CLI", () => {
   test("name their command", () => {
     expect(commandOf(["--cwd", "config", "destroy", "--yes"])).toBe("destroy");
     expect(commandOf(["--version"])).toBeUndefined();
+    expect(positionals(["-s", "dev", "stack", "--yes", "rename", "live"])).toEqual([
+      "stack",
+      "rename",
+      "live",
+    ]);
   });
 });
 

@@ -1,0 +1,53 @@
+/** `pulumi stack rename`: the CLI would rename the committed settings of the checkout, and not the working ones. */
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { digitsOf } from "../../provider/cloud/naming.ts";
+import { describe } from "../../provider/strays.ts";
+import { pendingCreates } from "./repair-state.ts";
+import { baseConfig, positionals, workingConfig } from "./stack.ts";
+import { knownIds, readState, stackMarkIn } from "./state-file.ts";
+import { lookAtAccount, sweepCommand } from "./strays.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** The name that a stack is to get; undefined where the command is another one. */
+export function newNameIn(args: readonly string[]): string | undefined {
+  if (args.includes("--help") || args.includes("-h")) return undefined;
+  const [command, what, name] = positionals(args);
+  return command === "stack" && what === "rename" ? name?.split("/").at(-1) : undefined;
+}
+
+/** @throws Error where a killed run has left what would not be found under the names of another stack */
+export async function refuseUnfinished(workspace: Workspace, configFile: string): Promise<void> {
+  const mark = stackMarkIn(readState(workspace)?.resources ?? [])?.id;
+  if (mark === undefined || pendingCreates(workspace).length === 0) return;
+  const left = await lookAtAccount(workspace, configFile, digitsOf(mark), knownIds(workspace));
+  if (left.length === 0) return;
+  const stack = workspace.stack === "dev" ? "" : ` --stack ${workspace.stack}`;
+  throw new Error(
+    `Stack ${workspace.stack} is not renamed: a run that was killed has left what bears its mark and is in no state: ${left.map(describe).join(", ")}. Under the new name it would be made a second time. Run \`npm run pulumi -- up${stack}\` once, which goes on with it, or remove it: ${sweepCommand(workspace, "--yes")}. Then rename the stack.`,
+  );
+}
+
+/**
+ * The settings of a stack that has got another name. All of them count as the user's own from now on: the committed ones
+ * are those of the old name.
+ * @returns what was done, for the user
+ */
+export function moveSettings(workspace: Workspace, name: string): string[] {
+  if (name === workspace.stack) return [];
+  const renamed = { ...workspace, stack: name };
+  const path = workingConfig(renamed);
+  const kept = `${path}.before`;
+  const isThere = existsSync(path);
+  if (isThere) renameSync(path, kept);
+  renameSync(workingConfig(workspace), path);
+  for (const each of [workspace, renamed]) rmSync(baseConfig(each), { force: true });
+  return [
+    ...(isThere ? [`settings that an earlier stack ${name} had are kept as ${kept}`] : []),
+    `The settings of stack ${name} are in ${path}. Name it in each command: npm run pulumi -- up --stack ${name}, or set PULUMI_STACK=${name}.`,
+    ...(workspace.stack === "dev"
+      ? [
+          "`npm start` is for the stack dev, and so is what a local cloud that is started again changes in the settings: its configFile and its bastion.",
+        ]
+      : []),
+  ];
+}
