@@ -1,10 +1,9 @@
 /** `pulumi stack rename`: the CLI would rename the committed settings of the checkout, and not the working ones. */
 import { existsSync, renameSync, rmSync } from "node:fs";
-import { digitsOf } from "../../provider/cloud/naming.ts";
 import { describe } from "../../provider/strays.ts";
 import { pendingCreates } from "./repair-state.ts";
 import { baseConfig, positionals, workingConfig } from "./stack.ts";
-import { knownIds, readState, stackMarkIn } from "./state-file.ts";
+import { knownIds, marksInState } from "./state-file.ts";
 import { lookAtAccount, sweepCommand } from "./strays.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -17,9 +16,9 @@ export function newNameIn(args: readonly string[]): string | undefined {
 
 /** @throws Error where a killed run has left what would not be found under the names of another stack */
 export async function refuseUnfinished(workspace: Workspace, configFile: string): Promise<void> {
-  const mark = stackMarkIn(readState(workspace)?.resources ?? [])?.id;
-  if (mark === undefined || pendingCreates(workspace).length === 0) return;
-  const left = await lookAtAccount(workspace, configFile, digitsOf(mark), knownIds(workspace));
+  const marks = marksInState(workspace);
+  if (marks.length === 0 || pendingCreates(workspace).length === 0) return;
+  const left = await lookAtAccount(workspace, configFile, marks, knownIds(workspace));
   if (left.length === 0) return;
   const stack = workspace.stack === "dev" ? "" : ` --stack ${workspace.stack}`;
   throw new Error(

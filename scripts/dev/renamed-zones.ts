@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
 import { describe } from "../../provider/strays.ts";
-import { knownIds, readState, type StoredState, stackMarksIn } from "./state-file.ts";
+import { knownIds, marksInState, readState, type StoredState } from "./state-file.ts";
 import { lookAtAccount, sweepCommand } from "./strays.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -76,7 +76,7 @@ async function leftOfFormerName(
   renamed: Zones,
   zones: Zones,
 ): Promise<string[]> {
-  const marks = stackMarksIn(readState(workspace)?.resources ?? []).flatMap(({ id }) => id ?? []);
+  const marks = marksInState(workspace);
   if (marks.length === 0) return [];
   const left = await lookAtAccount(workspace, configFile, marks, knownIds(workspace));
   return renamed.flatMap((zone) => {

@@ -1,6 +1,6 @@
 /** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
 import { succeed } from "./process.ts";
-import { readState, type StoredState, stackMarksIn } from "./state-file.ts";
+import { marksInState, readState, type StoredState, stackMarksIn } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** URNs of creates that a killed CLI left unfinished: the cloud may have made them, and the state knows no id. */
@@ -17,7 +17,7 @@ export function isSweeping(workspace: Workspace): boolean {
 
 /** Environment by which the provider knows all marks of the state; empty where there is one at most. */
 export function severalMarks(workspace: Workspace): Record<string, string> {
-  const digits = stackMarksIn(readState(workspace)?.resources ?? []).flatMap(({ id }) => id ?? []);
+  const digits = marksInState(workspace);
   return digits.length > 1 ? { CROSSZONE_MARKS: digits.join(" ") } : {};
 }
 

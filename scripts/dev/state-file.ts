@@ -146,6 +146,11 @@ export function readState(workspace: Workspace): StoredState | undefined {
   return file === undefined ? undefined : (file.checkpoint?.latest ?? {});
 }
 
+/** The digits of the stack's marks. */
+export function marksInState(workspace: Workspace): string[] {
+  return stackMarksIn(readState(workspace)?.resources ?? []).flatMap(({ id }) => id ?? []);
+}
+
 /** Ids in the states of all stacks of this checkout. */
 export function knownIds(workspace: Workspace): ReadonlySet<string> {
   const folder = dirname(stateFile(workspace));

@@ -12,7 +12,7 @@ import type { Context } from "../../provider/resource.ts";
 import { findMarked, type Stray } from "../../provider/strays.ts";
 import { messageOf } from "../../qingcloud/errors.ts";
 import { backendUrl } from "./stack.ts";
-import { readState, stackMarksIn } from "./state-file.ts";
+import { knownIds, marksInState, readState } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
 const signals = ["SIGINT", "SIGTERM"] as const;
@@ -113,14 +113,19 @@ export async function refuseLostState(
   configFile: string,
 ): Promise<void> {
   const isOurs = environment.PULUMI_BACKEND_URL === backendUrl(workspace);
-  if (!isOurs || stackMarksIn(readState(workspace)?.resources ?? []).length > 0) return;
-  const strays = await lookAtAccount(workspace, configFile, []);
+  if (!isOurs || marksInState(workspace).length > 0) return;
+  const stored = readState(workspace)?.resources ?? [];
+  // What a state knows without its mark gets the names of a new one, and stays.
+  const strays = await lookAtAccount(workspace, configFile, [], knownIds(workspace));
   if (strays.length === 0) return;
   const marks = [...new Set(strays.map(({ name }) => markIn(name) ?? ""))];
   const zones = [...new Set(strays.map(({ zone }) => zone))].sort();
   const others = marks.map((mark) => sweepCommand(workspace, "--not-mine", mark)).join(" && ");
+  const question = stored.some(({ id }) => id !== undefined)
+    ? "It has others, and no StackMark: has it been edited by hand?"
+    : `Has ${workspace.pulumi} been deleted, or has a colleague a stack of this name?`;
   throw new Error(
-    `The account already has ${strays.length} resources of a stack "${workspace.stack}" of this project in ${zones.join(" and ")} (mark ${marks.join(", ")}), and the state here knows none of them. Has ${workspace.pulumi} been deleted, or has a colleague a stack of this name?
+    `The account already has ${strays.length} resources of a stack "${workspace.stack}" of this project in ${zones.join(" and ")} (mark ${marks.join(", ")}), and the state here knows none of them. ${question}
   - If you have a copy of it, put it back and run this again.
   - Without it nobody can log in to these nodes. To see what is there: ${sweepCommand(workspace)}
     To remove it: ${marks.map((mark) => sweepCommand(workspace, "--yes", "--mark", mark)).join(" or ")}, then run this again.

@@ -3,6 +3,10 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { parse } from "yaml";
+import { physicalName } from "../../provider/cloud/naming.ts";
+import { backendUrl, workingConfig } from "../../scripts/dev/stack.ts";
+import { stateFile } from "../../scripts/dev/state-file.ts";
+import { refuseLostState } from "../../scripts/dev/strays.ts";
 import { Stack, up } from "../harness/stack.ts";
 import { differencesOf, idsInZone } from "../harness/whole-cloud.ts";
 
@@ -120,6 +124,49 @@ test("a stack that is renamed takes its settings with it; those of the checkout 
   expect(settings("dev")).toEqual(before);
   expect(stack.resources(":Instance").length).toBe(2);
 });
+
+test("a state without its mark gets another one, and keeps all that it knows; what it does not know is named", async () => {
+  const { workspace, cloud } = stack;
+  const mark = stack.resources(":StackMark")[0];
+  const file = stateFile(workspace);
+  const { checkpoint, ...rest } = JSON.parse(readFileSync(file, "utf8")) as Kept;
+  const resources = checkpoint.latest.resources
+    .filter(({ urn }) => urn !== mark?.urn)
+    .map(({ dependencies = [], propertyDependencies: _, ...each }) => ({
+      ...each,
+      dependencies: dependencies.filter((urn) => urn !== mark?.urn),
+    }));
+  const latest = { ...checkpoint.latest, resources };
+  writeFileSync(file, JSON.stringify({ ...rest, checkpoint: { ...checkpoint, latest } }));
+  const environment = { PULUMI_BACKEND_URL: backendUrl(workspace) };
+  const refused = () => refuseLostState(workspace, environment, workingConfig(workspace));
+  await refused();
+
+  const eip_name = physicalName(named("Eip", "shanghai")?.urn ?? "", { mark: mark?.id });
+  const { eips } = await cloud.client.ok("AllocateEips", { bandwidth: "1", eip_name });
+  await expect(refused()).rejects.toThrow(
+    /^The account already has 1 resources of a stack "dev" of this project in gpu1a \(mark [0-9a-f]{8}\), and the state here knows none of them\. It has others, and no StackMark: has it been edited by hand\?$/m,
+  );
+  const listed = await stack.command("sweep", "--yes", "--mark", mark?.id ?? "").ended;
+  expect([listed.code, listed.stdout]).toEqual([0, expect.stringContaining(String(eips))]);
+  const kept = ["Eip", "Vpc", "Vxnet", "Instance"].flatMap((type) => stack.resources(`:${type}`));
+  await expectDone(stack.start(...up));
+  const now = stack.resources();
+  for (const { urn, id } of kept) expect(now.find((each) => each.urn === urn)?.id).toBe(id);
+  expect(await differences()).toEqual([]);
+});
+
+interface Kept {
+  readonly checkpoint: {
+    readonly latest: {
+      readonly resources: readonly {
+        readonly urn: string;
+        readonly dependencies?: readonly string[];
+        readonly propertyDependencies?: object;
+      }[];
+    };
+  };
+}
 
 interface Exported {
   readonly deployment: { readonly resources: readonly { readonly urn: string }[] };
