@@ -8,6 +8,7 @@ import {
 import { type Context, defineResource, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
+import { sweepWords } from "./left-behind.ts";
 import { listAll, searchFor } from "./listing.ts";
 import {
   generationInput,
@@ -47,13 +48,20 @@ export const keyPair = defineResource({
   async create(context, inputs) {
     const { zone, publicKey } = inputs;
     const name = nameOf(context, inputs);
+    const isMade = inputs.name === undefined && inputs.mark !== undefined;
+    let others: Named[] = [];
     const { id } = await createOnce(context, {
       what: `key pair "${name}"`,
       names: inputs,
-      find: async (patient) =>
-        (await describe(patient, zone, { search_word: name }))
+      async find(patient) {
+        const all = await describe(patient, zone, { search_word: isMade ? withoutDigest(name) : name });
+        others = all
+          .filter(({ keypair_name: other }) => other !== name && withoutDigest(other) === withoutDigest(name))
+          .map(({ keypair_id, keypair_name }) => ({ id: keypair_id, name: keypair_name }));
+        return all
           .filter((found) => found.keypair_name === name && keyOf(found) === withoutComment(publicKey))
-          .map(({ keypair_id }) => keypair_id),
+          .map(({ keypair_id }) => keypair_id);
+      },
       async create() {
         const request = { keypair_name: name, mode: "user", public_key: publicKey } as const;
         return await withQuota(context, zone, { keypair: 1 }, async (options) => {
@@ -61,6 +69,7 @@ export const keyPair = defineResource({
         });
       },
     });
+    if (isMade) warnOfOthers(context, others);
     return { id, outputs: { name } };
   },
 
@@ -109,6 +118,18 @@ export const keyPair = defineResource({
 
 function withoutComment(publicKey: string): string {
   return publicKey.split(" ").slice(0, 2).join(" ");
+}
+
+/** A key that the state has lost is made again as another one, and the key pair of the former is found by no name. */
+function warnOfOthers(context: Context, others: readonly Named[]): void {
+  for (const { id, name } of others.filter((other) => !context.session.hasMet(other.id)))
+    context.warn(
+      `Key pair ${id} (${name}) has the name of this one with another key, and this run does not know it. If it is in no state, ${sweepWords(context.urn)}.`,
+    );
+}
+
+function withoutDigest(name: string): string {
+  return name.replace(/-[0-9a-f]{8}$/, "");
 }
 
 interface Content {

@@ -20,7 +20,12 @@ export function marked(mark: string | undefined, found: readonly Named[]): Named
  */
 export function sweepAdvice(urn: string, own: readonly Named[]): string {
   if (own.length === 0) return "";
-  const stack = urn.split("::")[0]?.slice("urn:pulumi:".length) ?? "";
   const listed = own.map(({ id, name }) => `${id} (${name})`).join(", ");
-  return ` The name of ${listed} bears this stack's mark: if a run that was killed has left it and no state knows it, \`${sweepCommand(stack)}\` lists it and \`${sweepCommand(stack, "--yes")}\` removes it; then run the same command again.`;
+  return ` The name of ${listed} bears this stack's mark: if a run that was killed has left it and no state knows it, ${sweepWords(urn)}; then run the same command again.`;
+}
+
+/** E.g. "`npm run sweep` lists it and `npm run sweep -- --yes` removes it". */
+export function sweepWords(urn: string): string {
+  const stack = urn.split("::")[0]?.slice("urn:pulumi:".length) ?? "";
+  return `\`${sweepCommand(stack)}\` lists it and \`${sweepCommand(stack, "--yes")}\` removes it`;
 }

@@ -188,6 +188,26 @@ describe("with `sweep`", () => {
     expect(await added()).toEqual([]);
   });
 
+  test("a key pair of a former key that this run does not know is named where another takes its name", async () => {
+    const urn = urnOf("cloud:KeyPair", "operator");
+    const told = () => account.engine.toldOf(urn).filter((line) => line.startsWith("Key pair kp-"));
+    const first = await make("KeyPair", "operator", { publicKey });
+    await plugin.diff(first, { ...first.inputs, generation: "2" });
+    const second = await make("KeyPair", "operator", { publicKey, generation: "2" });
+    await plugin.delete(first);
+    expect(told()).toEqual([]);
+    await plugin.nextRun();
+    await make("KeyPair", "operator", { publicKey, generation: "3" });
+    await vi.waitFor(() =>
+      expect(told()).toEqual([
+        `Key pair ${second.id} (${second.properties.name}) has the name of this one with another key, and this run does not know it. If it is in no state, \`npm run sweep -- --stack test\` lists it and \`npm run sweep -- --stack test --yes\` removes it.`,
+      ]),
+    );
+    await plugin.nextRun();
+    await plugin.delete(stackMark);
+    expect(await added()).toEqual([]);
+  });
+
   test("in such a run, what nothing knows goes with what it lies in: a replacement that was killed has made it there", async () => {
     const { vpc, tag, keyPair } = await makeZone("killed");
     await plugin.nextRun();
