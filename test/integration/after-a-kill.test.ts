@@ -78,7 +78,7 @@ test("a zone is not renamed while what a killed run has left bears its former na
     .filter(({ action }) => !/^(Describe|Get)/.test(action));
   expect(changes).toEqual([]);
   await expectDone(stack.command("sweep", "--yes"));
-  await expectDone(stack.start(...up));
+  await stack.ok(...up);
   expect(await differences()).toEqual([]);
 });
 
@@ -150,7 +150,7 @@ test("a state without its mark gets another one, and keeps all that it knows; wh
   const listed = await stack.command("sweep", "--yes", "--mark", mark?.id ?? "").ended;
   expect([listed.code, listed.stdout]).toEqual([0, expect.stringContaining(String(eips))]);
   const kept = ["Eip", "Vpc", "Vxnet", "Instance"].flatMap((type) => stack.resources(`:${type}`));
-  await expectDone(stack.start(...up));
+  await stack.ok(...up);
   const now = stack.resources();
   for (const { urn, id } of kept) expect(now.find((each) => each.urn === urn)?.id).toBe(id);
   expect(await differences()).toEqual([]);
