@@ -1,10 +1,11 @@
 /** Looks up what the zones have already: by their ids, or by those that Terraform's outputs hold. */
 import { getProject, getStack } from "@pulumi/pulumi";
 import { z } from "zod";
-import { physicalName } from "../../provider/cloud/naming.ts";
+import { logicalNameIn, markIn, physicalName } from "../../provider/cloud/naming.ts";
 import { getEip, getEipHolder, getVpc, getVxnet } from "../../provider/index.ts";
 import { messageOf } from "../../qingcloud/errors.ts";
 import { type Existing, type Found, join, joinProblems, type Own } from "./join.ts";
+import { type Made, readMade } from "./made.ts";
 import { type ByKind, type ExistingConfig, existing, idForms, type Kind, kinds } from "./schema.ts";
 import { readOutputs, stateProblem } from "./terraform.ts";
 
@@ -18,6 +19,7 @@ export interface Joins {
 /** What is needed of a zone's settings; all else is the configuration schema's. */
 const joining = z.object({
   name: z.string(),
+  formerly: z.string().optional(),
   zoneId: z.string(),
   network: z.string(),
   bandwidthMbps: z.unknown().optional(),
@@ -43,13 +45,31 @@ export async function findExisting(zones: unknown, zoneIds: readonly string[]): 
       return settings === undefined ? [] : [resolve(`crosszone:zones[${index}]`, settings)];
     }),
   );
+  const { made, problems } = await madeBefore(resolved);
   const looked = await Promise.all(
-    resolved.filter(({ settings }) => zoneIds.includes(settings.zoneId)).map(lookAt),
+    resolved
+      .filter(({ settings }) => zoneIds.includes(settings.zoneId))
+      .map((wanted) => lookAt(wanted, ownOf(wanted.settings, made))),
   );
   return {
     zones: new Map(looked.map(({ name, existing }) => [name, existing])),
-    problems: [...resolved, { problems: sharedIds(resolved) }, ...looked].flatMap(({ problems }) => problems),
+    problems: [...resolved, { problems: sharedIds(resolved) }, { problems }, ...looked].flatMap(
+      ({ problems }) => problems,
+    ),
   };
+}
+
+/** Asked only where a zone has something already. */
+async function madeBefore(wanted: readonly Wanted[]): Promise<{ made: Made; problems: string[] }> {
+  const nothing: Made = { digits: undefined, joined: new Map() };
+  if (!wanted.some(({ ids }) => kinds.some((kind) => ids[kind] !== undefined)))
+    return { made: nothing, problems: [] };
+  try {
+    return { made: await readMade(), problems: [] };
+  } catch (error) {
+    const problem = `crosszone:zones: what the stack has made could not be read from its state, so \`existing\` cannot be checked: ${providersWords(error)}`;
+    return { made: nothing, problems: [problem] };
+  }
 }
 
 async function resolve(key: string, settings: Wanted["settings"]) {
@@ -57,9 +77,8 @@ async function resolve(key: string, settings: Wanted["settings"]) {
   return { key, settings, ids, problems: problems.map((problem) => `${key}.existing.${problem}`) };
 }
 
-async function lookAt({ key, settings, ids }: Wanted) {
+async function lookAt({ key, settings, ids }: Wanted, own: Own) {
   const { found, problems } = await lookUp(settings.zoneId, ids);
-  const own = ownOf(settings.name);
   const refused = joinProblems(settings, found, own).map(([setting, message]) => `${setting}: ${message}`);
   return {
     name: settings.name,
@@ -157,17 +176,33 @@ async function lookUp(zone: string, ids: ByKind): Promise<{ found: Found; proble
   };
 }
 
-/** The names that the zone's own EIP and router have in the cloud, whatever the stack's mark is. */
-function ownOf(zone: string): Own {
+/**
+ * What the stack has made is known by its mark, whichever names its zones and the stack had then. Without a mark in the
+ * state the names of the zone's own EIP and router are left, whatever the mark in them is.
+ */
+function ownOf({ name, formerly }: Wanted["settings"], { digits, joined }: Made): Own {
+  const zones = formerly === undefined ? [name] : [name, formerly];
   const network = "crosszone:network:Network";
-  const isNamed = (type: string, name: string) => {
-    const urn = `urn:pulumi:${getStack()}::${getProject()}::${type}::${name}`;
+  const isNamed = (type: string, logicalName: string, found: string) => {
+    const urn = `urn:pulumi:${getStack()}::${getProject()}::${type}::${logicalName}`;
     const [start = "", end = ""] = physicalName(urn, { mark: "*" }).split("*");
-    return (found: string) => found.startsWith(start) && found.endsWith(end);
+    return found.startsWith(start) && found.endsWith(end);
   };
+  const isMarked = (found: string) => digits !== undefined && markIn(found) === digits;
   return {
-    eip: isNamed(`${network}$qingcloud:cloud:Eip`, zone),
-    vpc: isNamed(`${network}$crosszone:network:Zone$qingcloud:cloud:Vpc`, `${zone}-router`),
+    isMarked,
+    eip: (found) =>
+      isMarked(found) || zones.some((zone) => isNamed(`${network}$qingcloud:cloud:Eip`, zone, found)),
+    vpc: (found) =>
+      zones.some(
+        (zone) =>
+          (isMarked(found) && logicalNameIn(found) === `${zone}-router`) ||
+          isNamed(`${network}$crosszone:network:Zone$qingcloud:cloud:Vpc`, `${zone}-router`, found),
+      ),
+    otherZone(router, eip) {
+      const zone = joined.get(router) ?? (isMarked(eip) ? logicalNameIn(eip) : undefined);
+      return zone === undefined || zones.includes(zone) ? undefined : zone;
+    },
   };
 }
 

@@ -19,12 +19,18 @@ export interface FoundEip {
 export interface Found {
   readonly vpc?: {
     readonly id: string;
+    readonly name: string;
     readonly vpcNetwork: string;
     readonly securityGroupId?: string | undefined;
     /** The EIP that it has now. */
     readonly eip?: FoundEip;
   };
-  readonly vxnet?: { readonly id: string; readonly vpcId: string; readonly ipNetwork: string };
+  readonly vxnet?: {
+    readonly id: string;
+    readonly name: string;
+    readonly vpcId: string;
+    readonly ipNetwork: string;
+  };
   /** With the router or instance that it is on; neither where it is free. */
   readonly eip?: FoundEip & {
     readonly holderId?: string | undefined;
@@ -38,10 +44,16 @@ export interface ZoneSettings {
   readonly bandwidthMbps?: unknown;
 }
 
-/** By their names: which EIP and which router an earlier run of this stack has made. */
+/** By their names, and by the stack's state: what an earlier run of this stack has made or joined. */
 export interface Own {
+  /** Whether a name bears the stack's mark. */
+  isMarked(name: string): boolean;
+  /** Whether an EIP on the zone's router is the stack's own. */
   eip(name: string): boolean;
+  /** Whether a router is the zone's own. */
   vpc(name: string): boolean;
+  /** Another zone of the stack that has a router; undefined where none has. @param eip name of the EIP on it, or "" */
+  otherZone(router: string, eip: string): string | undefined;
 }
 
 /** A setting below the zone, and what is wrong with it. */
@@ -50,6 +62,8 @@ export type JoinProblem = readonly [setting: string, message: string];
 /** What keeps a zone from joining what was found; nothing if it can. */
 export function joinProblems(settings: ZoneSettings, found: Found, own: Own): JoinProblem[] {
   return [
+    ...ownProblems(found, own),
+    ...zoneProblems(found, own),
     ...vpcProblems(settings, found),
     ...vxnetProblems(settings, found),
     ...eipProblems(found, own),
@@ -73,6 +87,37 @@ export function join(found: Found, own: Own): Existing {
 /** The EIP that is given, else the router's; but one that an earlier run put on the router is this stack's own. */
 function joinedEip({ vpc, eip }: Found, own: Own): FoundEip | undefined {
   return eip ?? (vpc?.eip === undefined || own.eip(vpc.eip.name) ? undefined : vpc.eip);
+}
+
+/** What is the stack's own goes when it is no longer made: joined, it would go too. */
+function ownProblems(found: Found, own: Own): JoinProblem[] {
+  const given = [
+    ["existing.vpcId", found.vpc],
+    ["existing.vxnetId", found.vxnet],
+    ["existing.eipId", found.eip],
+  ] as const;
+  return given.flatMap(([setting, thing]): JoinProblem[] =>
+    thing === undefined || !own.isMarked(thing.name)
+      ? []
+      : [
+          [
+            setting,
+            `is this stack's own, "${thing.name}": leave it out, the stack has it without that (given: "${thing.id}")`,
+          ],
+        ],
+  );
+}
+
+/** What the other zone has on the router would go only after this one's has come. */
+function zoneProblems({ vpc }: Found, own: Own): JoinProblem[] {
+  const other = vpc === undefined ? undefined : own.otherZone(vpc.id, vpc.eip?.name ?? "");
+  if (vpc === undefined || other === undefined) return [];
+  return [
+    [
+      "existing.vpcId",
+      `is zone "${other}"'s in this stack. If this is the same zone, say so by \`formerly: ${other}\`. If it is another one, run \`up\` once with no zone on that router, then with this one (given: "${vpc.id}")`,
+    ],
+  ];
 }
 
 function vpcProblems({ network }: ZoneSettings, { vpc }: Found): JoinProblem[] {

@@ -94,6 +94,11 @@ export function markIn(name: string): string | undefined {
   return (/-([0-9a-f]{8})-[0-9a-f]{8}$/.exec(name) ?? /^([0-9a-f]{8})-[0-9a-f]{5}$/.exec(name))?.[1];
 }
 
+/** The logical name in a name that was made of it and of a mark; undefined of any other. */
+export function logicalNameIn(name: string): string | undefined {
+  return /^(.+)-[0-9a-f]{8}-[0-9a-f]{8}$/.exec(name)?.[1];
+}
+
 /** The longest name that `shortName` makes. */
 export const shortLength = 14;
 

@@ -41,6 +41,9 @@ export async function idsInZone(client: TestClient, zone: string): Promise<strin
 /** Kinds that have no id of their own in the cloud. */
 const withoutId = /^qingcloud:(state|link):|:(VpcEip|VolumeAttachment|TagAttachment|SecurityGroupRules)$/;
 
+/** Kinds that put an EIP on a router, by whose id they go. */
+const isOnRouter = /:(Vpc|VpcEip)$/;
+
 /**
  * Compares a stack's whole state with what zones hold. Rules that a group, or a list, holds are in no resource of their own:
  * whether these are right a refresh shows.
@@ -54,6 +57,7 @@ export async function differencesOf(
   before: readonly string[],
 ): Promise<string[]> {
   const held = (await Promise.all(zones.map((zone) => idsInZone(client, zone)))).flat();
+  const placed = await Promise.all(resources.filter(({ type }) => isOnRouter.test(type)).map(eipDifference));
   const stored = resources.filter(({ type }) => type.startsWith("qingcloud:") && !withoutId.test(type));
   const ids = stored.map(({ id = "" }) => id);
   return [
@@ -64,5 +68,16 @@ export async function differencesOf(
     ...held
       .filter((id) => !before.includes(id) && !ids.includes(id) && !id.startsWith("sgr-"))
       .map((id) => `${id} is not in the state`),
+    ...placed.flat(),
   ];
+
+  /** A router has the EIP that the state says, applied. */
+  async function eipDifference({ urn, id = "", inputs = {} }: Stored): Promise<string[]> {
+    const { zone, eipId } = inputs as { zone: string; eipId?: string };
+    const { router_set } = await client.ok("DescribeRouters", { zone, "routers.1": id });
+    const [router] = router_set as { eip: { eip_id?: string }; is_applied: number }[];
+    const found = router?.eip.eip_id ?? "";
+    if (found !== (eipId ?? "")) return [`${urn} (${id}) has the EIP "${found}" instead of "${eipId ?? ""}"`];
+    return router?.is_applied === 0 ? [`${urn} (${id}) has changes that are not applied`] : [];
+  }
 }

@@ -136,11 +136,22 @@ describe("the ids that Terraform's outputs hold", () => {
   });
 });
 
-const own = { eip: (name: string) => name === "mine", vpc: (name: string) => name === "mine" };
+const own = {
+  isMarked: (name: string) => name === "marked",
+  eip: (name: string) => name === "mine",
+  vpc: (name: string) => name === "mine",
+  otherZone: (router: string, eip: string) =>
+    router === "rtr-7" || eip === "shanghai's" ? "shanghai" : undefined,
+};
 const eip = { id: "eip-1", name: "theirs", address: "203.0.113.9", bandwidth: 50 };
-const vpc = { id: "rtr-1", vpcNetwork: "192.168.0.0/16", securityGroupId: "sg-1" };
-const vxnet = { id: "vxnet-1", vpcId: "rtr-1", ipNetwork: "192.168.1.0/24" };
+const vpc = { id: "rtr-1", name: "theirs", vpcNetwork: "192.168.0.0/16", securityGroupId: "sg-1" };
+const vxnet = { id: "vxnet-1", name: "theirs", vpcId: "rtr-1", ipNetwork: "192.168.1.0/24" };
 const network = "192.168.1.0/24";
+
+const ownMessage = (id: string) =>
+  `is this stack's own, "marked": leave it out, the stack has it without that (given: "${id}")`;
+const zoneMessage = (id: string) =>
+  `is zone "shanghai"'s in this stack. If this is the same zone, say so by \`formerly: shanghai\`. If it is another one, run \`up\` once with no zone on that router, then with this one (given: "${id}")`;
 
 describe("what was found is joined", () => {
   test.each<[string, Found, object]>([
@@ -187,7 +198,7 @@ describe("what was found is joined", () => {
     [
       "a router without a security group",
       {},
-      { vpc: { id: "rtr-1", vpcNetwork: "192.168.0.0/16" } },
+      { vpc: { id: "rtr-1", name: "theirs", vpcNetwork: "192.168.0.0/16" } },
       [
         [
           "existing.vpcId",
@@ -240,6 +251,32 @@ describe("what was found is joined", () => {
         ],
       ],
     ],
+    [
+      "what the stack has made",
+      {},
+      {
+        vpc: { ...vpc, name: "marked" },
+        vxnet: { ...vxnet, name: "marked" },
+        eip: { ...eip, name: "marked", holderId: "rtr-1" },
+      },
+      [
+        ["existing.vpcId", ownMessage("rtr-1")],
+        ["existing.vxnetId", ownMessage("vxnet-1")],
+        ["existing.eipId", ownMessage("eip-1")],
+      ],
+    ],
+    [
+      "a router that another zone of the stack has joined",
+      {},
+      { vpc: { ...vpc, id: "rtr-7" } },
+      [["existing.vpcId", zoneMessage("rtr-7")]],
+    ],
+    [
+      "a router that has another zone's EIP",
+      {},
+      { vpc: { ...vpc, eip: { ...eip, name: "shanghai's" } } },
+      [["existing.vpcId", zoneMessage("rtr-1")]],
+    ],
   ])("not %s", (_, settings, found, problems) => {
     expect(joinProblems({ network, ...settings }, found, own)).toEqual(problems);
   });
@@ -249,6 +286,8 @@ describe("looking up", () => {
   let directory: string;
   let state: string;
   let routerEip = "somebody's";
+  /** The stack's state, by URN. */
+  let made: Record<string, object> = {};
 
   beforeAll(async () => {
     directory = mkdtempSync(joinPath(tmpdir(), "existing-"));
@@ -263,12 +302,13 @@ describe("looking up", () => {
         eipId: "eip-1",
         securityGroupId: "sg-1",
       },
-      "vxnet-1": { name: "x", ...vxnet },
+      "vxnet-1": vxnet,
     };
     await runtime.setMocks(
       {
         call(given) {
           if (given.token.startsWith("terraform:")) return answer(given);
+          if (given.token === "pulumi:pulumi:readStackResourceOutputs") return { outputs: made };
           const { id } = given.inputs as { id: string };
           if (given.token === "qingcloud:cloud:getEipHolder") return {};
           if (id.startsWith("eip-")) return { ...eip, id, name: routerEip, billingMode: "bandwidth" };
@@ -321,6 +361,32 @@ describe("looking up", () => {
     routerEip = physicalName(urn.replace("dev", "prod"), { mark: "0123abcd" });
     const other = await findExisting([zoneOf("beijing", 1, { existing: { vpcId: "rtr-1" } })], zones);
     expect(other.zones.get("beijing")?.eip?.id).toBe("eip-1");
+  });
+
+  test("knows by the mark in the state what the stack has made, also under another name of its and of the zone's", async () => {
+    const urnOf = (type: string, name: string) => `urn:pulumi:dev::crosszone::${type}::${name}`;
+    made = {
+      [urnOf("qingcloud:state:StackMark", "mark")]: {
+        type: "qingcloud:state:StackMark",
+        outputs: { value: "0123abcd+sweep-89abcdef" },
+      },
+      [urnOf("qingcloud:cloud:VpcEip", "beijing-router")]: {
+        type: "qingcloud:cloud:VpcEip",
+        outputs: { vpcId: "rtr-1" },
+      },
+    };
+    routerEip = "beijing-0123abcd-01234567";
+    const find = (more: object) =>
+      findExisting([zoneOf("bj", 1, { zoneId: "beijing1a", existing: { vpcId: "rtr-1" }, ...more })], zones);
+    expect(await find({ formerly: "beijing" })).toEqual({
+      zones: new Map([["bj", { vpc: { id: "rtr-1", securityGroupId: "sg-1" } }]]),
+      problems: [],
+    });
+    const [problem, ...others] = (await find({})).problems;
+    expect(problem).toContain(`crosszone:zones[0].existing.vpcId: is zone "beijing"'s in this stack.`);
+    expect(others).toEqual([]);
+    made = {};
+    routerEip = "somebody's";
   });
 
   test("tells all problems of all zones, in their order", async () => {
