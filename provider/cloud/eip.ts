@@ -14,7 +14,7 @@ import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { isThere, listAll, searchFor } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
-import { setEip } from "./vpc-eip.ts";
+import { setEip } from "./router-eip.ts";
 import { until, untilJob } from "./waiting.ts";
 
 interface Attributes {

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { DescribeRouters, ModifyRouterAttributes } from "../../qingcloud/actions.ts";
+import { DescribeRouters } from "../../qingcloud/actions.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { isThere } from "./listing.ts";
 import { zoneInput } from "./naming.ts";
+import { setEip } from "./router-eip.ts";
 
 export const vpcEip = defineResource({
   type: "qingcloud:cloud:VpcEip",
@@ -70,10 +71,4 @@ async function describe(context: Context, zone: string, id: string) {
   const request = { routers: [id] };
   const { router_set: found } = await context.session.call(DescribeRouters, zone, request, context);
   return found.find(isThere);
-}
-
-/** @param eip "" takes the present one away; either is inert until UpdateRouters */
-export async function setEip(context: Context, zone: string, router: string, eip: string): Promise<void> {
-  await context.session.call(ModifyRouterAttributes, zone, { router, eip }, context);
-  await context.session.routerUpdates(zone, router).apply(context);
 }

@@ -4,7 +4,6 @@ import {
   DeleteRouters,
   DescribeRouters,
   DescribeRouterVxnets,
-  ModifyRouterAttributes,
   routerType,
 } from "../../qingcloud/actions.ts";
 import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
@@ -12,6 +11,7 @@ import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree, type Present } from "./deleting.ts";
 import { isThere, listAll, searchFor } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
+import { modifyRouter, setEip } from "./router-eip.ts";
 import { isPoweredOff, powerOn } from "./router-power.ts";
 import { applyGroup } from "./security-rules.ts";
 import { until, untilJob } from "./waiting.ts";
@@ -221,12 +221,9 @@ async function change(
     ...(eip === undefined ? {} : { eip }),
   };
   if (Object.keys(attributes).length > 0) {
-    await session.call(ModifyRouterAttributes, zone, { router: id, ...attributes }, context);
+    await modifyRouter(context, zone, id, attributes);
   }
   if (eip !== undefined) await session.routerUpdates(zone, id).apply(context);
-  if (nextEip !== undefined) {
-    await session.call(ModifyRouterAttributes, zone, { router: id, eip: nextEip }, context);
-    await session.routerUpdates(zone, id).apply(context);
-  }
+  if (nextEip !== undefined) await setEip(context, zone, id, nextEip);
   if (isOtherGroup) await applyGroup(context, zone, to.securityGroupId ?? "");
 }

@@ -77,7 +77,6 @@ test("zones under new names are the same ones: only names change", async () => {
       ]),
     );
   expect(["Eip", "Vpc", "VpcEip", "Instance"].map(idsOf)).toEqual(ids.map(withNewNames));
-  await stack.noChanges();
 });
 
 test("what the stack has made, and the router of another zone, are refused with what to do", async () => {
@@ -106,4 +105,27 @@ test("what the stack has made, and the router of another zone, are refused with 
     expect(text).toContain(`crosszone:zones[2].existing.vpcId: is zone "bj"'s in this stack.`);
   });
   expect(changes).toEqual([]);
+});
+
+test("zones go from a joined router to their own and the other way round, in one up, and back", async () => {
+  const eips = idsOf("Eip");
+  const other = {
+    zones: [zoneOf("bj", "gpu1a", 1), withEip("sh", { existing: { vpcId: routers.gpu2a, eipId: eip } })],
+  };
+  stack.configure(other);
+  await change();
+  expect(idsOf("Eip")).toEqual(eips);
+  expect([idsOf("Vpc"), idsOf("VpcEip")]).toEqual([
+    { "bj-router": expect.stringMatching(/^rtr-/) },
+    { "sh-router": routers.gpu2a },
+  ]);
+  await stack.noChanges();
+  stack.configure({ zones: [joined("bj"), zoneOf("sh", "gpu2a", 2)] });
+  await change();
+  expect(idsOf("Eip")).toEqual({ ...eips, sh: expect.stringMatching(/^eip-/) });
+});
+
+test("destroy leaves what is somebody's", async () => {
+  await stack.ok("destroy", "--yes", "--skip-preview", "--color", "never");
+  expect(await differencesOf(stack.cloud.client, zoneIds, stack.resources(), before)).toEqual([]);
 });

@@ -73,4 +73,40 @@ describe("an EIP on a router that exists", () => {
     const properties = { ...inputs(), origin: "set" };
     expect(await plugin.read({ urn, id: network.router, inputs: inputs(), properties })).toBeUndefined();
   });
+
+  test("that another router has is somebody's, and stays there; the stack's own leaves it, applied there or not", async () => {
+    const { client } = cloud;
+    const second = firstId((await client.done("CreateRouters", { vpc_network: "172.16.0.0/16" })).routers);
+    const eipOf = async (router: string) => {
+      const found = await client.one("DescribeRouters", "router_set", { "routers.1": router });
+      return [(found.eip as { eip_id?: string }).eip_id, found.is_applied];
+    };
+    const [router, secondUrn] = [network.router, urnOf("cloud:VpcEip", "shanghai-router")];
+    await client.ok("ModifyRouterAttributes", { router, eip: network.eip });
+    await client.done("UpdateRouters", { "routers.1": router });
+    const theirs = inputs({ vpcId: second, keepFound: false });
+    await expect(plugin.create(secondUrn, theirs)).rejects.toThrow(
+      `eip [${network.eip}] is associated with router [${router}], can not be associated with router [${second}]`,
+    );
+    expect([await eipOf(router), await eipOf(second)]).toEqual([
+      [network.eip, 1],
+      [undefined, 1],
+    ]);
+
+    await client.ok("ModifyRouterAttributes", { router, eip: "" });
+    await client.done("UpdateRouters", { "routers.1": router });
+    const own = await plugin.create(urnOf("cloud:Eip", "beijing"), { zone, bandwidth: 1 });
+    await client.ok("ModifyRouterAttributes", { router, eip: own.id });
+    const set = await plugin.create(secondUrn, { ...theirs, eipId: own.id });
+    expect([await eipOf(router), await eipOf(second)]).toEqual([
+      [undefined, 1],
+      [own.id, 1],
+    ]);
+    // Now this run wants it there.
+    await expect(plugin.create(urn, inputs({ eipId: own.id }))).rejects.toThrow(
+      `eip [${own.id}] is associated with router [${second}], can not be associated with router [${router}]`,
+    );
+    await plugin.delete(set);
+    await plugin.delete(own);
+  });
 });
