@@ -19,6 +19,9 @@ const wholeStacks = {
   hookTimeout: 300_000,
 };
 
+/** Resources one by one, without the CLI. */
+const ofProvider = ["test/integration/conformance/**/*.test.ts", "test/integration/resilience/**/*.test.ts"];
+
 /** Long stories on one stack each. */
 const stories = ["two-zones", "shapes"];
 
@@ -44,9 +47,11 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts", "test/command/**/*.test.ts"],
+          exclude: ofProvider,
           ...oneByOne,
         },
       },
+      { test: { name: "provider", include: ofProvider, ...oneByOne } },
       { test: { name: "setup", include: ["test/setup/**/*.test.ts"], ...oneByOne } },
       {
         test: {
