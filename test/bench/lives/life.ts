@@ -209,7 +209,7 @@ class Living {
     const [ids, resources] = [await idsOf(this.#lab), this.#lab.checkpoint.resources];
     const outcome = await this.#run(up);
     const problems = findInWords(`up with ${name}`, outcome, true);
-    if (outcome.code === 0 || !/allowed|must|is not|has no|needs/.test(outcome.text))
+    if (outcome.code === 0 || !/The configuration has .*; nothing was made/.test(outcome.text))
       problems.push({ kind: "bench", detail: `up with ${name} ended with ${outcome.code}: ${outcome.text}` });
     const [idsAfter, { resources: stored }] = [await idsOf(this.#lab), this.#lab.checkpoint];
     const urnsOf = (all: typeof resources) => all.map(({ urn, id }) => `${urn} ${id}`).toSorted();

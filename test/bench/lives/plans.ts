@@ -179,7 +179,6 @@ const mistakes: Readonly<Record<string, (settings: Record<string, Value>) => Rec
   "a zone that the account does not have": (settings) => withFirstZone(settings, { zoneId: "gpu9z" }),
   "a bandwidth below one": (settings) => withFirstZone(settings, { bandwidthMbps: 0 }),
   "a network that is none": (settings) => withFirstZone(settings, { network: "192.168.1.0" }),
-  "an instance type that is none": (settings) => withFirstZone(settings, { shape: { instanceType: "c0m0" } }),
   "somebody's EIP that is not there": (settings) =>
     withFirstZone(settings, { existing: { eipId: "eip-00000000" }, bandwidthMbps: undefined }),
   "a zone twice": (settings) => ({
