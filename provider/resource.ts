@@ -36,7 +36,7 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
   warnings?(inputs: Partial<z.output<Inputs>>): readonly string[];
   /** Whether an input that is written differently means what the state already has, e.g. a type and its sizes. */
   isSame?(property: string, state: State<Inputs, Outputs>, news: z.output<Inputs>, urn: string): boolean;
-  /** What is to be done about an input that stays as it is, but whose effect is out of date. */
+  /** Whether an input that stays as it is has an effect that is out of date, and how that is corrected. */
   outdated?(property: string, state: State<Inputs, Outputs>, urn: string): "update" | "replace" | undefined;
   /** Called with each resource of the run whose id is known, for those that have to know of it. */
   notice?(session: Session, id: string, inputs: Partial<z.output<Inputs>>): void;

@@ -9,7 +9,7 @@ export function logicalNameOf(urn: string): string {
   return urn.slice(urn.lastIndexOf("::") + 2);
 }
 
-/** What tells a stack from all others of the same backend. */
+/** Stack and project: together they are unique in a backend. */
 export function stackAndProjectOf(urn: string): string {
   return urn.split("::").slice(0, 2).join("::");
 }

@@ -177,7 +177,7 @@ async function lookUp(zone: string, ids: ByKind): Promise<{ found: Found; proble
 }
 
 /**
- * What the stack has made is known by its mark, whichever names its zones and the stack had then. Without a mark in the
+ * The stack's own EIPs and routers bear its mark, whichever names its zones and the stack had then. Without a mark in the
  * state the names of the zone's own EIP and router are left, whatever the mark in them is.
  */
 function ownOf({ name, formerly }: Wanted["settings"], { digits, joined }: Made): Own {

@@ -89,7 +89,7 @@ function joinedEip({ vpc, eip }: Found, own: Own): FoundEip | undefined {
   return eip ?? (vpc?.eip === undefined || own.eip(vpc.eip.name) ? undefined : vpc.eip);
 }
 
-/** What is the stack's own goes when it is no longer made: joined, it would go too. */
+/** A resource of the stack is deleted when the program no longer makes it: one that is joined would be lost. */
 function ownProblems(found: Found, own: Own): JoinProblem[] {
   const given = [
     ["existing.vpcId", found.vpc],
@@ -108,7 +108,7 @@ function ownProblems(found: Found, own: Own): JoinProblem[] {
   );
 }
 
-/** What the other zone has on the router would go only after this one's has come. */
+/** Deletions come last, so the other zone's forwards on the router would still take this zone's ports. */
 function zoneProblems({ vpc }: Found, own: Own): JoinProblem[] {
   const other = vpc === undefined ? undefined : own.otherZone(vpc.id, vpc.eip?.name ?? "");
   if (vpc === undefined || other === undefined) return [];

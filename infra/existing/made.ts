@@ -1,9 +1,10 @@
-/** What the stack has made already, as its state says: the program asks for it before anything is made. */
+/** The mark and the joined routers that the stack has by its state: the program asks for them before anything is made. */
 import { getStack, runtime } from "@pulumi/pulumi";
 import resource from "@pulumi/pulumi/proto/resource_pb.js";
 import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import { z } from "zod";
 import { digitsOf } from "../../provider/cloud/naming.ts";
+import { logicalNameOf } from "../../provider/urn.ts";
 
 export interface Made {
   /** Digits of the stack's mark; undefined before the first `up`. */
@@ -48,7 +49,7 @@ export function madeIn(resources: Readonly<Record<string, unknown>>): Made {
   for (const [urn, each] of Object.entries(resources)) {
     digits ??= digitsOf(mark.safeParse(each).data?.outputs.value);
     const vpcId = joinedRouter.safeParse(each).data?.outputs.vpcId;
-    if (vpcId !== undefined) joined.set(vpcId, urn.slice(urn.lastIndexOf("::") + 2).replace(/-router$/, ""));
+    if (vpcId !== undefined) joined.set(vpcId, logicalNameOf(urn).replace(/-router$/, ""));
   }
   return { digits, joined };
 }

@@ -73,7 +73,7 @@ export async function deleteWhenFree(context: Context, deletion: Deletion): Prom
   }
 }
 
-/** What bears the stack's mark; a zone that cannot be looked at is no other reason for the failure. */
+/** The stack's resources in a zone; where they cannot be listed, the failure keeps the reason that it has. */
 async function markedIn({ strays, signal }: Context, zone: string): Promise<readonly Named[]> {
   try {
     return (await strays?.find([zone])) ?? [];

@@ -164,7 +164,7 @@ export const instance = defineResource({
 });
 
 async function search(context: Context, zone: string, word: string): Promise<Named[]> {
-  // What lies in the recycle bin is listed only where its status is asked for.
+  // The API lists terminated instances only where their status is asked for.
   const found = await listInstances(context, zone, { ...searchFor(word), status: [...listed] });
   return found
     .filter((each) => !isInRecycleBin(each) || each.transition_status === "")

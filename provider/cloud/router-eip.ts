@@ -37,8 +37,8 @@ export async function modifyRouter(
 }
 
 /**
- * What has put the EIP there is no longer in the program, and is deleted only after all else is made. The EIP or the router has
- * to be the stack's own: from what the run does not know as such nothing is taken.
+ * The resource that put the EIP there has left the program, and is deleted only after all else is made. The EIP or the router
+ * has to be the stack's own: nothing is taken from a router of somebody else's that this stack has not given an EIP.
  * @returns whether another router had it and has it no longer
  */
 async function leaveOther(context: Context, zone: string, router: string, eip: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
 import { describe } from "../../provider/strays.ts";
+import { logicalNameOf } from "../../provider/urn.ts";
 import { knownIds, marksInState, readState, type StoredState } from "./state-file.ts";
 import { lookAtAccount, sweepCommand } from "./strays.ts";
 import type { Workspace } from "./workspace.ts";
@@ -42,9 +43,7 @@ export function renamedZones(zones: Zones, { resources = [] }: StoredState): str
  */
 export function zonesToRename(zones: Zones, { resources = [], pending_operations = [] }: StoredState): Zones {
   const urns = [...resources, ...pending_operations.map(({ resource }) => resource)].map(({ urn }) => urn);
-  return zones.filter((zone) =>
-    urns.some((urn) => hasFormerName(urn.slice(urn.lastIndexOf("::") + 2), zone, zones)),
-  );
+  return zones.filter((zone) => urns.some((urn) => hasFormerName(logicalNameOf(urn), zone, zones)));
 }
 
 /** Whether a name that was made of a zone's holds the zone's former one. */
@@ -69,7 +68,7 @@ export async function refuseRenamed(workspace: Workspace, configFile: string): P
   if (problems.length > 0) throw new Error(problems.join("\n"));
 }
 
-/** What no state knows is found by its name alone, and under another name it is not found. */
+/** A resource in no state is found by its name alone: under another name the next run would miss it. */
 async function leftOfFormerName(
   workspace: Workspace,
   configFile: string,

@@ -115,7 +115,7 @@ export async function refuseLostState(
   const isOurs = environment.PULUMI_BACKEND_URL === backendUrl(workspace);
   if (!isOurs || marksInState(workspace).length > 0) return;
   const stored = readState(workspace)?.resources ?? [];
-  // What a state knows without its mark gets the names of a new one, and stays.
+  // Resources in a state without a mark get names with a new mark, and stay.
   const strays = await lookAtAccount(workspace, configFile, [], knownIds(workspace));
   if (strays.length === 0) return;
   const marks = [...new Set(strays.map(({ name }) => markIn(name) ?? ""))];

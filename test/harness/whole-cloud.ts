@@ -38,6 +38,11 @@ export async function idsInZone(client: TestClient, zone: string): Promise<strin
   return [...found.flat(), ...statics.flat().map((item) => String(item.router_static_id))].sort();
 }
 
+/** @returns ids of all these zones */
+export async function idsInZones(client: TestClient, zones: readonly string[]): Promise<string[]> {
+  return (await Promise.all(zones.map((zone) => idsInZone(client, zone)))).flat();
+}
+
 /** Kinds that have no id of their own in the cloud. */
 const withoutId = /^qingcloud:(state|link):|:(VpcEip|VolumeAttachment|TagAttachment|SecurityGroupRules)$/;
 
@@ -56,7 +61,7 @@ export async function differencesOf(
   resources: readonly Stored[],
   before: readonly string[],
 ): Promise<string[]> {
-  const held = (await Promise.all(zones.map((zone) => idsInZone(client, zone)))).flat();
+  const held = await idsInZones(client, zones);
   const placed = await Promise.all(resources.filter(({ type }) => isOnRouter.test(type)).map(eipDifference));
   const stored = resources.filter(({ type }) => type.startsWith("qingcloud:") && !withoutId.test(type));
   const ids = stored.map(({ id = "" }) => id);

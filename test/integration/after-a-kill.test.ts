@@ -8,7 +8,7 @@ import { backendUrl, workingConfig } from "../../scripts/dev/stack.ts";
 import { stateFile } from "../../scripts/dev/state-file.ts";
 import { refuseLostState } from "../../scripts/dev/strays.ts";
 import { Stack, up } from "../harness/stack.ts";
-import { differencesOf, idsInZone } from "../harness/whole-cloud.ts";
+import { differencesOf, idsInZones } from "../harness/whole-cloud.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
 
@@ -23,7 +23,7 @@ let stack: Stack;
 let before: string[];
 beforeAll(async () => {
   stack = await Stack.here();
-  before = (await Promise.all(zoneIds.map((each) => idsInZone(stack.cloud.client, each)))).flat();
+  before = await idsInZones(stack.cloud.client, zoneIds);
 });
 afterAll(async () => await stack?.remove());
 

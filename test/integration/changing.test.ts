@@ -1,7 +1,7 @@
 /** Changes of a living stack: each is done by one `up`, after which the state, the cloud and the program are one. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Stack, up } from "../harness/stack.ts";
-import { differencesOf, idsInZone } from "../harness/whole-cloud.ts";
+import { differencesOf, idsInZones } from "../harness/whole-cloud.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
@@ -16,7 +16,7 @@ let stack: Stack;
 let before: string[];
 beforeAll(async () => {
   stack = await Stack.here();
-  before = (await Promise.all(zoneIds.map((zone) => idsInZone(stack.cloud.client, zone)))).flat();
+  before = await idsInZones(stack.cloud.client, zoneIds);
   stack.configure({ zones: [beijing, shanghai] });
   await change();
 });

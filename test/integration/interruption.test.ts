@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { pendingCreates } from "../../scripts/dev/repair-state.ts";
 import { backend, readState, stateFile } from "../../scripts/dev/state-file.ts";
 import { descendantsOf, Stack, up } from "../harness/stack.ts";
-import { idsInZone } from "../harness/whole-cloud.ts";
+import { idsInZones } from "../harness/whole-cloud.ts";
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 180_000 });
 
@@ -155,8 +155,7 @@ test("after a kill -9 in the middle of a create the next up adopts by name, and 
 });
 
 /** Every id that the cloud holds. */
-const inCloud = async () =>
-  (await Promise.all(zones.map((zone) => idsInZone(stack.cloud.client, zone)))).flat();
+const inCloud = async () => await idsInZones(stack.cloud.client, zones);
 
 test("what a full disk leaves of the lock and of the state does not keep destroy from finding everything", async () => {
   const file = stateFile(stack.workspace);

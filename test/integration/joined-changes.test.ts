@@ -1,7 +1,7 @@
 /** Changes of zones that have joined what is somebody's: nothing is lost or stuck, and what is somebody's stays as it was. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Stack, up } from "../harness/stack.ts";
-import { differencesOf, idsInZone } from "../harness/whole-cloud.ts";
+import { differencesOf, idsInZones } from "../harness/whole-cloud.ts";
 import { firstId } from "../local-cloud/support.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -24,7 +24,7 @@ beforeAll(async () => {
     await Promise.all(zoneIds.map(async (zone) => [zone, await makeRouter(zone)] as const)),
   );
   eip = firstId((await client.ok("AllocateEips", { zone: "gpu2a", bandwidth: "20" })).eips);
-  before = (await Promise.all(zoneIds.map((zone) => idsInZone(client, zone)))).flat();
+  before = await idsInZones(client, zoneIds);
   stack.configure({ zones: [joined("beijing"), withEip("shanghai")] });
   await change();
 });

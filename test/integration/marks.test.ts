@@ -1,14 +1,13 @@
 /** The mark of a whole stack: whatever is done to it, what bears it and is in no state goes with the stack, and nothing before. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Stack, up } from "../harness/stack.ts";
-import { differencesOf, idsInZone } from "../harness/whole-cloud.ts";
+import { differencesOf, idsInZones } from "../harness/whole-cloud.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const zoneIds = ["gpu1a", "gpu2a"] as const;
 const destroy = ["destroy", "--yes", "--skip-preview", "--non-interactive", "--color", "never"] as const;
-const idsOf = async () =>
-  (await Promise.all(zoneIds.map((zone) => idsInZone(stack.cloud.client, zone)))).flat();
+const idsOf = async () => await idsInZones(stack.cloud.client, zoneIds);
 const differences = (expected: readonly string[]) =>
   differencesOf(stack.cloud.client, zoneIds, stack.resources(), expected);
 const urnOf = (type: string, name = "") =>

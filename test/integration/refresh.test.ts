@@ -3,13 +3,12 @@
  */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Stack, up } from "../harness/stack.ts";
-import { differencesOf, idsInZone } from "../harness/whole-cloud.ts";
+import { differencesOf, idsInZones } from "../harness/whole-cloud.ts";
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const zoneIds = ["gpu1a", "gpu2a"] as const;
-const idsOf = async () =>
-  (await Promise.all(zoneIds.map((zone) => idsInZone(stack.cloud.client, zone)))).flat();
+const idsOf = async () => await idsInZones(stack.cloud.client, zoneIds);
 
 /** Every test goes on from the one before: the life of one stack. */
 let stack: Stack;

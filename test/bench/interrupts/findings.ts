@@ -1,6 +1,6 @@
 /** Finds faults after a command: the whole state is compared with the whole cloud. */
 import { readState } from "../../../scripts/dev/state-file.ts";
-import { differencesOf, idsInZone } from "../../harness/whole-cloud.ts";
+import { differencesOf, idsInZones } from "../../harness/whole-cloud.ts";
 import type { Lab, Outcome } from "./lab.ts";
 import { zoneIds } from "./operations.ts";
 
@@ -23,7 +23,7 @@ export interface Finding {
 }
 
 export async function idsOf(lab: Lab): Promise<string[]> {
-  return (await Promise.all(zoneIds.map((zone) => idsInZone(lab.cloud.client, zone)))).flat();
+  return await idsInZones(lab.cloud.client, zoneIds);
 }
 
 /** How many of each kind of id there are, e.g. {rtr: 2}. */

@@ -17,7 +17,7 @@ export interface Met {
   readonly outcome: Outcome;
   /** Whether a call met the fault. */
   readonly isMet: boolean;
-  /** Of the processes that were to end. */
+  /** Processes that should have ended and go on. */
   readonly findings: readonly Finding[];
 }
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vit
 import { markOf } from "../../../provider/cloud/naming.ts";
 import type { Properties } from "../../../provider/rpc/values.ts";
 import { Account, changesOf, failureOf, zone } from "../../harness/account.ts";
-import { idsInZone } from "../../harness/whole-cloud.ts";
+import { idsInZones } from "../../harness/whole-cloud.ts";
 import { firstId, publicKey } from "../../local-cloud/support.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
 import type { Resource } from "../plugin-answers.ts";
@@ -19,7 +19,7 @@ let stackMark: Resource;
 /** What the account holds beside the stack. */
 let before: string[];
 
-const held = async () => (await Promise.all(zones.map((each) => idsInZone(account.client, each)))).flat();
+const held = async () => await idsInZones(account.client, zones);
 /** What the account holds more than before the stack. */
 const added = async () => (await held()).filter((id) => !before.includes(id));
 
