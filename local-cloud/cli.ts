@@ -135,7 +135,7 @@ fault
   .addOption(json())
   .action(clearFaults);
 
-/** 0: done. 1: failed. 2: the user can mend it. 3: `status` found none that runs. */
+/** 0: done. 1: failed. 2: the user can fix it. 3: `status` found none that runs. */
 try {
   await program.parseAsync();
 } catch (error) {

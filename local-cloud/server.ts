@@ -62,7 +62,7 @@ const portChoices = 8;
 
 /**
  * Starts a local cloud. The data plane becomes what the state says in the background: the API answers at once.
- * @throws Failure for what its user can mend
+ * @throws Failure for what its user can fix
  */
 export async function startCloud(options: ServerOptions): Promise<RunningCloud> {
   for (let choice = 1; ; choice++) {

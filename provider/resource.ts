@@ -51,7 +51,7 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
     id: string,
     known: State<Inputs, Outputs> | undefined,
   ): Promise<FoundState<Inputs, Outputs> | undefined>;
-  /** Its outputs are measured anew by every update. */
+  /** Its outputs are measured again by every update. */
   readonly isMeasured?: boolean;
   /** Absent where no input can be changed in place. */
   update?(

@@ -4,6 +4,7 @@
  */
 import { sentence } from "../qingcloud/client.ts";
 import { messageOf } from "../qingcloud/errors.ts";
+import { sweepOf } from "./cloud/left-behind.ts";
 import { digitsOf, isOfAnotherStack, isSwept, markIn } from "./cloud/naming.ts";
 import type { AnyResource, Context, Named, StrayRemover } from "./resource.ts";
 
@@ -76,7 +77,7 @@ export class Strays implements StrayRemover {
   }
 
   async removeAll(): Promise<void> {
-    const { session, warn } = this.#context;
+    const { session, urn, warn } = this.#context;
     const found = (await this.find()).filter(({ id }) => !session.hasMet(id));
     if (found.length === 0) return;
     if (this.isAllowed) return await this.removeThese(found);
@@ -84,7 +85,7 @@ export class Strays implements StrayRemover {
     // Once the mark is out of the state, nobody would know that they are the stack's.
     if (this.#isSwept)
       throw new Error(
-        `${said} Remove them by \`npm run sweep -- --yes\`, or in the console; then run this again.`,
+        `${said} Remove them by \`${sweepOf(urn, "--yes")}\`, or in the console; then run this again.`,
       );
     const otherWay = isOfAnotherStack(this.#mark, this.#context.urn)
       ? "run `up` before: this state is a copy of another stack's, or of one that had another name"

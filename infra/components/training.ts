@@ -233,7 +233,7 @@ export class Training extends ComponentResource {
       size: run.launches.length,
     };
     const { zone } = this.#node(plan.node);
-    // What was measured is no part of the run's id: another value starts nothing anew.
+    // What was measured is no part of the run's id: another value starts nothing.
     return this.#tuning.apply(
       ({ orders, environment }): Order => ({
         ranks: plan.ranks,

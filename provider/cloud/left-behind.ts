@@ -26,6 +26,11 @@ export function sweepAdvice(urn: string, own: readonly Named[]): string {
 
 /** E.g. "`npm run sweep` lists it and `npm run sweep -- --yes` removes it". */
 export function sweepWords(urn: string): string {
+  return `\`${sweepOf(urn)}\` lists it and \`${sweepOf(urn, "--yes")}\` removes it`;
+}
+
+/** `npm run sweep` for the stack of a resource. */
+export function sweepOf(urn: string, ...options: readonly string[]): string {
   const stack = urn.split("::")[0]?.slice("urn:pulumi:".length) ?? "";
-  return `\`${sweepCommand(stack)}\` lists it and \`${sweepCommand(stack, "--yes")}\` removes it`;
+  return sweepCommand(stack, ...options);
 }

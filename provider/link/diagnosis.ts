@@ -21,7 +21,7 @@ export interface NodeRoute {
 }
 
 /** `up` puts back what someone changed only once a refresh has found it. */
-const mend = "`pulumi up --refresh` mends it";
+const fix = "`pulumi up --refresh` fixes it";
 
 /** Everything that is wrong with a tunnel; nothing where both ends agree. No text holds a key. */
 export function diagnose({ kind, over, ends }: TunnelFacts): Cause[] {
@@ -47,7 +47,7 @@ const named = ({ vpcId, zone }: EndFacts) => `router ${vpcId} (zone ${zone})`;
 
 function missingAt(end: EndFacts, over: TunnelFacts["over"]): Cause[] {
   const { router, eip, tunnel, networks, vxnets } = end;
-  if (router === undefined) return [{ what: `${named(end)} is gone`, cure: `${mend}, and makes it anew` }];
+  if (router === undefined) return [{ what: `${named(end)} is gone`, cure: `${fix}, and makes another` }];
   if (router.status !== "active") {
     return [
       {
@@ -59,28 +59,28 @@ function missingAt(end: EndFacts, over: TunnelFacts["over"]): Cause[] {
   const isJoined = vxnets.some(({ network }) => networks.some((each) => overlaps(network, each)));
   return [
     ...(over === "internet" && eip === undefined
-      ? [{ what: `${named(end)} has no EIP, so nothing reaches it`, cure: mend }]
+      ? [{ what: `${named(end)} has no EIP, so nothing reaches it`, cure: fix }]
       : []),
     ...(over === "internet" && eip !== undefined && eip.status !== "associated"
       ? [
           {
             what: `EIP ${eip.id} of ${named(end)} is ${eip.status}: UpdateRouters has not put it into effect`,
-            cure: mend,
+            cure: fix,
           },
         ]
       : []),
     ...(tunnel === undefined
-      ? [{ what: `${named(end)} has no tunnel ${end.staticId} any more: someone has deleted it`, cure: mend }]
+      ? [{ what: `${named(end)} has no tunnel ${end.staticId} any more: someone has deleted it`, cure: fix }]
       : []),
     ...(tunnel?.isApplied === false
       ? [
           {
             what: `the tunnel ${tunnel.id} of ${named(end)} is not in effect: UpdateRouters is missing on this side`,
-            cure: `${mend}; in the console it is "apply changes" of the router`,
+            cure: `${fix}; in the console it is "apply changes" of the router`,
           },
         ]
       : []),
-    ...(isJoined ? [] : [{ what: `no vxnet with ${networks.join(", ")} is in ${named(end)}`, cure: mend }]),
+    ...(isJoined ? [] : [{ what: `no vxnet with ${networks.join(", ")} is in ${named(end)}`, cure: fix }]),
   ];
 }
 
@@ -97,12 +97,12 @@ function wrongAddress(end: EndFacts, peer: EndFacts, over: TunnelFacts["over"]):
       : [
           {
             what: `${ofTunnel} leads to ${tunnel.remoteAddress}, its peer ${named(peer)} is at ${right[0]}`,
-            cure: mend,
+            cure: fix,
           },
         ]),
     ...(id === "%any" || right.includes(id)
       ? []
-      : [{ what: `${ofTunnel} wants a peer by the name ${id}, its peer's is ${right[0]}`, cure: mend }]),
+      : [{ what: `${ofTunnel} wants a peer by the name ${id}, its peer's is ${right[0]}`, cure: fix }]),
   ];
 }
 
@@ -123,12 +123,12 @@ function wrongNetworks(end: EndFacts, peer: EndFacts): Cause[] {
       ? [
           {
             what: `${ofTunnel} does not lead to ${lost.join(", ")} behind its peer, but to ${targets}`,
-            cure: mend,
+            cure: fix,
           },
         ]
       : []),
     ...(foreign.length > 0
-      ? [{ what: `${ofTunnel} takes nothing from ${foreign.join(", ")} behind its own router`, cure: mend }]
+      ? [{ what: `${ofTunnel} takes nothing from ${foreign.join(", ")} behind its own router`, cure: fix }]
       : []),
     ...(own === undefined
       ? []
@@ -154,7 +154,7 @@ function differences(one: EndFacts, other: EndFacts): Cause[] {
   const [a, b] = [one.tunnel, other.tunnel];
   if (a === undefined || b === undefined) return [];
   const between = `of ${named(one)} and ${named(other)}`;
-  const differ = (what: string) => [{ what: `${what} ${between} differ`, cure: `${mend} on both sides` }];
+  const differ = (what: string) => [{ what: `${what} ${between} differ`, cure: `${fix} on both sides` }];
   if (a.kind === "ipsec" && b.kind === "ipsec") {
     return [
       ...(a.presharedKey === b.presharedKey ? [] : differ("the pre-shared keys")),
@@ -192,7 +192,7 @@ function closed(
       ? [
           {
             what: `${ofGroup} does not let in ${list.join(", ")} from ${from}, the router of zone ${peer.zone}`,
-            cure: `${mend}, or add the rule accept ${list.join(", ")} from ${from}/32 and apply the group`,
+            cure: `${fix}, or add the rule accept ${list.join(", ")} from ${from}/32 and apply the group`,
           },
         ]
       : []),
@@ -201,7 +201,7 @@ function closed(
       : [
           {
             what: `${ofGroup} has changes that are not in effect: ApplySecurityGroup is missing`,
-            cure: mend,
+            cure: fix,
           },
         ]),
   ];
@@ -249,7 +249,7 @@ export function diagnoseBandwidth(tunnels: readonly TunnelFacts[]): Cause[] {
     const { eip, bandwidthMbps } = end;
     if (eip === undefined || bandwidthMbps === undefined || eip.bandwidthMbps >= bandwidthMbps) return [];
     const what = `EIP ${eip.id} of ${named(end)} has ${eip.bandwidthMbps} Mbit/s, not ${bandwidthMbps}: someone has changed it`;
-    return [{ what, cure: mend }];
+    return [{ what, cure: fix }];
   });
   // An EIP may be at the end of several tunnels on the way.
   return [...new Map(found.map((cause) => [cause.what, cause])).values()];

@@ -137,7 +137,7 @@ export const StopInstances = action(
 );
 export const RestartInstances = action("RestartInstances", { instances: someIds }, { ...job });
 
-/** Makes the OS disk anew; volumes stay as they are. The instance must be running or stopped. */
+/** Makes the OS disk again; volumes stay as they are. The instance must be running or stopped. */
 export const ResetInstances = action(
   "ResetInstances",
   {

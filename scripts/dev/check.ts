@@ -1,4 +1,4 @@
-/** `npm run check`: types, lint, format and the pages that are made of code; with `--write` what can be mended is. */
+/** `npm run check`: types, lint, format and the pages that are made of code; with `--write` what can be fixed is. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { capture } from "./process.ts";
@@ -57,7 +57,7 @@ function checkReference(write: boolean): Check {
   const page = referencePage();
   if (write) writeFileSync(path, page);
   const passed = existsSync(path) && readFileSync(path, "utf8") === page;
-  const said = "It is not what the provider's descriptions say. Write it anew: npm run check -- --write";
+  const said = "It is not what the provider's descriptions say. Write it again: npm run check -- --write";
   return { name: "reference page (docs/provider.md)", passed, said: passed ? "" : said };
 }
 

@@ -1,4 +1,4 @@
-"""Settings that all the training scripts share, as flags of the command line, and the error for what a user can mend."""
+"""Settings that all the training scripts share, as flags of the command line, and the error for what a user can fix."""
 from __future__ import annotations
 
 import argparse
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 
 class TrainingError(Exception):
-    """Something the user can understand and mend: shown as one message, without a traceback."""
+    """Something the user can understand and fix: shown as one message, without a traceback."""
 
 
 class TrainingArguments(argparse.Namespace):

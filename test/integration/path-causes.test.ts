@@ -95,7 +95,7 @@ async function expectNothingWrong(): Promise<void> {
 const routerOf = (zone: Zone) => `router ${joined.id("Vpc", zone)} (zone ${zone})`;
 const tunnelOf = (zone: Zone) => `the tunnel ${joined.tunnelId(zone)} of ${routerOf(zone)}`;
 const both = () => `${routerOf("gpu1a")} and ${routerOf("gpu2a")} differ`;
-const refresh = "`pulumi up --refresh` mends it";
+const refresh = "`pulumi up --refresh` fixes it";
 
 interface Case {
   /** The title of the test. */

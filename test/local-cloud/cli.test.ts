@@ -178,7 +178,7 @@ test("what was answered survives kill -9, and a stale process record is recognis
   }
 });
 
-test("status: 3 where none runs; 2 for what the user can mend; help is 0", async () => {
+test("status: 3 where none runs; 2 for what the user can fix; help is 0", async () => {
   expect((await cloud("status")).code).toBe(3);
   await startHere();
   expect((await cloud("status")).code).toBe(0);

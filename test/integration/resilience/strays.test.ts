@@ -158,7 +158,7 @@ describe("with `sweep`", () => {
     for (const each of [group, eip]) expect(await told(each)).toContain(advice(vpc));
     const calls = await account.callsBy(async () => {
       expect((await failureOf(plugin.deleteInThisRun(stackMark))).message).toMatch(
-        /^These bear this stack's mark, are in no state, and stay: .*Vpc rtr-\S+ \(running-\S+\) of zone gpu1a, .*\. Remove them by `npm run sweep -- --yes`, or in the console; then run this again\.$/,
+        /^These bear this stack's mark, are in no state, and stay: .*Vpc rtr-\S+ \(running-\S+\) of zone gpu1a, .*\. Remove them by `npm run sweep -- --stack test --yes`, or in the console; then run this again\.$/,
       );
     });
     expect(changesOf(calls)).toEqual([]);

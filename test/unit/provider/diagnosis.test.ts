@@ -275,7 +275,7 @@ describe("a node's route", () => {
       { via: null },
       "the node 192.168.1.2 sends to 192.168.2.2 directly, not by its zone's router 192.168.1.1",
     ],
-  ])("that is %j is told, with the route that mends it", (changes, what) => {
+  ])("that is %j is told, with the route that fixes it", (changes, what) => {
     expect(diagnoseRoutes([{ ...route, ...changes }], ends)).toEqual([
       {
         what,
@@ -299,7 +299,7 @@ test("an EIP that has less than was bought is named once", () => {
   ).toEqual([
     {
       what: `EIP eip-0 of ${router} has 2 Mbit/s, not 20: someone has changed it`,
-      cure: "`pulumi up --refresh` mends it",
+      cure: "`pulumi up --refresh` fixes it",
     },
   ]);
 });
