@@ -1,10 +1,17 @@
 import { defineConfig } from "vitest/config";
 
+/** Node imports TypeScript itself, in less time than vite takes to transform it. */
+const inNode = { experimental: { viteModuleRunner: false } };
+
+/** Files that put another module in the place of one need vite's imports. */
+const inVite = { experimental: { viteModuleRunner: true } };
+
 /**
  * Rooms of tests that share the machine's two cores with real network stacks and processes run one file at a time, and
  * what they wait for may take its time there.
  */
 const oneByOne = {
+  ...inNode,
   isolate: false,
   fileParallelism: false,
   testTimeout: 60_000,
@@ -35,7 +42,16 @@ const rates = [
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], isolate: false, testTimeout: 20_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          ...inNode,
+          isolate: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: "local-cloud",
@@ -49,9 +65,10 @@ export default defineConfig({
           include: ["test/integration/**/*.test.ts", "test/command/**/*.test.ts"],
           exclude: ofProvider,
           ...oneByOne,
+          ...inVite,
         },
       },
-      { test: { name: "provider", include: ofProvider, ...oneByOne } },
+      { test: { name: "provider", include: ofProvider, ...oneByOne, ...inVite } },
       { test: { name: "setup", include: ["test/setup/**/*.test.ts"], ...oneByOne } },
       {
         test: {

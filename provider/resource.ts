@@ -66,6 +66,8 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
 export interface Named {
   readonly id: string;
   readonly name: string;
+  /** Id of the list that it is one of, where the state has that. */
+  readonly listId?: string;
   /** Somebody has deleted it, and it still holds what it had: it counts as gone, and is to be removed for good. */
   readonly isInBin?: boolean;
 }

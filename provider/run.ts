@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { messageOf } from "../qingcloud/errors.ts";
 import { secretsOf } from "./checks.ts";
+import { isWholeDestroy } from "./engine-command.ts";
 import { settle, unfinished } from "./half-made.ts";
 import { type Begin, type Operation, Operations } from "./operations.ts";
 import { secretTexts } from "./redaction.ts";
@@ -21,10 +22,16 @@ export class Run {
   engine: EngineLog | undefined;
   /** Undefined until it is configured. */
   session: Session | undefined;
+  readonly #cliArguments: () => readonly string[];
+  #isDestroy: boolean | undefined;
   /** By URN and id, the inputs in state of what a refresh has read. */
   readonly #refreshed = new Map<string, Properties>();
   /** URNs whose losses their user has been warned of. */
   readonly #losses = new Set<string>();
+
+  constructor(cliArguments: () => readonly string[]) {
+    this.#cliArguments = cliArguments;
+  }
 
   /** @throws Error before it is configured */
   ready(): Session {
@@ -62,7 +69,7 @@ export class Run {
         const created = await definition.create(context, inputs);
         return operation.isAdopted ? await settle(definition, context, created, inputs) : created;
       });
-      session.meet(urn, made.id, true);
+      session.meet(urn, made.id, true, { inputs, outputs: made.outputs });
       return made;
     } catch (error) {
       const id = operation.madeId ?? halfMadeId;
@@ -73,7 +80,7 @@ export class Run {
           `${messageOf(error)} What an earlier run began (${id}) is gone: run \`up --refresh\`.`,
         );
       }
-      session.meet(urn, id, true);
+      session.meet(urn, id, true, { inputs, outputs: {} });
       throw unfinished(definition, id, inputs, messageOf(error));
     }
   }
@@ -115,7 +122,8 @@ export class Run {
   /** @param mark `value` of the StackMark; of other values there is nothing to remove */
   withStrays(context: Context, definitions: readonly AnyResource[], mark: unknown): Context {
     if (typeof mark !== "string") return context;
-    const isEnding = !this.ready().hasBuilt && process.env.CROSSZONE_PARTIAL === undefined;
+    this.#isDestroy ??= isWholeDestroy(this.#cliArguments());
+    const isEnding = this.#isDestroy && !this.ready().hasBuilt;
     return { ...context, strays: new Strays(context, { definitions, mark, isEnding }) };
   }
 }

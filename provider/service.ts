@@ -32,13 +32,16 @@ type Message<Name extends keyof typeof provider> = (typeof provider)[Name] exten
 export class ProviderService {
   readonly #definitions: ReadonlyMap<string, AnyResource>;
   readonly #functions: ReadonlyMap<string, AnyFunction>;
-  readonly #run = new Run();
+  readonly #run: Run;
 
+  /** @param cliArguments those of the CLI's command line */
   constructor(
     definitions: readonly AnyResource[],
     functions: readonly AnyFunction[],
     engineAddress: string | undefined,
+    cliArguments: () => readonly string[],
   ) {
+    this.#run = new Run(cliArguments);
     this.#functions = new Map(functions.map((each) => [each.token, each]));
     this.#definitions = new Map(definitions.map((definition) => [definition.type, definition]));
     if (engineAddress !== undefined) this.#run.engine = connectEngine(engineAddress);
@@ -140,7 +143,7 @@ export class ProviderService {
     );
     if (isOfRefresh) return diffResponse(differences, definition.deleteBeforeReplace ?? false);
     this.#run.ready().hasBuilt = true;
-    this.#run.ready().meet(urn, request.getId(), differences.length === 0);
+    this.#run.ready().meet(urn, request.getId(), differences.length === 0, state);
     if (differences.some(({ replace }) => replace)) this.#run.warnOfLoss(definition, urn, request.getId());
     return diffResponse(differences, definition.deleteBeforeReplace ?? false);
   }
@@ -214,8 +217,10 @@ export class ProviderService {
     }
     const { update } = definition;
     this.#run.ready().hasBuilt = true;
-    this.#run.ready().meet(urn, request.getId(), true);
     const change = { olds: fromStruct(request.getOldInputs()), news, outputs };
+    const meet = (has: Properties) =>
+      this.#run.ready().meet(urn, request.getId(), true, { inputs: news, outputs: has });
+    meet(outputs);
     const operation = this.#run.begin(
       definition,
       { urn, timeoutSeconds: request.getTimeout() },
@@ -223,7 +228,9 @@ export class ProviderService {
       news,
     );
     try {
-      return answer(await operation.run((context) => update(context, request.getId(), change)));
+      const updated = await operation.run((context) => update(context, request.getId(), change));
+      meet(updated);
+      return answer(updated);
     } catch (error) {
       if (operation.noted === undefined) throw error;
       const properties = toStruct({ ...change.olds, ...outputs, ...operation.noted }, secrets);

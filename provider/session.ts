@@ -5,8 +5,10 @@ import { type CallOptions, QingCloudClient } from "../qingcloud/client.ts";
 import { hasRetCode, retCodes } from "../qingcloud/errors.ts";
 import { JobPoller } from "../qingcloud/jobs.ts";
 import { type ProfileOptions, readProfile } from "../qingcloud/profile.ts";
+import { idsOf } from "./cloud/known-ids.ts";
 import { RouterUpdates } from "./cloud/router-updates.ts";
 import { Coalesced } from "./coalesced.ts";
+import type { Properties } from "./rpc/values.ts";
 import { typeOf } from "./urn.ts";
 
 export class Session {
@@ -91,9 +93,12 @@ export class Session {
     return entry(this.#coalesced, key, () => new Coalesced(work)).run(deadline);
   }
 
-  /** Says of a resource of the stack that it lives, and whether the run wants it as it is. */
-  meet(urn: string, id: string, isWanted: boolean): void {
-    this.#met.add(id);
+  /**
+   * Says of a resource of the stack that it lives, and whether the run wants it as it is.
+   * @param state what it has; it is met under all ids that this has
+   */
+  meet(urn: string, id: string, isWanted: boolean, state: { inputs: Properties; outputs: Properties }): void {
+    for (const each of idsOf({ type: typeOf(urn), id, ...state })) this.#met.add(each);
     const urns = entry(this.#wanted, `${typeOf(urn)} ${id}`, () => new Set<string>());
     if (isWanted) urns.add(urn);
     else urns.delete(urn);

@@ -4,6 +4,7 @@
  */
 import { sentence } from "../qingcloud/client.ts";
 import { messageOf } from "../qingcloud/errors.ts";
+import { isKnown } from "./cloud/known-ids.ts";
 import { sweepOf } from "./cloud/left-behind.ts";
 import { digitsOf, isOfAnotherStack, isSwept, markIn } from "./cloud/naming.ts";
 import type { AnyResource, Context, Named, StrayRemover } from "./resource.ts";
@@ -18,7 +19,7 @@ export interface StrayOptions {
   readonly definitions: readonly AnyResource[];
   /** `value` of the StackMark. */
   readonly mark: string;
-  /** Whether this run has compared, made or changed nothing: then what is left is not known to the state. */
+  /** Whether the whole stack goes, and this run has compared, made or changed nothing: then what is left is in no state. */
   readonly isEnding: boolean;
   /** Ids in a state, which stay. */
   readonly known?: ReadonlySet<string>;
@@ -78,7 +79,7 @@ export class Strays implements StrayRemover {
 
   async removeAll(): Promise<void> {
     const { session, urn, warn } = this.#context;
-    const found = (await this.find()).filter(({ id }) => !session.hasMet(id));
+    const found = (await this.find()).filter((each) => !isKnown(each, (id) => session.hasMet(id)));
     if (found.length === 0) return;
     if (this.isAllowed) return await this.removeThese(found);
     const said = `These bear this stack's mark, are in no state, and stay: ${found.map(describe).join(", ")}.`;

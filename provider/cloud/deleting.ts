@@ -3,7 +3,7 @@ import { abortableDelay } from "../../qingcloud/delay.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import type { Context, Named } from "../resource.ts";
 import { leaseOf } from "./lease.ts";
-import { sweepAdvice } from "./left-behind.ts";
+import { adviceAbout } from "./left-behind.ts";
 import { pauses, until } from "./waiting.ts";
 
 /** What depended in this stack is deleted already, so only its last traces are waited for. */
@@ -63,7 +63,7 @@ export async function deleteWhenFree(context: Context, deletion: Deletion): Prom
         const still =
           users.length === 0
             ? ""
-            : ` Still used by ${users.join(", ")}: delete or detach these first.${sweepAdvice(context.urn, own)}`;
+            : ` Still used by ${users.join(", ")}: delete or detach these first.${adviceAbout(context, own)}`;
         const told = `${kind} ${id} of zone ${zone} cannot be deleted after ${seconds} s: ${error.message}${still}`;
         throw new Error(told, { cause: error });
       }

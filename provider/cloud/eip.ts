@@ -12,6 +12,7 @@ import {
 import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
+import { marked } from "./left-behind.ts";
 import { isThere, listAll, searchFor } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { setEip } from "./router-eip.ts";
@@ -83,8 +84,8 @@ export const eip = defineResource({
     return { ...outputs, name };
   },
 
-  async delete(context, id, { inputs: { zone } }) {
-    await leaveRouter(context, zone, id);
+  async delete(context, id, { inputs: { zone, mark } }) {
+    await leaveRouter(context, zone, id, mark);
     await deleteWhenFree(context, {
       kind: "EIP",
       zone,
@@ -113,17 +114,18 @@ async function search(context: Context, zone: string, word: string): Promise<Nam
 }
 
 /**
- * A router of the stack that stays gets another EIP only when this one is gone: the engine compares it before. From anybody
- * else's none is taken, unless a killed run may have set it there.
+ * A router of the stack that stays gets another EIP only when this one is gone: the engine compares it before. From a router
+ * that this run does not know an EIP is taken if it was made for this stack: a killed run may have set it there.
  */
-async function leaveRouter(context: Context, zone: string, id: string): Promise<void> {
+async function leaveRouter(context: Context, zone: string, id: string, mark?: string): Promise<void> {
   const [found] = await describe(context, zone, { eips: [id] });
   const { resource_type: type, resource_id: router } = found?.resource ?? {};
-  if (type !== "router" || !router) return;
-  const isMet = context.session.hasMet(router);
-  if (!isMet && context.strays?.isAllowed !== true) return;
-  if (!isMet)
+  if (found === undefined || type !== "router" || !router) return;
+  if (!context.session.hasMet(router)) {
+    const isOwn = marked(mark, [{ id, name: found.eip_name }]).length > 0;
+    if (!isOwn && context.strays?.isAllowed !== true) return;
     context.warn(`EIP ${id} is on VPC router ${router}, as a killed run may leave it: it is taken off.`);
+  }
   await setEip(context, zone, router, "");
 }
 

@@ -5,7 +5,7 @@ import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
 import { deleteWhenFree } from "./deleting.ts";
 import { type FoundInstance, listInstances } from "./instance-changes.ts";
-import { marked, sweepAdvice } from "./left-behind.ts";
+import { adviceAbout, marked } from "./left-behind.ts";
 import { digitsOf } from "./naming.ts";
 import { until, untilJob } from "./waiting.ts";
 
@@ -99,12 +99,12 @@ export async function takingAddress<Answer>(
       const living =
         mark === undefined ? [] : await listInstances(context, zone, { search_word: digitsOf(mark) });
       const named = living.filter(holds).map(({ instance_id: id, instance_name: name }) => ({ id, name }));
-      const advice = sweepAdvice(context.urn, marked(mark, named));
+      const advice = adviceAbout(context, marked(mark, named));
       throw advice === "" ? error : new Error(`${sentence(error.message)}${advice}`, { cause: error });
     }
     const { instance_id: id, instance_name: name } = holder;
     throw new Error(
-      `${sentence(error.message)} Instance ${id} (${name}) was terminated and lies in the recycle bin of zone ${zone}: it holds ${privateIp} until it is ceased. It has another name than the instance to be made, so it is left alone. Cease it (console: recycle bin; API: CeaseInstances), or give another privateIp; then run the same command again.${sweepAdvice(context.urn, marked(mark, [{ id, name }]))}`,
+      `${sentence(error.message)} Instance ${id} (${name}) was terminated and lies in the recycle bin of zone ${zone}: it holds ${privateIp} until it is ceased. It has another name than the instance to be made, so it is left alone. Cease it (console: recycle bin; API: CeaseInstances), or give another privateIp; then run the same command again.${adviceAbout(context, marked(mark, [{ id, name }]))}`,
       { cause: error },
     );
   }

@@ -1,5 +1,5 @@
 /** Advice about resources of this stack that are in another's way: a run that was killed may have left them. */
-import type { Named } from "../resource.ts";
+import type { Context, Named } from "../resource.ts";
 import { digitsOf, markIn } from "./naming.ts";
 
 /** `npm run sweep` for a stack of this project. */
@@ -14,14 +14,29 @@ export function marked(mark: string | undefined, found: readonly Named[]): Named
 }
 
 /**
- * A sentence for an error, with the space before it.
- * @param urn of any of the stack's resources
- * @param own what bears the stack's mark; empty where nothing does
+ * Sentences for an error, with the space before them, about what is in the way and bears the stack's mark. What the run has
+ * met is in the state: sweep would not touch it.
+ * @param own what bears the mark; nothing is said where it is empty
  */
-export function sweepAdvice(urn: string, own: readonly Named[]): string {
-  if (own.length === 0) return "";
-  const listed = own.map(({ id, name }) => `${id} (${name})`).join(", ");
-  return ` The name of ${listed} bears this stack's mark: if a run that was killed has left it and no state knows it, ${sweepWords(urn)}; then run the same command again.`;
+export function adviceAbout({ session, urn }: Context, own: readonly Named[]): string {
+  const [known, unknown] = [true, false].map((isMet) =>
+    own
+      .filter(({ id }) => session.hasMet(id) === isMet)
+      .map(({ id, name }) => `${id} (${name})`)
+      .join(", "),
+  );
+  return [
+    ...(known
+      ? [
+          ` ${known} is this stack's own, and this run has it: change one of the two, or, if a run that was cut off has left the state behind the cloud, run \`up --refresh\`.`,
+        ]
+      : []),
+    ...(unknown
+      ? [
+          ` The name of ${unknown} bears this stack's mark: if the state has it under another name, give the resource that name in an alias, or take it out of the program for one \`up\`; if a run that was killed has left it and no state knows it, ${sweepWords(urn)}; then run the same command again.`,
+        ]
+      : []),
+  ].join("");
 }
 
 /** E.g. "`npm run sweep` lists it and `npm run sweep -- --yes` removes it". */

@@ -8,6 +8,7 @@ import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
 import type { Session } from "../session.ts";
 import { sendOnce, withQuota } from "./creating.ts";
+import { ruleListType } from "./known-ids.ts";
 import { isNameOfSibling } from "./naming.ts";
 import {
   applyGroup,
@@ -171,7 +172,6 @@ export function refuseWanted(
 }
 
 const singleRule = "qingcloud:cloud:SecurityGroupRule";
-export const ruleListType = "qingcloud:cloud:SecurityGroupRules";
 
 /** Whether a SecurityGroupRule with the same parent in the stack made the rule: an earlier version of the program did. */
 export function isOfSingleRule({ urn }: Context, mark: string | undefined, { name }: PresentRule): boolean {

@@ -9,6 +9,7 @@ import {
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource, type State } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
+import { listIdOf } from "./known-ids.ts";
 import { listAll } from "./listing.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { isTakenOver, refuseWanted } from "./rule-lists.ts";
@@ -59,7 +60,9 @@ export const securityGroupRule = defineResource({
   async search(context, zone, word) {
     const all = await listAll(context, DescribeSecurityGroupRules, zone, {}, "security_group_rule_set");
     return all
-      .map(({ security_group_rule_id: id, security_group_rule_name: name }) => ({ id, name: name ?? "" }))
+      .map(({ security_group_rule_id: id, security_group_id: groupId, security_group_rule_name: name }) => ({
+        ...{ id, name: name ?? "", listId: listIdOf(groupId, name ?? "") },
+      }))
       .filter(({ name }) => name.includes(word));
   },
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { defineResource } from "../resource.ts";
 import { createOnce } from "./creating.ts";
+import { listIdOf, ruleListType } from "./known-ids.ts";
 import { named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import {
   changeRules,
@@ -9,7 +10,6 @@ import {
   isOfSingleRule,
   ownedBy,
   renameRules,
-  ruleListType,
   takeOver,
 } from "./rule-lists.ts";
 import {
@@ -53,9 +53,9 @@ export const securityGroupRules = defineResource({
       names: given,
       async find(patient) {
         present = await describeRules(patient, zone, groupId);
-        return ownedBy(name, present).length > 0 ? [idOf(groupId, name)] : [];
+        return ownedBy(name, present).length > 0 ? [listIdOf(groupId, name)] : [];
       },
-      create: async () => idOf(groupId, name),
+      create: async () => listIdOf(groupId, name),
     });
     const list = { zone, groupId, name, wanted };
     const mark = given.name === undefined ? given.mark : undefined;
@@ -109,10 +109,6 @@ export const securityGroupRules = defineResource({
       await applyDeletion(context, zone, groupId);
   },
 });
-
-function idOf(groupId: string, name: string): string {
-  return `${groupId}/${name}`;
-}
 
 function parse(id: string): { groupId: string; name: string } {
   const slash = id.indexOf("/");

@@ -15,7 +15,7 @@ import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { overlaps } from "../../qingcloud/networks.ts";
 import type { Change, Context, Created, Named } from "../resource.ts";
 import { createOnce, type Limit, withQuota } from "./creating.ts";
-import { marked, sweepAdvice } from "./left-behind.ts";
+import { adviceAbout, marked } from "./left-behind.ts";
 import { listAll } from "./listing.ts";
 import { type Names, named, namedAsRead, nameOutput, physicalName, sameName } from "./naming.ts";
 import { whileOverlapping } from "./overlaps.ts";
@@ -212,7 +212,7 @@ async function changing<Inputs extends Owner, Result>(
       id,
       name: name ?? "",
     }));
-    const advice = sweepAdvice(context.urn, marked(inputs.mark, named));
+    const advice = adviceAbout(context, marked(inputs.mark, named));
     throw advice === "" ? error : new Error(`${sentence(error.message)}${advice}`, { cause: error });
   }
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { AttachVolumes, DescribeVolumes, DetachVolumes } from "../../qingcloud/actions.ts";
+import { sentence } from "../../qingcloud/client.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource } from "../resource.ts";
 import { withQuota } from "./creating.ts";
@@ -25,7 +26,7 @@ export const volumeAttachment = defineResource({
 
   async create(context, { zone, volumeId, instanceId }) {
     const request = { volumes: [volumeId], instance: instanceId };
-    await persist(
+    const attach = persist(
       context,
       async () => {
         const { job_id } = await withQuota(
@@ -40,6 +41,9 @@ export const volumeAttachment = defineResource({
       },
       (): Promise<Seen> => see(context, zone, volumeId, (holder) => holder === instanceId),
     );
+    await attach.catch(async (error: unknown) => {
+      throw await withHolder(context, zone, volumeId, instanceId, error);
+    });
     const found = await describe(context, zone, volumeId);
     return { id: volumeId, outputs: { device: found?.instance?.device ?? "" } };
   },
@@ -72,6 +76,23 @@ export const volumeAttachment = defineResource({
     }
   },
 });
+
+/** The error, with what to do where another instance has the volume. */
+async function withHolder(
+  context: Context,
+  zone: string,
+  volumeId: string,
+  instanceId: string,
+  error: unknown,
+): Promise<unknown> {
+  if (!hasRetCode(error, retCodes.permissionDenied)) return error;
+  const holder = (await describe(context, zone, volumeId))?.instance?.instance_id;
+  if (!holder || holder === instanceId) return error;
+  return new Error(
+    `${sentence(error.message)} Volume ${volumeId} is at instance ${holder}: detach it there first. If another VolumeAttachment of this program has it, give this one that one's name in an alias, or take that one out of the program for one \`up\`.`,
+    { cause: error },
+  );
+}
 
 async function describe(context: Context, zone: string, id: string) {
   const request = { volumes: [id] };

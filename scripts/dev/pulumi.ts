@@ -2,23 +2,24 @@
 import { spawn } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { commandOf, isPartial } from "../../provider/engine-command.ts";
 import { makes, requireSpace } from "./free-space.ts";
 import { stackOutputs } from "./outputs.ts";
 import { wasInterrupted } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";
-import { moveSettings, newNameIn, refuseUnfinished } from "./rename-stack.ts";
+import { moveSettings, newNameIn, refuseUnfinished, removedIn, removeSettings } from "./rename-stack.ts";
 import { refuseRenamed } from "./renamed-zones.ts";
 import {
   clearPendingCreates,
   forgetKeptDeletions,
   isSweeping,
   pendingCreates,
+  refreshAfterCut,
   severalMarks,
 } from "./repair-state.ts";
 import { reportOfEndedRun } from "./run/report.ts";
-import { isPartial, keptSingleRules } from "./single-rules.ts";
+import { keptSingleRules } from "./single-rules.ts";
 import {
-  commandOf,
   ensureStack,
   localCloudSettings,
   projectCopy,
@@ -33,6 +34,8 @@ import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
 const args = process.argv.slice(2);
+const wasCutOff =
+  "A run was ended while it changed resources, so the state may be behind the cloud: it is compared first (--refresh).";
 try {
   await run(stackOf(args));
 } catch (error) {
@@ -51,29 +54,31 @@ async function run(workspace: Workspace): Promise<void> {
   if (changing.has(command)) requireUnlocked(workspace);
   await ensureStack(workspace, environment);
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
+  const isUp = ["up", "update"].includes(command);
   const isDestroy = ["destroy", "down", "dn"].includes(command);
   const configFile = isDestroy ? configToDestroy(workspace, machine) : writeWorkingConfig(workspace, machine);
   if (["up", "update", "preview", "pre"].includes(command)) await refuseRenamed(workspace, configFile);
-  if (["up", "update"].includes(command)) await refuseLostState(workspace, environment, configFile);
+  if (isUp) await refuseLostState(workspace, environment, configFile);
   for (const line of await forgetKeptDeletions(workspace, environment)) process.stderr.write(`${line}\n`);
   const newName = newNameIn(args);
   if (newName !== undefined) await refuseUnfinished(workspace, configFile);
-  const copy = newName === undefined ? undefined : projectCopy(workspace);
+  const removed = removedIn(args, workspace);
+  const copy = newName === undefined && removed === undefined ? undefined : projectCopy(workspace);
   const pending = isDestroy ? pendingCreates(workspace) : [];
   const isAllFound = isSweeping(workspace);
   if (pending.length > 0 && !isAllFound) process.stderr.write(`${mayBeLeft(pending, workspace)}\n`);
 
+  const compared = isUp ? refreshAfterCut(args, workspace) : [];
+  if (compared.length > 0) process.stderr.write(`${wasCutOff}\n`);
   const child = spawn(
     join(binDirectory(workspace), "pulumi"),
-    withWorkingConfig(args, configFile, workspace.root),
+    withWorkingConfig([...args, ...compared], configFile, workspace.root),
     {
       cwd: copy ?? workspace.root,
       env: {
         ...environment,
         ...keptSingleRules(args, workspace),
         ...severalMarks(workspace),
-        // The provider cannot see that others of the state stay.
-        ...(isPartial(args) && { CROSSZONE_PARTIAL: "true" }),
       },
       stdio: "inherit",
     },
@@ -86,9 +91,10 @@ async function run(workspace: Workspace): Promise<void> {
     child.on("error", reject);
     child.on("close", resolve);
   }).finally(() => copy === undefined || rmSync(copy, { recursive: true }));
+  if (removed !== undefined && code === 0 && !args.includes("--preserve-config"))
+    removeSettings(workspace, removed);
   if (newName !== undefined && code === 0)
     for (const line of moveSettings(workspace, newName)) process.stderr.write(`${line}\n`);
-  const isUp = ["up", "update"].includes(command);
   const isWhole = code === 0 && !isPartial(args);
   if (isWhole && (isUp || (isDestroy && isAllFound && !isSweeping(workspace))))
     await clearPendingCreates(workspace, environment);

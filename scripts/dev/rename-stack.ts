@@ -1,8 +1,12 @@
-/** `pulumi stack rename`: the CLI would rename the committed settings of the checkout, and not the working ones. */
+/**
+ * `pulumi stack rename` and `stack rm`: the CLI would rename or delete the committed settings of the checkout, and not the
+ * working ones.
+ */
 import { existsSync, renameSync, rmSync } from "node:fs";
+import { positionals } from "../../provider/engine-command.ts";
 import { describe } from "../../provider/strays.ts";
 import { pendingCreates } from "./repair-state.ts";
-import { baseConfig, positionals, workingConfig } from "./stack.ts";
+import { baseConfig, workingConfig } from "./stack.ts";
 import { knownIds, marksInState } from "./state-file.ts";
 import { lookAtAccount, sweepCommand } from "./strays.ts";
 import type { Workspace } from "./workspace.ts";
@@ -12,6 +16,21 @@ export function newNameIn(args: readonly string[]): string | undefined {
   if (args.includes("--help") || args.includes("-h")) return undefined;
   const [command, what, name] = positionals(args);
   return command === "stack" && what === "rename" ? name?.split("/").at(-1) : undefined;
+}
+
+/** The stack that is to be removed; undefined where the command is another one. */
+export function removedIn(args: readonly string[], { stack }: Workspace): string | undefined {
+  if (args.includes("--help") || args.includes("-h")) return undefined;
+  const [command, what, name = stack] = positionals(args);
+  return command === "stack" && (what === "rm" || what === "remove" || what === "delete")
+    ? name.split("/").at(-1)
+    : undefined;
+}
+
+/** The settings of a stack that is removed go with it, but for the committed ones. */
+export function removeSettings(workspace: Workspace, name: string): void {
+  const removed = { ...workspace, stack: name };
+  for (const path of [workingConfig(removed), baseConfig(removed)]) rmSync(path, { force: true });
 }
 
 /** @throws Error where a killed run has left what would not be found under the names of another stack */

@@ -10,6 +10,13 @@ export function pendingCreates(workspace: Workspace): string[] {
     .map(({ resource }) => resource.urn);
 }
 
+/** Options by which an `up` looks what a run that was cut off has changed: the state has what was before. */
+export function refreshAfterCut(args: readonly string[], workspace: Workspace): string[] {
+  const isAsked = args.some((arg) => arg === "-r" || arg.startsWith("--refresh"));
+  const changed = (readState(workspace)?.pending_operations ?? []).some(({ type }) => type === "updating");
+  return changed && !isAsked ? ["--refresh"] : [];
+}
+
 /** Whether the stack's mark, deleted last, removes what the state does not know: unfinished creates, too. */
 export function isSweeping(workspace: Workspace): boolean {
   return stackMarksIn(readState(workspace)?.resources ?? []).some(({ inputs }) => inputs?.sweep === true);

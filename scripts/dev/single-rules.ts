@@ -3,16 +3,11 @@
  * forgets their resources at its end. A command that leaves resources untouched, e.g. by --target, would break the state:
  * what is untouched keeps its dependencies, and the CLI refuses a state in which one of these is not registered.
  */
+import { isPartial } from "../../provider/engine-command.ts";
 import { readState } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** Options by which a command leaves resources untouched. */
-const partial = /^(--(target|target-replace|exclude|exclude-protected)(=|$)|-t)/;
 const type = "qingcloud:cloud:SecurityGroupRule";
-
-export function isPartial(args: readonly string[]): boolean {
-  return args.some((arg) => partial.test(arg));
-}
 
 /** Environment by which the program keeps the rules' resources; empty where the command is for the whole stack. */
 export function keptSingleRules(args: readonly string[], workspace: Workspace): Record<string, string> {

@@ -8,6 +8,7 @@ import { parse, stringify } from "yaml";
 import { runningStatus } from "../../local-cloud/commands.ts";
 import { compileCache } from "../../local-cloud/compile-cache.mjs";
 import type { CloudStatus } from "../../local-cloud/status.ts";
+import { commandOf } from "../../provider/engine-command.ts";
 import { succeed } from "./process.ts";
 import { binDirectory } from "./pulumi-cli.ts";
 import { stateFile } from "./state-file.ts";
@@ -138,27 +139,6 @@ const withConfigFile: ReadonlySet<string> = new Set([
   "update",
   "watch",
 ]);
-
-/** Flags that may stand before the command, with their value as a word of its own. */
-const flagsWithValue: ReadonlySet<string> = new Set([
-  "--stack",
-  "-s",
-  "--cwd",
-  "-C",
-  "--color",
-  "--verbose",
-  "-v",
-]);
-
-/** The command among the arguments, e.g. `up` of `--stack prod up --yes`. */
-export function commandOf(args: readonly string[]): string | undefined {
-  return positionals(args)[0];
-}
-
-/** The arguments that are no flags and no values of flags, e.g. `stack rename live`. */
-export function positionals(args: readonly string[]): string[] {
-  return args.filter((arg, index) => !arg.startsWith("-") && !flagsWithValue.has(args[index - 1] ?? ""));
-}
 
 /** The arguments with the working configuration, unless the user names another file. */
 export function withWorkingConfig(args: readonly string[], configFile: string, cwd: string): string[] {

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { openFiles } from "../../local-cloud/pid-record.ts";
+import { idsOf } from "../../provider/cloud/known-ids.ts";
 import { isProcess } from "./process.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -151,12 +152,12 @@ export function marksInState(workspace: Workspace): string[] {
   return stackMarksIn(readState(workspace)?.resources ?? []).flatMap(({ id }) => id ?? []);
 }
 
-/** Ids in the states of all stacks of this checkout. */
+/** Ids in the states of all stacks of this checkout, as a search of the account finds them. */
 export function knownIds(workspace: Workspace): ReadonlySet<string> {
   const folder = dirname(stateFile(workspace));
   const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith(".json")) : [];
   const states = files.map((file) => readState({ ...workspace, stack: basename(file, ".json") }));
-  return new Set(states.flatMap((state) => (state?.resources ?? []).flatMap(({ id }) => id ?? [])));
+  return new Set(states.flatMap((state) => (state?.resources ?? []).flatMap(idsOf)));
 }
 
 /** @returns what the file holds; undefined where it is missing or was not written to its end */

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
+import { isKnown } from "../../provider/cloud/known-ids.ts";
 import { sweepCommand as ofStack } from "../../provider/cloud/left-behind.ts";
 import { digitsOf, markIn, physicalName } from "../../provider/cloud/naming.ts";
 import { configuration, configure } from "../../provider/configuration.ts";
@@ -68,7 +69,7 @@ export async function straysOf(
   const search = only === undefined || others.length > 0 ? {} : { digits: only };
   const found = await findMarked(context, definitions, search);
   const marks = new Set(own.length === 0 ? marksOfStack(found, workspace) : own);
-  return found.filter(({ id, name }) => marks.has(markIn(name) ?? "") && !known.has(id));
+  return found.filter((each) => marks.has(markIn(each.name) ?? "") && !isKnown(each, (id) => known.has(id)));
 }
 
 function marksOfStack(found: readonly Stray[], workspace: Workspace): string[] {

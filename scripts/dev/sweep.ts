@@ -1,6 +1,7 @@
 /** `npm run sweep`: lists or removes resources of a stack that no state knows. */
 import { Command, Option } from "commander";
 import { table } from "../../local-cloud/table.ts";
+import { idsOf } from "../../provider/cloud/known-ids.ts";
 import { markIn, markOf } from "../../provider/cloud/naming.ts";
 import { definitions } from "../../provider/definitions.ts";
 import { Operations } from "../../provider/operations.ts";
@@ -99,7 +100,7 @@ async function readStates(workspace: Workspace, env: NodeJS.ProcessEnv) {
   const own = states.find(([name]) => name === workspace.stack)?.[1] ?? [];
   return {
     own: stackMarksIn(own).map(({ id }) => id ?? ""),
-    known: new Set(states.flatMap(([, resources]) => resources.map(({ id }) => id))),
+    known: new Set(states.flatMap(([, resources]) => resources.flatMap(idsOf))),
   };
 }
 

@@ -90,9 +90,13 @@ export class Account {
     return path;
   }
 
-  /** A provider as another run has it, in this process: nothing is remembered but what the test hands over. */
-  async plugin(configFile: string | undefined = this.configFile): Promise<Plugin> {
-    return this.#kept(await Plugin.here(configFile, { engine: this.engine.address }));
+  /**
+   * A provider as another run has it, in this process: nothing is remembered but what the test hands over.
+   * @param command the CLI's, as of `Plugin.here`
+   */
+  async plugin(configFile: string | undefined = this.configFile, command?: string): Promise<Plugin> {
+    const ofCli = command === undefined ? {} : { command };
+    return this.#kept(await Plugin.here(configFile, { engine: this.engine.address, ...ofCli }));
   }
 
   /** The same as a process, which can be killed, says something on standard error, and pauses as long as it says. */

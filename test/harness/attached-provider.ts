@@ -21,13 +21,19 @@ export class AttachedProvider {
     this.env = { PULUMI_SKIP_CHECKPOINTS: "true", PULUMI_DEBUG_PROVIDERS: `qingcloud:${port}` };
   }
 
-  static async start(): Promise<AttachedProvider> {
+  /** @param cliArguments those of the CLI that it is for */
+  static async start(cliArguments: readonly string[]): Promise<AttachedProvider> {
     const [{ ProviderService }, { definitions, functions }] = await Promise.all([
       import("../../provider/service.ts"),
       import("../../provider/definitions.ts"),
     ]);
     const provider = () =>
-      new ProviderService(definitions, functions, undefined).handlers() as unknown as Handlers;
+      new ProviderService(
+        definitions,
+        functions,
+        undefined,
+        () => cliArguments,
+      ).handlers() as unknown as Handlers;
     // Each phase has its own connection, and at its end it cancels all work of its provider.
     const phases = new Map<string, Handlers>();
     const phaseOf = (peer: string): Handlers => {

@@ -13,6 +13,7 @@ import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
 import { cliCommand } from "./cli.ts";
 import { configure, type Value } from "./configuration.ts";
 import { keepEvidence } from "./evidence.ts";
+import { InlineProgram } from "./inline-program.ts";
 import { type Ended, type Running, startOf, startProcess, succeeded, userEnvironment } from "./process.ts";
 
 interface RunOptions {
@@ -85,7 +86,7 @@ export class Place {
 
   /**
    * `up` without a preview or a report; once the stack is made, without a process of the project around the CLI, and with
-   * the provider in this process. More flags may follow.
+   * program and provider in this process. More flags may follow.
    */
   async up(...flags: string[]): Promise<Ended> {
     return await (await this.startUp(...flags)).ended;
@@ -104,9 +105,18 @@ export class Place {
   async #cli(args: readonly string[]): Promise<Running> {
     const command = await cliCommand(this.workspace, args);
     if (command === undefined) return this.run("pulumi", args);
-    const provider = await AttachedProvider.start();
-    const running = this.#run(command.line, { env: { ...command.env, ...provider.env } });
-    void running.ended.finally(() => provider.stop()).catch(() => {});
+    const [provider, program] = await Promise.all([AttachedProvider.start(args), InlineProgram.start()]);
+    // The program says in the outputs where the report of a run will be.
+    process.env.CROSSZONE_REPORTS = command.env.CROSSZONE_REPORTS;
+    const running = this.#run([...command.line, ...program.args], {
+      env: { ...command.env, ...provider.env },
+    });
+    const end = () => {
+      delete process.env.CROSSZONE_REPORTS;
+      program.stop();
+      provider.stop();
+    };
+    void running.ended.finally(end).catch(() => {});
     return running;
   }
 

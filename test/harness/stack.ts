@@ -103,7 +103,7 @@ export class Stack {
     if (command === undefined) return await this.start(...args).ended;
     if (!this.#isHere) return await this.#start(command.line, command.env).ended;
     const [provider, program] = await Promise.all([
-      AttachedProvider.start(),
+      AttachedProvider.start(args),
       InlineProgram.start(this.#program),
     ]);
     const ofProgram = InlineProgram.isFor(args) ? program.args : [];

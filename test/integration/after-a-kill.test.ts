@@ -156,6 +156,26 @@ test("a state without its mark gets another one, and keeps all that it knows; wh
   expect(await differences()).toEqual([]);
 });
 
+test("an update that was killed, and whose setting is put back, is undone by the next up", async () => {
+  stack.configure({ zones: [zone("bj", "gpu1a", 1), shanghai, zone("tianjin", "gpu1a", 3)] });
+  await stack.ok(...up);
+  stack.configure({ "tunnel.intranet": "off" });
+  const exchanged = async (work: () => Promise<unknown>) =>
+    (await stack.cloud.changesBy(work)).filter(
+      ([action, of]) => action === "ModifyRouterAttributes" && "security_group" in of,
+    );
+  expect(await exchanged(() => killedAt("UpdateRouters", 2))).toHaveLength(2);
+  stack.configure({ "tunnel.intranet": "auto" });
+  const undone = await exchanged(async () => {
+    const { code, text } = await stack.start(...up).ended;
+    expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
+    expect(text).toContain("it is compared first (--refresh)");
+  });
+  expect(undone).toHaveLength(2);
+  expect(await differences()).toEqual([]);
+  await stack.noChanges();
+});
+
 interface Kept {
   readonly checkpoint: {
     readonly latest: {

@@ -1,5 +1,6 @@
 /** Changes of zones that have joined what is somebody's: nothing is lost or stuck, and what is somebody's stays as it was. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { waitFor } from "../harness/process.ts";
 import { Stack, up } from "../harness/stack.ts";
 import { differencesOf, idsInZones } from "../harness/whole-cloud.ts";
 import { firstId } from "../local-cloud/support.ts";
@@ -17,6 +18,8 @@ let before: string[];
 /** Somebody's, by zone: routers without an EIP, and in gpu2a a free EIP. */
 let routers: Readonly<Record<string, string>>;
 let eip: string;
+/** Another router of somebody's in gpu1a. */
+let spare: string;
 beforeAll(async () => {
   stack = await Stack.here();
   const { client } = stack.cloud;
@@ -24,6 +27,7 @@ beforeAll(async () => {
     await Promise.all(zoneIds.map(async (zone) => [zone, await makeRouter(zone)] as const)),
   );
   eip = firstId((await client.ok("AllocateEips", { zone: "gpu2a", bandwidth: "20" })).eips);
+  spare = await makeRouter("gpu1a");
   before = await idsInZones(client, zoneIds);
   stack.configure({ zones: [joined("beijing"), withEip("shanghai")] });
   await change();
@@ -123,6 +127,32 @@ test("zones go from a joined router to their own and the other way round, in one
   stack.configure({ zones: [joined("bj"), zoneOf("sh", "gpu2a", 2)] });
   await change();
   expect(idsOf("Eip")).toEqual({ ...eips, sh: expect.stringMatching(/^eip-/) });
+});
+
+test("a zone that was killed while it joined a router, and is taken out of the configuration, goes", async () => {
+  const zones = [joined("bj"), zoneOf("sh", "gpu2a", 2)];
+  stack.configure({ zones: [...zones, zoneOf("tianjin", "gpu1a", 3, { existing: { vpcId: spare } })] });
+  const begun = stack.cloud.calls().length;
+  await stack.cloud.hold("UpdateRouters");
+  const running = stack.start(...up);
+  await waitFor("the EIP to be put on the router", () =>
+    stack.cloud
+      .calls()
+      .slice(begun)
+      .some(({ action }) => action === "UpdateRouters"),
+  );
+  await stack.kill(running);
+  await stack.cloud.letGo();
+  stack.configure({ zones });
+  const without = await stack.start(...up).ended;
+  expect([without.code, without.code === 0 ? "" : without.text]).toEqual([0, ""]);
+  const { client } = stack.cloud;
+  const router = await client.one("DescribeRouters", "router_set", { zone: "gpu1a", "routers.1": spare });
+  expect(router.eip).toEqual({});
+  const { code, text } = await stack.command("sweep", "--yes").ended;
+  expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
+  expect(await differencesOf(client, zoneIds, stack.resources(), before)).toEqual([]);
+  await stack.noChanges();
 });
 
 test("destroy leaves what is somebody's", async () => {

@@ -74,14 +74,18 @@ export class Plugin {
   /**
    * The service without a process of its own, for what is the same in both: it starts in milliseconds, and a test can
    * shorten its pauses. What it has begun ends when it is stopped, so it cannot stand for a process that is killed.
+   * @param command the CLI's: a run that only deletes is a `destroy` unless the test says otherwise
    */
-  static async here(configFile?: string, { engine }: { engine?: string } = {}): Promise<Plugin> {
+  static async here(
+    configFile?: string,
+    { engine, command = "destroy" }: { engine?: string; command?: string } = {},
+  ): Promise<Plugin> {
     const [{ ProviderService }, { definitions, functions }] = await Promise.all([
       import("../../provider/service.ts"),
       import("../../provider/definitions.ts"),
     ]);
     const server = new Server();
-    const service = new ProviderService(definitions, functions, engine);
+    const service = new ProviderService(definitions, functions, engine, () => [command]);
     server.addService(providerService.ResourceProviderService, service.handlers());
     const port = await listen(server);
     const plugin = new Plugin(server, port);

@@ -283,6 +283,31 @@ test("no secret stands in clear in the state, the shown diffs, the log of calls 
   expect(places["calls.jsonl"]).toContain("[secret]");
 });
 
+test("sweep finds nothing of a whole stack, nor of one with a zone under a new name, whose rules are in lists", async () => {
+  const lists = stack.resources(":SecurityGroupRules");
+  expect(lists.map(({ urn }) => urn.split("::").at(-1)).sort()).toEqual(["beijing-peers", "tianjin-peers"]);
+  const swept = async () => {
+    const changes = await stack.cloud.changesBy(async () => {
+      const { code, stdout } = await stack.command("sweep", "--yes").ended;
+      expect([code, stdout]).toEqual([0, "Nothing bears the mark of the stack and is in no state.\n"]);
+    });
+    expect(changes).toEqual([]);
+  };
+  await swept();
+  stack.configure({ "zones[2].name": "tj", "zones[2].formerly": "tianjin" });
+  const before = stack.resources().map(({ type, id }) => `${type} ${id}`);
+  const { code, text } = await stack.start(...up).ended;
+  expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
+  expect(
+    stack
+      .resources()
+      .map(({ type, id }) => `${type} ${id}`)
+      .sort(),
+  ).toEqual(before.sort());
+  await swept();
+  await stack.noChanges();
+});
+
 test("destroy leaves nothing: no resource in the state, none in the cloud, and each was deleted once", async () => {
   const actions = await actionsBy(() => pulumi("destroy", "--yes", "--skip-preview", "--color", "never"));
   expect(stack.resources()).toEqual([]);

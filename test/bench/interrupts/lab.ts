@@ -127,7 +127,7 @@ export class Lab {
     if (command === undefined) throw new Error("the stack has not been made");
     const [program, ...rest] = command.line;
     const [provider, inline] = await Promise.all([
-      own.includes("provider") ? undefined : AttachedProvider.start(),
+      own.includes("provider") ? undefined : AttachedProvider.start(all),
       own.includes("program") || !InlineProgram.isFor(args) ? undefined : InlineProgram.start(),
     ]);
     try {

@@ -180,3 +180,22 @@ test("a router that is another one's stays off: what waits for it says so", asyn
   await account.client.done("PowerOnRouters", { "routers.1": router });
   await next.delete(forward);
 });
+
+test("a volume that is at another instance is not attached, with what to do", async () => {
+  const volume = await plugin.create(urnOf("cloud:Volume", "taken"), { ...own, sizeGiB: 10 });
+  const [first, second] = await Promise.all(
+    ["first", "second"].map((name) => plugin.create(urnOf("cloud:Instance", name), nodeInputs())),
+  );
+  const attachment = (instance: Resource | undefined) => ({
+    ...{ zone: own.zone, volumeId: volume.id, instanceId: instance?.id ?? "" },
+  });
+  const made = await plugin.create(urnOf("cloud:VolumeAttachment", "old"), attachment(first));
+  await plugin.nextRun();
+  const { message } = await failureOf(
+    plugin.create(urnOf("cloud:VolumeAttachment", "new"), attachment(second)),
+  );
+  expect(message).toContain(
+    ` Volume ${volume.id} is at instance ${first?.id}: detach it there first. If another VolumeAttachment of this program has it, give this one that one's name in an alias, or take that one out of the program for one \`up\`.`,
+  );
+  for (const each of [made, volume, first, second]) if (each !== undefined) await plugin.delete(each);
+});

@@ -83,11 +83,11 @@ const cases: readonly Case[] = [
     },
   },
   {
-    name: "an EIP on a router that the state does not know",
+    name: "an EIP whose name is its user's on a router that the state does not know",
     type: "Eip",
     what: "EIP",
     refused: "ReleaseEips 1400",
-    inputs: () => ({ bandwidth: 1 }),
+    inputs: () => ({ bandwidth: 1, name: "mine" }),
     async use(client, eip) {
       const router = await routerOf(client);
       await setEip(client, router, eip);

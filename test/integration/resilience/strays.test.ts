@@ -47,9 +47,13 @@ const node = (vxnetId: string, keypairId: string, more: Properties = {}) => ({
 const expectTold = (text: RegExp) =>
   vi.waitFor(() => expect(account.engine.toldOf(stackMark.urn)).toContainEqual(expect.stringMatching(text)));
 
-/** What to do where a run that was killed may have left what is in the way. */
+/** What to do about what is in the way and bears the stack's mark. */
 const sweepWords =
-  "if a run that was killed has left it and no state knows it, `npm run sweep -- --stack test` lists it and `npm run sweep -- --stack test --yes` removes it; then run the same command again.";
+  "if the state has it under another name, give the resource that name in an alias, or take it out of the program for one `up`; if a run that was killed has left it and no state knows it, `npm run sweep -- --stack test` lists it and `npm run sweep -- --stack test --yes` removes it; then run the same command again.";
+
+/** What to do about what this run has made or compared. */
+const ownWords =
+  "is this stack's own, and this run has it: change one of the two, or, if a run that was cut off has left the state behind the cloud, run `up --refresh`.";
 
 /** A zone of a stack, whole. */
 async function makeZone(name: string, more: Properties = {}) {
@@ -154,8 +158,14 @@ describe("with `sweep`", () => {
     };
     const advice = ({ id, properties: { name } }: Resource) =>
       `Still used by ${id}: delete or detach these first. The name of ${id} (${name}) bears this stack's mark: ${sweepWords}`;
-    for (const each of [vxnet, keyPair]) expect(await told(each)).toContain(advice(instance));
-    for (const each of [group, eip]) expect(await told(each)).toContain(advice(vpc));
+    const { id, properties } = instance;
+    for (const each of [vxnet, keyPair])
+      expect(await told(each)).toContain(
+        `Still used by ${id}: delete or detach these first. ${id} (${properties.name}) ${ownWords}`,
+      );
+    expect(await told(group)).toContain(advice(vpc));
+    // An EIP of the stack leaves any router that this run does not know.
+    await plugin.deleteInThisRun(eip);
     const calls = await account.callsBy(async () => {
       expect((await failureOf(plugin.deleteInThisRun(stackMark))).message).toMatch(
         /^These bear this stack's mark, are in no state, and stay: .*Vpc rtr-\S+ \(running-\S+\) of zone gpu1a, .*\. Remove them by `npm run sweep -- --stack test --yes`, or in the console; then run this again\.$/,
@@ -173,6 +183,10 @@ describe("with `sweep`", () => {
     const address = { ...node(vxnet, keyPair), privateIp: "192.168.1.91" };
     for (const [type, inputs] of [["PortForward", forward] as const, ["Instance", address] as const]) {
       const { id, properties } = await make(type, "former", inputs);
+      const twice = await failureOf(make(type, "latter", inputs));
+      expect(twice.message).toContain(` ${id} (${properties.name}) ${ownWords}`);
+      expect(twice.message).not.toContain("sweep");
+      await plugin.nextRun();
       const { message } = await failureOf(make(type, "latter", inputs));
       expect(message).toContain(
         ` The name of ${id} (${properties.name}) bears this stack's mark: ${sweepWords}`,
@@ -202,6 +216,25 @@ describe("with `sweep`", () => {
       expect(told()).toEqual([
         `Key pair ${second.id} (${second.properties.name}) has the name of this one with another key, and this run does not know it. If it is in no state, \`npm run sweep -- --stack test\` lists it and \`npm run sweep -- --stack test --yes\` removes it.`,
       ]),
+    );
+    await plugin.nextRun();
+    await plugin.delete(stackMark);
+    expect(await added()).toEqual([]);
+  });
+
+  test("a provider that sees nothing but deletions in an up removes nothing of what others of the run may have", async () => {
+    const { group, keyPair, volume, instance, vpc } = await makeZone("shared");
+    const other = await account.plugin(undefined, "up");
+    for (const [each, user] of [
+      [group, vpc] as const,
+      [keyPair, instance] as const,
+      [volume, instance] as const,
+    ]) {
+      const { message } = await failureOf(other.deleteInThisRun(each, { timeout: 1 }));
+      expect(message).toContain(`Still used by ${user.id}`);
+    }
+    expect((await failureOf(other.deleteInThisRun(stackMark))).message).toContain(
+      "are in no state, and stay: ",
     );
     await plugin.nextRun();
     await plugin.delete(stackMark);

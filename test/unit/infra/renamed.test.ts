@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formerName } from "../../../infra/renamed.ts";
+import { formerNames } from "../../../infra/renamed.ts";
 
 const zones = [
   { name: "bj", formerly: "beijing" },
@@ -14,13 +14,26 @@ test.each([
   ["bj-2-router", "beijing-south-router"],
   ["bj-shanghai-at-bj", "beijing-shanghai-at-beijing"],
   ["bj-bj-2-at-bj-2", "beijing-beijing-south-at-beijing-south"],
-  ["shanghai-router", undefined],
-  ["bjx-router", undefined],
-  ["network", undefined],
 ])("%s was %s", (name, before) => {
-  expect(formerName(name, zones)).toBe(before);
+  expect(formerNames(name, zones)[0]).toBe(before);
+});
+
+test.each(["shanghai-router", "bjx-router", "network"])("%s had no other name", (name) => {
+  expect(formerNames(name, zones)).toEqual([]);
+});
+
+test("a zone may be called as a word of the resources' own", () => {
+  expect(formerNames("at-shanghai-at-at", [{ name: "at", formerly: "beijing" }])).toEqual([
+    "beijing-shanghai-beijing-beijing",
+    "beijing-shanghai-beijing-at",
+    "beijing-shanghai-at-beijing",
+    "beijing-shanghai-at-at",
+    "at-shanghai-beijing-beijing",
+    "at-shanghai-beijing-at",
+    "at-shanghai-at-beijing",
+  ]);
 });
 
 test("where nothing was renamed no resource had another name", () => {
-  expect(formerName("shanghai-router", [{ name: "shanghai" }])).toBeUndefined();
+  expect(formerNames("shanghai-router", [{ name: "shanghai" }])).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
-import { moveSettings, newNameIn } from "../../../scripts/dev/rename-stack.ts";
+import { moveSettings, newNameIn, removedIn, removeSettings } from "../../../scripts/dev/rename-stack.ts";
 import { baseConfig, workingConfig, writeWorkingConfig } from "../../../scripts/dev/stack.ts";
 import type { Workspace } from "../../../scripts/dev/workspace.ts";
 
@@ -25,6 +25,27 @@ test.each([
   [["state", "rename", "urn:a", "b"], undefined],
 ])("the new name in %j is %j", (args, name) => {
   expect(newNameIn(args)).toBe(name);
+});
+
+test.each([
+  [["stack", "rm"], "dev"],
+  [["stack", "remove", "live", "--yes"], "live"],
+  [["--color", "never", "stack", "delete", "organization/crosszone/live"], "live"],
+  [["stack", "rm", "--help"], undefined],
+  [["stack", "rename", "rm"], undefined],
+  [["config", "rm", "x"], undefined],
+])("the stack that %j removes is %j", (args, name) => {
+  expect(removedIn(args, workspace)).toBe(name);
+});
+
+test("the working settings of a stack that is removed go; the committed ones and those of others stay", () => {
+  const committed = join(workspace.root, "Pulumi.dev.yaml");
+  writeFileSync(committed, stringify({ config: { shared: 1 } }));
+  const other = { ...workspace, stack: "live" };
+  for (const each of [workspace, other]) writeWorkingConfig(each, {});
+  removeSettings(workspace, "dev");
+  const paths = [committed, ...[workspace, other].flatMap((each) => [workingConfig(each), baseConfig(each)])];
+  expect(paths.map((path) => existsSync(path))).toEqual([true, false, false, true, true]);
 });
 
 test("the settings of a stack go with it to its new name, all of them, and what was there is kept", () => {

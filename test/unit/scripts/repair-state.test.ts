@@ -2,15 +2,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { keptDeletions, pendingCreates } from "../../../scripts/dev/repair-state.ts";
+import { keptDeletions, pendingCreates, refreshAfterCut } from "../../../scripts/dev/repair-state.ts";
 import { stateFile } from "../../../scripts/dev/state-file.ts";
 import type { Workspace } from "../../../scripts/dev/workspace.ts";
 
-test("pending creates are found in the state, and other operations are none", () => {
+test("pending creates are found in the state; an update that was cut off makes the next up look first, unless it does anyway", () => {
   const root = mkdtempSync(join(tmpdir(), "repair-state-"));
   try {
     const workspace: Workspace = { root, pulumi: join(root, "p"), cloud: join(root, "c"), stack: "dev" };
     expect(pendingCreates(workspace)).toEqual([]);
+    expect(refreshAfterCut(["up"], workspace)).toEqual([]);
     mkdirSync(dirname(stateFile(workspace)), { recursive: true });
     const pending_operations = [
       { type: "creating", resource: { urn: "urn:a" } },
@@ -18,6 +19,15 @@ test("pending creates are found in the state, and other operations are none", ()
     ];
     writeFileSync(stateFile(workspace), JSON.stringify({ checkpoint: { latest: { pending_operations } } }));
     expect(pendingCreates(workspace)).toEqual(["urn:a"]);
+    expect(refreshAfterCut(["up", "--yes"], workspace)).toEqual(["--refresh"]);
+    for (const asked of ["--refresh", "--refresh=false", "-r"])
+      expect(refreshAfterCut(["up", asked], workspace)).toEqual([]);
+    const others = pending_operations.filter(({ type }) => type === "creating");
+    writeFileSync(
+      stateFile(workspace),
+      JSON.stringify({ checkpoint: { latest: { pending_operations: others } } }),
+    );
+    expect(refreshAfterCut(["up"], workspace)).toEqual([]);
   } finally {
     rmSync(root, { recursive: true });
   }

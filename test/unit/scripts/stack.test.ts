@@ -4,13 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { compileCache } from "../../../local-cloud/compile-cache.mjs";
-import {
-  commandOf,
-  positionals,
-  pulumiEnvironment,
-  withWorkingConfig,
-  writeWorkingConfig,
-} from "../../../scripts/dev/stack.ts";
+import { pulumiEnvironment, withWorkingConfig, writeWorkingConfig } from "../../../scripts/dev/stack.ts";
 import { findWorkspace, type Workspace } from "../../../scripts/dev/workspace.ts";
 
 let workspace: Workspace;
@@ -146,16 +140,6 @@ describe("the arguments of the CLI", () => {
       expect(withFile(...given)).toEqual(given);
     },
   );
-
-  test("name their command", () => {
-    expect(commandOf(["--cwd", "config", "destroy", "--yes"])).toBe("destroy");
-    expect(commandOf(["--version"])).toBeUndefined();
-    expect(positionals(["-s", "dev", "stack", "--yes", "rename", "live"])).toEqual([
-      "stack",
-      "rename",
-      "live",
-    ]);
-  });
 });
 
 describe("the environment of the CLI", () => {

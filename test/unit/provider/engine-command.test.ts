@@ -1,0 +1,45 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { expect, test } from "vitest";
+import {
+  argumentsOfParent,
+  commandOf,
+  isWholeDestroy,
+  positionals,
+} from "../../../provider/engine-command.ts";
+
+test("the command is the first word that is no flag and no flag's value", () => {
+  expect(commandOf(["--cwd", "config", "destroy", "--yes"])).toBe("destroy");
+  expect(commandOf(["--version"])).toBeUndefined();
+  expect(positionals(["-s", "dev", "stack", "--yes", "rename", "live"])).toEqual(["stack", "rename", "live"]);
+});
+
+test.each([
+  ["destroy --yes --skip-preview", true],
+  ["-s up destroy", true],
+  ["dn", true],
+  ["down --stack dev", true],
+  ["destroy --target URN", false],
+  ["destroy -tURN", false],
+  ["destroy --exclude-protected", false],
+  ["destroy --exclude=URN", false],
+  ["up --stack destroy", false],
+  ["-s destroy up", false],
+  ["", false],
+])("pulumi %s is a destroy of the whole stack: %j", (line, isWhole) => {
+  expect(isWholeDestroy(line.split(" ").filter((word) => word !== ""))).toBe(isWhole);
+});
+
+test.each(["/proc", "/nonexistent"])(
+  "the arguments of a process are found, with its processes in %s",
+  async (processes) => {
+    const child = spawn("sleep", ["60"]);
+    try {
+      await once(child, "spawn");
+      expect(argumentsOfParent(child.pid, processes)).toEqual(["60"]);
+    } finally {
+      child.kill();
+      await once(child, "exit");
+    }
+  },
+);
