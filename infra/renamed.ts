@@ -12,12 +12,15 @@ export interface Renamed {
  */
 export function formerNames(resource: string, zones: readonly Renamed[]): string[] {
   const formerly = new Map(zones.flatMap((zone) => (zone.formerly ? [[zone.name, zone.formerly]] : [])));
+  if (formerly.size === 0) return [];
   // The longest first: a zone may be called `gpu` and another `gpu-2`.
-  const names = [...formerly.keys()].sort((one, other) => other.length - one.length);
-  if (names.length === 0) return [];
+  const names = zones.map(({ name }) => name).sort((one, other) => other.length - one.length);
   // Each name is at an odd place.
   const parts = resource.split(new RegExp(`(?<![a-z0-9])(${names.join("|")})(?![a-z0-9])`));
-  const choices = parts.map((part, place) => (place % 2 === 0 ? [part] : [formerly.get(part) ?? part, part]));
+  const choices = parts.map((part, place) => {
+    const before = place % 2 === 0 ? undefined : formerly.get(part);
+    return before === undefined ? [part] : [before, part];
+  });
   const all = choices.reduce<string[]>(
     (begun, choice) => begun.flatMap((text) => choice.map((part) => text + part)),
     [""],

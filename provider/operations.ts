@@ -30,6 +30,8 @@ export interface Operation {
   readonly madeId: string | undefined;
   readonly isAdopted: boolean;
   readonly noted: Properties | undefined;
+  /** Whether a call that changes something was sent. */
+  readonly hasChanged: boolean;
   /**
    * Ends with the function. When the engine cancels it ends at once, or with the answer to a call that makes something: by
    * its id the next run finds that. Errors show no secret.
@@ -65,6 +67,7 @@ export class Operations {
     let madeId: string | undefined;
     let isAdopted = false;
     let noted: Properties | undefined;
+    let hasChanged = false;
     const { promise: isMade, resolve: tellMade } = Promise.withResolvers<void>();
     const making = new Making();
     const warn = (message: string) => engine?.log("warning", urn, redact(message));
@@ -96,6 +99,9 @@ export class Operations {
       note(outputs) {
         noted = outputs;
       },
+      changing() {
+        hasChanged = true;
+      },
     };
     return {
       get madeId() {
@@ -106,6 +112,9 @@ export class Operations {
       },
       get noted() {
         return noted;
+      },
+      get hasChanged() {
+        return hasChanged;
       },
       async run(work) {
         try {

@@ -142,6 +142,8 @@ export interface Context {
   readonly strays?: StrayRemover | undefined;
   /** Outputs that are kept in state should an update fail from now on. */
   note(outputs: Properties): void;
+  /** Called before each call that changes something. */
+  changing(): void;
 }
 
 /** Removes what bears the stack's mark and is in no state, where its StackMark says `sweep`. */

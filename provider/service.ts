@@ -14,7 +14,7 @@ import {
 } from "./checks.ts";
 import { checkConfiguration, configure, packageVersion } from "./configuration.ts";
 import type { AnyFunction } from "./function.ts";
-import { keptMessage, unfinished } from "./half-made.ts";
+import { endUpdate, isCutOff, keptMessage, unfinished } from "./half-made.ts";
 import type { AnyResource, Problem } from "./resource.ts";
 import { connectEngine } from "./rpc/engine.ts";
 import { InitFailedError } from "./rpc/init-failed.ts";
@@ -202,7 +202,7 @@ export class ProviderService {
     const urn = request.getUrn();
     const definition = this.#definition(urn);
     const news = fromStruct(request.getNews());
-    const { outputs } = splitState(definition, fromStruct(request.getOlds()));
+    const { inputs: before, outputs } = splitState(definition, fromStruct(request.getOlds()));
     const secrets = secretsOf(definition, news);
     const answer = (properties: Properties) =>
       new provider.UpdateResponse().setProperties(toStruct({ ...news, ...properties }, secrets));
@@ -217,23 +217,33 @@ export class ProviderService {
     }
     const { update } = definition;
     this.#run.ready().hasBuilt = true;
-    const change = { olds: fromStruct(request.getOldInputs()), news, outputs };
+    const kept = { last: fromStruct(request.getOldInputs()), before, outputs };
+    const isToEnd = isCutOff(definition, urn, kept, news);
     const meet = (has: Properties) =>
       this.#run.ready().meet(urn, request.getId(), true, { inputs: news, outputs: has });
     meet(outputs);
     const operation = this.#run.begin(
       definition,
-      { urn, timeoutSeconds: request.getTimeout() },
-      change.olds,
+      {
+        ...{ urn, timeoutSeconds: request.getTimeout() },
+        ...(isToEnd ? { halfMadeId: request.getId() } : {}),
+      },
+      kept.last,
+      before,
       news,
     );
     try {
-      const updated = await operation.run((context) => update(context, request.getId(), change));
+      const updated = await operation.run((context) =>
+        isToEnd
+          ? endUpdate(definition, context, request.getId(), kept, news)
+          : update(context, request.getId(), { olds: kept.last, news, outputs }),
+      );
       meet(updated);
       return answer(updated);
     } catch (error) {
-      if (operation.noted === undefined) throw error;
-      const properties = toStruct({ ...change.olds, ...outputs, ...operation.noted }, secrets);
+      if (operation.noted === undefined && !operation.hasChanged) throw error;
+      // The next run ends it from there.
+      const properties = toStruct({ ...before, ...outputs, ...operation.noted }, secrets);
       throw new InitFailedError(request.getId(), properties, toStruct(news, secrets), messageOf(error));
     }
   }

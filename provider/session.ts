@@ -46,7 +46,7 @@ export class Session {
     action: A,
     zone: string,
     request: RequestOf<A>,
-    options: CallOptions = {},
+    options: CallOptions & { changing?(): void } = {},
   ): Promise<ResponseOf<A>> {
     const zones = await this.zones(options);
     if (!zones.has(zone)) {
@@ -54,6 +54,7 @@ export class Session {
         `Zone "${zone}" is none of this account (${this.client.profile.source}); it has ${[...zones.keys()].join(", ")}. Correct the resource's zone, or qingcloud:zone.`,
       );
     }
+    if (!action.isRead) options.changing?.();
     try {
       return await this.client.call(action, zone, request, options);
     } catch (error) {

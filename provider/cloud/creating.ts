@@ -40,7 +40,7 @@ export async function createOnce(
   const before = isNew(context, names) ? undefined : await findOne(context, what, find);
   if (before !== undefined && names.name !== undefined) {
     throw new Error(
-      `${what} exists already (${before}), made by somebody else or to be replaced by this one. Give another name or none, or take it over by \`pulumi import\`.`,
+      `${what} exists already (${before}), made by somebody else or to be replaced by this one. Give another name or none, take it over by \`pulumi import\`, or, if this stack has it under another URN, name that in an alias.`,
     );
   }
   if (before !== undefined) return announce(context, before, true);

@@ -15,26 +15,67 @@ const configured = z.object({
     ),
   }),
 });
-const shown = z.object({ zones: z.array(z.object({ name: z.string(), network: z.string() })) });
-
 type Zones = z.output<typeof configured>["config"]["crosszone:zones"];
 
+/** A zone that the state has, under one name or, where a renaming was cut off, under several. */
+interface Made {
+  readonly names: readonly string[];
+  /** Of its vxnet. */
+  readonly network: string | undefined;
+}
+
+const zoneType = "crosszone:network:Zone";
+const vxnet = z.object({ ipNetwork: z.string() });
+const node = z.object({ privateIp: z.string() });
+
+/** Also what an `up` that did not come to its outputs has made. */
+function madeZones({ resources = [] }: StoredState): Made[] {
+  return resources
+    .filter(({ type }) => type === zoneType)
+    .map(({ urn }) => {
+      const inside = resources.filter(({ parent, id }) => parent === urn && id !== undefined);
+      const ofType = (type: string) => inside.filter((each) => each.type === `qingcloud:cloud:${type}`);
+      const [vxnets, nodes] = [ofType("Vxnet"), ofType("Instance")];
+      const addresses = nodes.flatMap(({ inputs }) => node.safeParse(inputs).data?.privateIp ?? []);
+      const networks = [
+        ...vxnets.flatMap(({ inputs }) => vxnet.safeParse(inputs).data?.ipNetwork ?? []),
+        ...addresses.map((address) => address.replace(/\d+$/, "0/24")),
+      ];
+      const names = [
+        logicalNameOf(urn),
+        ...vxnets.map((each) => logicalNameOf(each.urn).replace(/-vxnet$/, "")),
+        ...nodes.map((each) => logicalNameOf(each.urn).replace(/-\d+$/, "")),
+      ];
+      return { names: [...new Set(names)], network: networks[0] };
+    });
+}
+
 /** @returns what to do, for the user; empty where no zone was renamed without `formerly` */
-export function renamedZones(zones: Zones, { resources = [] }: StoredState): string[] {
-  const stack = resources.find(({ type }) => type === "pulumi:pulumi:Stack");
-  const made = shown.safeParse(stack?.outputs).data?.zones ?? [];
-  const names = new Set(
+export function renamedZones(zones: Zones, state: StoredState): string[] {
+  const made = madeZones(state);
+  const known = new Set(
     zones.flatMap(({ name, formerly }) => [name, ...(formerly === undefined ? [] : [formerly])]),
   );
-  const gone = made.filter(({ name }) => !names.has(name));
-  const isMade = ({ name }: { name: string }) => made.some((each) => each.name === name);
   return zones.flatMap((zone, index) => {
-    const before = gone.find(({ network }) => network === zone.network);
-    if (before === undefined || isMade(zone)) return [];
-    return [
-      `Zone "${zone.name}" has the network of "${before.name}" (${zone.network}), which the stack has and the configuration no longer names. If it is the same zone, say so: npm run pulumi -- config set --path 'crosszone:zones[${index}].formerly' ${before.name}. If it is another one, give it another network, or run \`up\` without both first.`,
-    ];
+    const before = made.find(({ network }) => network === zone.network);
+    const isOther = made.some((each) => each !== before && each.names.includes(zone.name));
+    const unknown = before?.names.filter((name) => !known.has(name)) ?? [];
+    if (before === undefined || isOther || unknown.length === 0) return [];
+    return [refusalOf(zone, index, before.names, unknown)];
   });
+}
+
+function refusalOf(
+  { name, network, formerly }: Zones[number],
+  index: number,
+  names: readonly string[],
+  [unknown = ""]: readonly string[],
+): string {
+  const others = names.filter((each) => each !== name);
+  if (others.length > 1)
+    return `Zone "${name}" has the network of "${names.join('" and "')}" (${network}), which is one zone whose renaming was cut off. End that first: give it the name "${names[0]}" with \`formerly: ${names.find((each) => each !== names[0])}\`, and run \`up\`; then give it another name.`;
+  const instead = formerly === undefined ? "" : `, in place of ${formerly}`;
+  return `Zone "${name}" has the network of "${unknown}" (${network}), which the stack has and the configuration no longer names. If it is the same zone, say so${instead}: npm run pulumi -- config set --path 'crosszone:zones[${index}].formerly' ${unknown}. If it is another one, give it another network, or run \`up\` without both first.`;
 }
 
 /**

@@ -122,6 +122,8 @@ export interface StoredState {
   readonly resources?: readonly {
     readonly urn: string;
     readonly type: string;
+    /** URN; empty of the stack itself. */
+    readonly parent?: string | undefined;
     readonly id?: string | undefined;
     /** It has been replaced, and is to be deleted. */
     readonly delete?: boolean | undefined;

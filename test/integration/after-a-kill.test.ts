@@ -176,6 +176,47 @@ test("an update that was killed, and whose setting is put back, is undone by the
   await stack.noChanges();
 });
 
+/** An up in which an action is refused. */
+async function refusedAt(action: string): Promise<void> {
+  await stack.cloud.refuse(action);
+  const { code, text } = await stack.run(...up);
+  expect(code, text).not.toBe(0);
+  expect(text).toContain(`${action} was refused`);
+  await stack.cloud.letGo();
+}
+
+test("changes that were refused half-way, and are taken back, are undone by the next up", async () => {
+  const zones = [zone("bj", "gpu1a", 1, { bandwidthMbps: 50 }), shanghai];
+  stack.configure({ zones });
+  await stack.ok(...up);
+  const changed = zone("bj", "gpu1a", 5, { bandwidthMbps: 300, shape: { cpu: 2, memoryGiB: 4 } });
+  stack.configure({ zones: [changed, shanghai] });
+  await refusedAt("JoinRouter");
+  stack.configure({ zones });
+  await stack.ok(...up);
+  expect(await differences()).toEqual([]);
+  await stack.noChanges();
+});
+
+test("a renaming that was refused half-way is ended, or taken back, without the loss of anything", async () => {
+  const ids = () =>
+    ["Eip", "Vpc", "Vxnet", "Instance", "KeyPair"].flatMap((type) =>
+      stack.resources(`:${type}`).map(({ id }) => id),
+    );
+  const before = ids();
+  stack.configure({ zones: [zone("peking", "gpu1a", 1, { formerly: "bj", bandwidthMbps: 50 }), shanghai] });
+  await refusedAt("ModifyInstanceAttributes");
+  stack.configure({ zones: [zone("bj", "gpu1a", 1, { bandwidthMbps: 50 }), shanghai] });
+  const refused = await stack.start(...up).ended;
+  expect([refused.code, refused.stdout]).toEqual([1, ""]);
+  expect(refused.stderr).toContain("'crosszone:zones[0].formerly' peking.");
+  stack.configure({ "zones[0].formerly": "peking" });
+  await stack.ok(...up);
+  expect(ids().sort()).toEqual(before.sort());
+  expect(await differences()).toEqual([]);
+  await stack.noChanges();
+});
+
 interface Kept {
   readonly checkpoint: {
     readonly latest: {

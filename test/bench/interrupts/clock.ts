@@ -1,13 +1,13 @@
 /**
  * A clock that runs faster than the machine's, for the waits of the provider and of the local cloud: both of a cell have the
  * same one, so that time stamps agree. Timers and dates follow it; what Node and the machine time themselves does not.
- * Loaded before a provider's process (`node --import`) it reads its settings from the environment.
+ * Loaded before a process of theirs (`node --import`) it reads its settings from the environment.
  */
 const RealDate = Date;
 const real = { now: Date.now, setTimeout, setInterval };
 const started = performance.now();
 
-/** Where the settings are for processes of the provider. */
+/** Where the settings are for other processes. */
 export const clockVariable = "CROSSZONE_FAST_CLOCK";
 
 let origin = real.now();
@@ -65,8 +65,12 @@ export function isProvider(text: string): boolean {
   return /\/provider\/main\.(ts|mjs)(?=$| )/.test(text);
 }
 
+/** The project's command looks at the account, too. */
+const isCommand = (text: string) => /\/scripts\/dev\/pulumi\.ts$/.test(text);
+
 const given = process.env[clockVariable];
-if (given !== undefined && isProvider(process.argv[1] ?? "")) {
+const [, own = ""] = process.argv;
+if (given !== undefined && (isProvider(own) || isCommand(own))) {
   [origin = origin, shown = shown, speed = speed] = given.split(" ").map(Number);
   installClock();
 }

@@ -5,7 +5,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { keptDeletions, pendingCreates } from "../../../scripts/dev/repair-state.ts";
+import { keptDeletions, pendingCreates, refreshAfterCut } from "../../../scripts/dev/repair-state.ts";
 import { readState } from "../../../scripts/dev/state-file.ts";
 import { findWorkspace, type Workspace } from "../../../scripts/dev/workspace.ts";
 import { AttachedProvider } from "../../harness/attached-provider.ts";
@@ -117,7 +117,9 @@ export class Lab {
     const started = realNow();
     // The project's own command finishes before what a killed one has left.
     const isRepaired =
-      pendingCreates(this.workspace).length > 0 || keptDeletions(readState(this.workspace) ?? {}).length > 0;
+      pendingCreates(this.workspace).length > 0 ||
+      refreshAfterCut(args, this.workspace).length > 0 ||
+      keptDeletions(readState(this.workspace) ?? {}).length > 0;
     const ofClock = { NODE_OPTIONS: `--import=${clock}` };
     if (isRepaired) {
       const [start, ...script] = startOf("scripts/dev/pulumi.ts");

@@ -1,4 +1,4 @@
-/** The cells: an operation is met by a fault at one of its API calls; then the same command runs again, or `destroy`. */
+/** The cells: an operation is met by a fault at one of its API calls; then the same command runs again, the change is taken back, or `destroy`. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -14,7 +14,7 @@ export const faults = [
 ] as const;
 export type FaultName = (typeof faults)[number];
 
-export const followUps = ["same", "destroy"] as const;
+export const followUps = ["same", "back", "destroy"] as const;
 export type FollowUp = (typeof followUps)[number];
 
 /** One call of an operation: the nth of its action in a zone. DescribeZones has no zone. */
@@ -24,7 +24,7 @@ export interface Position {
   readonly nth: number;
 }
 
-/** What two cells have in common: both follow-ups begin where the faulted command has left state and cloud. */
+/** What cells have in common: their follow-ups begin where the faulted command has left state and cloud. */
 export interface Trial {
   readonly operation: Operation;
   readonly position: Position;
@@ -70,9 +70,13 @@ export function trialsOf({ operations: recorded }: Recording): Trial[] {
   );
 }
 
-/** After a `destroy` both follow-ups are the same command. */
+/** Those that change the configuration. */
+const changes: ReadonlySet<Operation> = new Set(["bandwidth", "name", "network"]);
+
+/** After a `destroy` the same command is one, too; only a changed configuration can be taken back. */
 export function followUpsOf({ operation }: Trial): readonly FollowUp[] {
-  return operation === "destroy" ? ["same"] : followUps;
+  if (operation === "destroy") return ["same"];
+  return followUps.filter((each) => each !== "back" || changes.has(operation));
 }
 
 /** A trial's name, e.g. `up gpu1a/CreateVxnets/1 lose-answer`; a follow-up behind it makes a cell's. */

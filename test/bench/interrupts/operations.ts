@@ -25,20 +25,24 @@ export const usual: Readonly<Record<string, Value>> = {
 interface Description {
   readonly begins: "empty" | "whole";
   readonly configuration: Readonly<Record<string, Value>>;
+  /** What takes it back. */
+  readonly back?: Readonly<Record<string, Value>>;
   /** @param urnOf the URN of the stack's resource of a type whose name has a word in it */
   command(urnOf: (type: string, word: string) => string): readonly string[];
 }
 
-const change = (configuration: Description["configuration"]): Description => ({
-  begins: "whole",
-  configuration,
-  command: () => up,
-});
+const change = (
+  configuration: Description["configuration"],
+  back: Description["configuration"] = usual,
+): Description => ({ begins: "whole", configuration, back, command: () => up });
 
 const descriptions: Readonly<Record<Operation, Description>> = {
   up: { begins: "empty", configuration: {}, command: () => up },
   bandwidth: change({ zones: [{ ...beijing, bandwidthMbps: 30 }, shanghai] }),
-  name: change({ zones: [{ ...beijing, name: "bj", formerly: "beijing" }, shanghai] }),
+  name: change(
+    { zones: [{ ...beijing, name: "bj", formerly: "beijing" }, shanghai] },
+    { zones: [{ ...beijing, formerly: "bj" }, shanghai] },
+  ),
   key: {
     begins: "whole",
     configuration: {},
@@ -52,6 +56,12 @@ const descriptions: Readonly<Record<Operation, Description>> = {
   },
   destroy: { begins: "whole", configuration: {}, command: () => destroy },
 };
+
+/** Takes the changes of an operation's configuration back. @returns the command that puts that into effect */
+export function takeBack(lab: Lab, operation: Operation): readonly string[] {
+  lab.configure(descriptions[operation].back ?? {});
+  return up;
+}
 
 /** Puts the lab where the operation begins. @returns its command */
 export async function begin(lab: Lab, operation: Operation): Promise<readonly string[]> {

@@ -12,7 +12,7 @@ import {
 import { meetFault } from "./interrupting.ts";
 import type { Lab, Outcome } from "./lab.ts";
 import { type FollowUp, followUpsOf, type Operation, type Trial } from "./matrix.ts";
-import { begin, destroy, preview, up, usual } from "./operations.ts";
+import { begin, destroy, preview, takeBack, up, usual } from "./operations.ts";
 
 const usualSpeed = 20;
 /** A hanging job is waited for for ten minutes. */
@@ -85,7 +85,9 @@ export class Trials {
       const more =
         followUp === "destroy" || trial.operation === "destroy"
           ? await this.#destroy("destroy")
-          : await this.#again(args, outcome.code === 0);
+          : followUp === "back"
+            ? await this.#then(takeBack(lab, trial.operation), "the change taken back")
+            : await this.#then(outcome.code === 0 ? undefined : args, "the same command");
       const seconds = (realNow() - started) / 1000;
       const { transcript } = lab;
       results.push({ followUp, isMet, findings: [...findings, ...more], seconds, transcript });
@@ -95,14 +97,14 @@ export class Trials {
     return results;
   }
 
-  /** @param isDone whether the faulted command has succeeded: the same one has nothing to do */
-  async #again(args: readonly string[], isDone: boolean): Promise<Finding[]> {
+  /** @param args absent where there is nothing to do: the faulted command has succeeded */
+  async #then(args: readonly string[] | undefined, what: string): Promise<Finding[]> {
     const lab = this.#lab;
     const findings: Finding[] = [];
-    if (!isDone) {
+    if (args !== undefined) {
       const outcome = await lab.run(args);
-      findings.push(...findInWords("the same command", outcome, false));
-      findings.push(...findWait("the same command", outcome, usualSpeed, this.#usualSeconds));
+      findings.push(...findInWords(what, outcome, false));
+      findings.push(...findWait(what, outcome, usualSpeed, this.#usualSeconds));
       if (outcome.code !== 0) return findings;
     }
     findings.push(...(await compare(lab, this.#before, this.#counts)));

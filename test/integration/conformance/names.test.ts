@@ -179,7 +179,7 @@ describe("a given name that exists", () => {
       const { message } = error as Error;
       expect(message).toContain(`${namingOf(each).what} "${each.name}"`);
       expect(message).toContain(
-        `exists already (${id}), made by somebody else or to be replaced by this one. Give another name or none, or take it over by \`pulumi import\`.`,
+        `exists already (${id}), made by somebody else or to be replaced by this one. Give another name or none, take it over by \`pulumi import\`, or, if this stack has it under another URN, name that in an alias.`,
       );
     });
     expect(changes).toEqual([]);

@@ -34,6 +34,12 @@ test("a zone may be called as a word of the resources' own", () => {
   ]);
 });
 
+test("a zone whose name begins with that of a renamed one keeps its own", () => {
+  const zones = [{ name: "gpu", formerly: "g" }, { name: "gpu-1" }, { name: "g-1" }];
+  expect(formerNames("gpu-1-router", zones)).toEqual([]);
+  expect(formerNames("gpu-router", zones)).toEqual(["g-router"]);
+});
+
 test("where nothing was renamed no resource had another name", () => {
   expect(formerNames("shanghai-router", [{ name: "shanghai" }])).toEqual([]);
 });

@@ -24,6 +24,7 @@ export function contextOf(more: Partial<Context> = {}): TestContext {
     making: (_what, work) => work(),
     made: (id) => ids.push(id),
     note: () => {},
+    changing: () => {},
     ids,
     told,
     ...more,

@@ -244,7 +244,7 @@ test("what exists under a name that was given is not adopted, and nothing is mad
   const create = vi.fn(async () => "rtr-2");
   const made = once(contextOf(), 'VPC "mine"', async () => ["rtr-1"], create, { name: "mine" });
   await expect(made).rejects.toThrow(
-    'VPC "mine" exists already (rtr-1), made by somebody else or to be replaced by this one. Give another name or none, or take it over by `pulumi import`.',
+    'VPC "mine" exists already (rtr-1), made by somebody else or to be replaced by this one. Give another name or none, take it over by `pulumi import`, or, if this stack has it under another URN, name that in an alias.',
   );
   expect(create).not.toHaveBeenCalled();
 });

@@ -6,14 +6,62 @@ const zone = (name: string, third: number, formerly?: string) => ({
   network: `192.168.${third}.0/24`,
   ...(formerly === undefined ? {} : { formerly }),
 });
-const state = (...zones: object[]) => ({
-  resources: [{ urn: "urn:stack", type: "pulumi:pulumi:Stack", outputs: { zones } }],
-});
-const made = state(zone("beijing", 1), zone("shanghai", 2));
+const network = "urn:pulumi:dev::crosszone::crosszone:network:Network";
+/** What the state has of a zone: its component, its vxnet and a node, each under a name that it has. */
+const holdingZone = (component: string, third: number, [ofVxnet, ofNode] = [component, component]) => {
+  const parent = `${network}$crosszone:network:Zone::${component}`;
+  const inside = (type: string, name: string, inputs: object) => ({
+    urn: `${network}$crosszone:network:Zone$qingcloud:cloud:${type}::${name}`,
+    ...{ type: `qingcloud:cloud:${type}`, id: `${type}-1`, parent, inputs: { ...inputs } },
+  });
+  return [
+    { urn: parent, type: "crosszone:network:Zone", parent: network },
+    inside("Vxnet", `${ofVxnet}-vxnet`, { ipNetwork: `192.168.${third}.0/24` }),
+    inside("Instance", `${ofNode}-1`, { privateIp: `192.168.${third}.2` }),
+  ];
+};
+const joinedZone = (name: string, third: number) =>
+  holdingZone(name, third).filter(({ type }) => !type.endsWith("Vxnet"));
+const made = { resources: [...holdingZone("beijing", 1), ...holdingZone("shanghai", 2)] };
 
 test("a zone whose network was another one's, which is gone, is refused, with what to do", () => {
   expect(renamedZones([zone("bj", 1), zone("shanghai", 2)], made)).toEqual([
     'Zone "bj" has the network of "beijing" (192.168.1.0/24), which the stack has and the configuration no longer names. If it is the same zone, say so: npm run pulumi -- config set --path \'crosszone:zones[0].formerly\' beijing. If it is another one, give it another network, or run `up` without both first.',
+  ]);
+});
+
+test.each([
+  ["of a joined vxnet", joinedZone("beijing", 1), "beijing"],
+  ["that an up has made which failed", holdingZone("beijing", 1).slice(0, 2), "beijing"],
+])("so is one %s", (_what, resources, name) => {
+  expect(renamedZones([zone("bj", 1)], { resources })[0]).toContain(
+    `Zone "bj" has the network of "${name}" (192.168.1.0/24)`,
+  );
+});
+
+test("one whose renaming was cut off is ended by its new name, or by its old one as the new one's former one", () => {
+  const resources = holdingZone("bj", 1, ["bj", "beijing"]);
+  for (const same of [zone("bj", 1, "beijing"), zone("beijing", 1, "bj")])
+    expect(renamedZones([same], { resources })).toEqual([]);
+  expect(renamedZones([zone("beijing", 1)], { resources })).toEqual([
+    'Zone "beijing" has the network of "bj" (192.168.1.0/24), which the stack has and the configuration no longer names. If it is the same zone, say so: npm run pulumi -- config set --path \'crosszone:zones[0].formerly\' bj. If it is another one, give it another network, or run `up` without both first.',
+  ]);
+  expect(renamedZones([zone("bj", 1)], { resources })).toEqual([
+    expect.stringContaining("formerly' beijing."),
+  ]);
+  for (const other of [zone("peking", 1, "beijing"), zone("peking", 1)])
+    expect(renamedZones([other], { resources })).toEqual([
+      'Zone "peking" has the network of "bj" and "beijing" (192.168.1.0/24), which is one zone whose renaming was cut off. End that first: give it the name "bj" with `formerly: beijing`, and run `up`; then give it another name.',
+    ]);
+});
+
+test("where only its component has the new name, that is said, too", () => {
+  const resources = holdingZone("bj", 1, ["beijing", "beijing"]);
+  expect(renamedZones([zone("beijing", 1)], { resources })).toEqual([
+    expect.stringContaining("formerly' bj."),
+  ]);
+  expect(renamedZones([zone("beijing", 1, "peking")], { resources })).toEqual([
+    expect.stringContaining("say so, in place of peking: "),
   ]);
 });
 
@@ -23,7 +71,7 @@ test.each([
   ["that takes the network of one that is still there", [zone("beijing", 2), zone("shanghai", 1)], made],
   ["beside the others", [zone("beijing", 1), zone("shanghai", 2), zone("tianjin", 3)], made],
   ["of a stack that has made none", [zone("bj", 1)], {}],
-  ["of a stack that did not come to its outputs", [zone("bj", 1)], { resources: [] }],
+  ["with the network of one that goes, and was there before", [zone("shanghai", 1)], made],
 ])("a zone %s is taken", (_what, zones, stored) => {
   expect(renamedZones(zones, stored)).toEqual([]);
 });
