@@ -11,7 +11,9 @@ const flagsWithValue: ReadonlySet<string> = new Set([
 ]);
 
 /** Options by which a command leaves resources untouched. */
-const partial = /^(--(target|target-replace|exclude|exclude-protected)(=|$)|-t)/;
+const partial = /^(--(target|target-replace|exclude|exclude-protected)(=|$)|-[a-zA-Z]*t)/;
+/** The same, as variables that the CLI takes for options. */
+const partialVariable = /^PULUMI_OPTION_(TARGET|EXCLUDE)/;
 
 const destroying: ReadonlySet<string> = new Set(["destroy", "dn", "down"]);
 
@@ -30,8 +32,12 @@ export function isPartial(args: readonly string[]): boolean {
 }
 
 /** Whether the whole stack goes. */
-export function isWholeDestroy(args: readonly string[]): boolean {
-  return destroying.has(commandOf(args) ?? "") && !isPartial(args);
+export function isWholeDestroy(
+  args: readonly string[],
+  environment: Readonly<NodeJS.ProcessEnv> = process.env,
+): boolean {
+  const isPart = isPartial(args) || Object.keys(environment).some((name) => partialVariable.test(name));
+  return destroying.has(commandOf(args) ?? "") && !isPart;
 }
 
 /** Arguments of the process that started this one; empty where the system does not say. */

@@ -1,6 +1,7 @@
 /** Resources that an interrupted run left between their first call and their last. */
 import { isDeepStrictEqual } from "node:util";
-import { type Difference, diffInputs, secretsOf } from "./checks.ts";
+import { type Difference, diffInputs, secretsOf, splitState } from "./checks.ts";
+import { updatingAs } from "./cloud/known-ids.ts";
 import type { AnyResource, AnyState, Context, Created } from "./resource.ts";
 import { InitFailedError } from "./rpc/init-failed.ts";
 import { type Properties, toStruct } from "./rpc/values.ts";
@@ -22,60 +23,98 @@ export async function settle(
   return { id, outputs: await definition.update(context, id, change) };
 }
 
-/** What a state holds of a resource. */
-export interface Kept {
+/** What a state holds of such a resource. */
+export interface CutOff {
   /** The inputs that the last run wanted. */
   readonly last: Properties;
-  /** Those that it had before an update that did not end, else the same. */
+  /** Those that it had before. */
   readonly before: Properties;
   readonly outputs: Properties;
+  readonly urn: string;
 }
 
-/**
- * Whether the last update did not end, so that the cloud may have any part of it. The state then has what was wanted next to
- * what was before; where these are the same, the engine asks for an update that changes nothing.
- */
-export function isCutOff(definition: AnyResource, urn: string, kept: Kept, news: Properties): boolean {
-  const { last, before, outputs } = kept;
-  const isMixed = Object.keys(definition.inputs.shape).some(
-    (name) =>
-      !(name in definition.outputs.shape) &&
-      !isDeepStrictEqual(before[name] ?? undefined, last[name] ?? undefined),
+/** @param properties of the state @returns undefined where the last update has ended */
+export function cutOffOf(
+  definition: AnyResource,
+  last: Properties,
+  properties: Properties,
+): CutOff | undefined {
+  const urn = properties[updatingAs];
+  if (typeof urn !== "string") return undefined;
+  const { inputs: before, outputs } = splitState(definition, properties);
+  return { last, before, outputs, urn };
+}
+
+/** Kept in the state instead of what it had: the cloud may have any part of what was wanted. */
+export function cutOff(
+  definition: AnyResource,
+  id: string,
+  { last, before, outputs, urn }: CutOff,
+  reason: string,
+): InitFailedError {
+  const secrets = new Set([...secretsOf(definition, last), ...secretsOf(definition, before)]);
+  const properties = { ...before, ...outputs, [updatingAs]: urn };
+  return new InitFailedError(id, toStruct(properties, secrets), toStruct(last, secrets), reason);
+}
+
+/** A change takes a replacement only where it does from what was before, too: what the cloud has is not known. */
+export function withoutReplacing(
+  definition: AnyResource,
+  urn: string,
+  { before, outputs }: CutOff,
+  news: Properties,
+  differences: readonly Difference[],
+): Difference[] {
+  const fromBefore = diffInputs(definition, urn, { inputs: before, outputs }, news);
+  const isReplaced = (name: string) => fromBefore.some((each) => each.property === name && each.replace);
+  return differences.map((each) => ({ ...each, replace: each.replace && isReplaced(each.property) }));
+}
+
+/** @param inputs what the API may not tell */
+export async function readCutOff(
+  definition: AnyResource,
+  context: Context,
+  id: string,
+  { last, outputs, urn }: CutOff,
+  inputs = last,
+): ReturnType<AnyResource["read"]> {
+  const { name: _, ...unnamed } = outputs;
+  return (
+    (await definition.read(context, id, { inputs, outputs })) ??
+    // A list of rules is found by its name, which may be the new one.
+    (await definition.read({ ...context, urn }, id, { inputs: last, outputs: unnamed }))
   );
-  return isMixed || diffInputs(definition, urn, { inputs: last, outputs }, news).length === 0;
 }
 
 /**
- * Ends an update that was cut off, and does what is wanted now: from what the cloud has, and for what it does not tell from
- * whatever is not wanted, so that this is said again.
+ * Does what is wanted now after an update that did not end: from what the cloud has, and for what it does not tell from
+ * whatever is not wanted, so that this is said again. What is as wanted may not be in effect: that is done at the end.
  */
 export async function endUpdate(
   definition: AnyResource,
   context: Context,
   id: string,
-  { last, before, outputs }: Kept,
+  unended: CutOff,
   news: Properties,
 ): Promise<Properties> {
   const { update } = definition;
+  const { last, before, outputs } = unended;
   const inputs = Object.fromEntries(
     Object.keys(definition.inputs.shape).flatMap((name) => {
-      const value = isDeepStrictEqual(before[name], news[name]) ? last[name] : before[name];
+      const isWanted = name in definition.outputs.shape || isDeepStrictEqual(before[name], news[name]);
+      const value = isWanted ? last[name] : before[name];
       return value === undefined ? [] : [[name, value]];
     }),
   );
-  const { name: _, ...unnamed } = outputs;
-  const found =
-    (await definition.read(context, id, { inputs, outputs })) ??
-    // A list of rules is found by its name, which may be the new one.
-    (await definition.read(context, id, { inputs: last, outputs: unnamed }));
+  const found = await readCutOff(definition, context, id, unended, inputs);
   if (found === undefined || update === undefined)
     throw new Error(`${id}, which an earlier run began to change, is gone: run \`up --refresh\`.`);
   refuseForced(definition, context, id, found, news);
   const noted = (definition.bookkeeping ?? []).filter((name) => name in outputs);
-  const known = { ...found.outputs, ...Object.fromEntries(noted.map((name) => [name, outputs[name]])) };
-  const updated = await update(context, id, { olds: found.inputs, news, outputs: known });
-  // What is as wanted may not be in effect.
-  return found.unapplied === undefined ? updated : (await definition.create(context, news)).outputs;
+  const kept = Object.fromEntries(noted.map((name) => [name, outputs[name]]));
+  const change = { olds: found.inputs, news, outputs: { ...found.outputs, ...kept } };
+  const updated = await update(context, id, change);
+  return { ...updated, ...(await definition.create(context, news)).outputs };
 }
 
 function refuseForced(
@@ -89,7 +128,7 @@ function refuseForced(
   const forced = differences.filter(({ replace }) => replace).map(({ property }) => property);
   if (forced.length === 0) return differences;
   throw new Error(
-    `An interrupted run left ${id} with another ${forced.join(" and ")}, which the cloud cannot change. Replace it: \`up --replace '${urn}'\`.`,
+    `An interrupted run left ${id} with another ${forced.join(" and ")}, which the cloud cannot change. Give the program what it has, or replace it: \`up --replace '${urn}'\`.`,
   );
 }
 

@@ -14,10 +14,17 @@ import {
 } from "./checks.ts";
 import { checkConfiguration, configure, packageVersion } from "./configuration.ts";
 import type { AnyFunction } from "./function.ts";
-import { endUpdate, isCutOff, keptMessage, unfinished } from "./half-made.ts";
+import {
+  cutOff,
+  cutOffOf,
+  endUpdate,
+  keptMessage,
+  readCutOff,
+  unfinished,
+  withoutReplacing,
+} from "./half-made.ts";
 import type { AnyResource, Problem } from "./resource.ts";
 import { connectEngine } from "./rpc/engine.ts";
-import { InitFailedError } from "./rpc/init-failed.ts";
 import { checkResponse, diffResponse, invokeFailures } from "./rpc/responses.ts";
 import { unary } from "./rpc/server.ts";
 import { fromStruct, hasUnknown, type Properties, toStruct } from "./rpc/values.ts";
@@ -131,19 +138,20 @@ export class ProviderService {
     const urn = request.getUrn();
     const definition = this.#definition(urn);
     const ignored = new Set(request.getIgnorechangesList());
+    const properties = fromStruct(request.getOlds());
     const state = {
       inputs: fromStruct(request.getOldInputs()),
-      outputs: splitState(definition, fromStruct(request.getOlds())).outputs,
+      outputs: splitState(definition, properties).outputs,
     };
+    const unended = cutOffOf(definition, state.inputs, properties);
     const news = fromStruct(request.getNews());
     const isOfRefresh = this.#run.isOfRefresh(urn, request.getId(), news);
     if (!isOfRefresh) definition.notice?.(this.#run.ready(), request.getId(), known(news));
-    const differences = diffInputs(definition, urn, state, news).filter(
-      ({ property }) => !ignored.has(property),
-    );
+    const all = diffInputs(definition, urn, state, news).filter(({ property }) => !ignored.has(property));
+    const differences = unended === undefined ? all : withoutReplacing(definition, urn, unended, news, all);
     if (isOfRefresh) return diffResponse(differences, definition.deleteBeforeReplace ?? false);
     this.#run.ready().hasBuilt = true;
-    this.#run.ready().meet(urn, request.getId(), differences.length === 0, state);
+    this.#run.ready().meet(urn, request.getId(), differences.length === 0, { ...state, outputs: properties });
     if (differences.some(({ replace }) => replace)) this.#run.warnOfLoss(definition, urn, request.getId());
     return diffResponse(differences, definition.deleteBeforeReplace ?? false);
   }
@@ -175,16 +183,19 @@ export class ProviderService {
     const isImport = Object.keys(oldInputs).length === 0;
     const [importZone, id] = isImport ? splitImportId(request.getId()) : [undefined, request.getId()];
     const operation = this.#run.begin(definition, { urn, importZone }, oldInputs);
-    const stored = {
-      inputs: oldInputs,
-      outputs: splitState(definition, fromStruct(request.getProperties())).outputs,
-    };
+    const properties = fromStruct(request.getProperties());
+    const stored = { inputs: oldInputs, outputs: splitState(definition, properties).outputs };
+    const unended = cutOffOf(definition, oldInputs, properties);
     const found = await operation.run((context) =>
-      definition.read(context, id, isImport ? undefined : stored),
+      unended === undefined
+        ? definition.read(context, id, isImport ? undefined : stored)
+        : readCutOff(definition, context, id, unended),
     );
     const response = new provider.ReadResponse();
     if (found === undefined) return response;
     this.#run.refreshed(urn, id, oldInputs);
+    if (unended !== undefined)
+      throw cutOff(definition, id, unended, "an update of it did not end; the next `up` ends it");
     // The engine forgets at a refresh what was half-made unless it is told again.
     const isHalfMade = !isImport && !definition.outputs.safeParse(stored.outputs).success;
     const reason = isHalfMade ? "it was not finished" : found.unapplied;
@@ -202,7 +213,8 @@ export class ProviderService {
     const urn = request.getUrn();
     const definition = this.#definition(urn);
     const news = fromStruct(request.getNews());
-    const { inputs: before, outputs } = splitState(definition, fromStruct(request.getOlds()));
+    const properties = fromStruct(request.getOlds());
+    const { inputs: before, outputs } = splitState(definition, properties);
     const secrets = secretsOf(definition, news);
     const answer = (properties: Properties) =>
       new provider.UpdateResponse().setProperties(toStruct({ ...news, ...properties }, secrets));
@@ -217,34 +229,29 @@ export class ProviderService {
     }
     const { update } = definition;
     this.#run.ready().hasBuilt = true;
-    const kept = { last: fromStruct(request.getOldInputs()), before, outputs };
-    const isToEnd = isCutOff(definition, urn, kept, news);
+    const olds = fromStruct(request.getOldInputs());
     const meet = (has: Properties) =>
       this.#run.ready().meet(urn, request.getId(), true, { inputs: news, outputs: has });
-    meet(outputs);
-    const operation = this.#run.begin(
-      definition,
-      {
-        ...{ urn, timeoutSeconds: request.getTimeout() },
-        ...(isToEnd ? { halfMadeId: request.getId() } : {}),
-      },
-      kept.last,
-      before,
-      news,
-    );
+    meet(properties);
+    const unended = cutOffOf(definition, olds, properties);
+    const begin = {
+      urn,
+      timeoutSeconds: request.getTimeout(),
+      halfMadeId: unended === undefined ? undefined : request.getId(),
+    };
+    const operation = this.#run.begin(definition, begin, olds, before, news);
     try {
       const updated = await operation.run((context) =>
-        isToEnd
-          ? endUpdate(definition, context, request.getId(), kept, news)
-          : update(context, request.getId(), { olds: kept.last, news, outputs }),
+        unended === undefined
+          ? update(context, request.getId(), { olds, news, outputs })
+          : endUpdate(definition, context, request.getId(), unended, news),
       );
       meet(updated);
       return answer(updated);
     } catch (error) {
       if (operation.noted === undefined && !operation.hasChanged) throw error;
-      // The next run ends it from there.
-      const properties = toStruct({ ...before, ...outputs, ...operation.noted }, secrets);
-      throw new InitFailedError(request.getId(), properties, toStruct(news, secrets), messageOf(error));
+      const left = { last: news, before, outputs: { ...outputs, ...operation.noted }, urn };
+      throw cutOff(definition, request.getId(), left, messageOf(error));
     }
   }
 

@@ -260,6 +260,6 @@ function unlessUnknown<Answer>(nothing: Answer): (error: unknown) => Answer {
   };
 }
 
-function optionsOf({ signal, deadline, progress }: Context): CallOptions {
-  return { signal, deadline, progress };
+function optionsOf({ signal, deadline, progress, changing }: Context) {
+  return { signal, deadline, progress, changing } satisfies CallOptions & Pick<Context, "changing">;
 }

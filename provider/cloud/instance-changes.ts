@@ -93,7 +93,10 @@ export class InstanceChanges {
       await this.#resize(from, to, disk, before);
     } finally {
       // Also where the zone cannot give the new shape: the old one goes on.
-      if (isRunning || wasRunning) await this.start();
+      if (isRunning || wasRunning) {
+        await this.start();
+        this.#context.note({ isStoppedForResize: false });
+      }
     }
   }
 

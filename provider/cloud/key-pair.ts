@@ -3,11 +3,13 @@ import {
   CreateKeyPair,
   DeleteKeyPairs,
   DescribeKeyPairs,
+  DetachKeyPairs,
   ModifyKeyPairAttributes,
 } from "../../qingcloud/actions.ts";
 import { type Context, defineResource, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
 import { deleteWhenFree } from "./deleting.ts";
+import { describeInstances } from "./instance-changes.ts";
 import { sweepWords } from "./left-behind.ts";
 import { listAll, searchFor } from "./listing.ts";
 import {
@@ -19,6 +21,7 @@ import {
   physicalName,
   sameName,
 } from "./naming.ts";
+import { untilJob } from "./waiting.ts";
 
 export const keyPair = defineResource({
   type: "qingcloud:cloud:KeyPair",
@@ -101,20 +104,35 @@ export const keyPair = defineResource({
   },
 
   async delete(context, id, { inputs: { zone } }) {
+    let users: readonly string[] = [];
     await deleteWhenFree(context, {
       kind: "key pair",
       zone,
       id,
       async look() {
         const [found] = await describe(context, zone, { keypairs: [id], verbose: 1 });
-        return found === undefined ? undefined : { users: found.instance_ids ?? [] };
+        users = found?.instance_ids ?? [];
+        return found === undefined ? undefined : { users };
       },
       async remove() {
+        await leave(context, zone, id, users);
         await context.session.call(DeleteKeyPairs, zone, { keypairs: [id] }, context);
       },
     });
   },
 });
+
+/** Where an instance of this run has another one, too, a run that was cut off had not taken this one off. */
+async function leave(context: Context, zone: string, id: string, users: readonly string[]): Promise<void> {
+  const met = users.filter((each) => context.session.hasMet(each));
+  const found = met.length === 0 ? [] : await describeInstances(context, zone, { instances: met });
+  const instances = found
+    .filter(({ keypair_ids: ids }) => ids?.some((each) => each !== id))
+    .map(({ instance_id }) => instance_id);
+  if (instances.length === 0) return;
+  const request = { keypairs: [id], instances };
+  await untilJob(context, zone, (await context.session.call(DetachKeyPairs, zone, request, context)).job_id);
+}
 
 function withoutComment(publicKey: string): string {
   return publicKey.split(" ").slice(0, 2).join(" ");

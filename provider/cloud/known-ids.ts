@@ -1,4 +1,8 @@
 /** Under which ids a search of the account finds what a state has. */
+import { type Names, physicalName } from "./naming.ts";
+
+/** In the properties of a resource whose last update did not end: the URN that it had then. The inputs are what was wanted. */
+export const updatingAs = "__updatingAs";
 
 export const ruleListType = "qingcloud:cloud:SecurityGroupRules";
 
@@ -19,9 +23,12 @@ export function idsOf({ type, id, inputs, outputs }: Stored): string[] {
   const ids = id === undefined ? [] : [id];
   if (type !== ruleListType) return ids;
   const { securityGroupId } = (inputs ?? {}) as { securityGroupId?: unknown };
-  const { name } = (outputs ?? {}) as { name?: unknown };
-  const isList = typeof securityGroupId === "string" && typeof name === "string";
-  return isList ? [...ids, listIdOf(securityGroupId, name)] : ids;
+  const { name, [updatingAs]: urn } = (outputs ?? {}) as { name?: unknown; [updatingAs]?: unknown };
+  if (typeof securityGroupId !== "string") return ids;
+  // A renaming that did not end.
+  const other = typeof urn === "string" ? physicalName(urn, inputs as Names) : undefined;
+  const names = [name, other].filter((each) => typeof each === "string");
+  return [...ids, ...names.map((each) => listIdOf(securityGroupId, each))];
 }
 
 /** @param has whether an id is known */

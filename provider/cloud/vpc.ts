@@ -225,5 +225,7 @@ async function change(
   }
   if (eip !== undefined) await session.routerUpdates(zone, id).apply(context);
   if (nextEip !== undefined) await setEip(context, zone, id, nextEip);
-  if (isOtherGroup) await applyGroup(context, zone, to.securityGroupId ?? "");
+  // An interrupted run may have set it without applying it.
+  const isToApply = isOtherGroup || (context.halfMadeId !== undefined && to.securityGroupId !== undefined);
+  if (isToApply) await applyGroup(context, zone, to.securityGroupId ?? "");
 }

@@ -87,7 +87,7 @@ export const vxnet = defineResource({
     }
     if (news.ipNetwork !== olds.ipNetwork || news.vpcId !== olds.vpcId) {
       const updates = context.session.routerUpdates(news.zone, news.vpcId);
-      const work = olds.vpcId === "" ? join : rejoin;
+      const work = olds.vpcId === "" ? joinOnceFree : rejoin;
       await updates.joining((alone) => alone(() => work(context, id, news)));
     }
     return { name };
@@ -219,6 +219,15 @@ async function rejoin(
       return found?.vpc_router_id ? await seeRouter(context, inputs) : "done";
     },
   );
+  await joinOnceFree(context, id, inputs);
+}
+
+/** Where a tunnel reaches the network still, once it does no longer. */
+async function joinOnceFree(
+  context: Context,
+  id: string,
+  inputs: Place & { readonly ipNetwork: string },
+): Promise<void> {
   await whileOverlapping(
     context,
     () => join(context, id, inputs),

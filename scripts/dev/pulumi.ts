@@ -11,8 +11,10 @@ import { moveSettings, newNameIn, refuseUnfinished, removedIn, removeSettings } 
 import { refuseRenamed } from "./renamed-zones.ts";
 import {
   clearPendingCreates,
+  forgetCutOff,
   forgetKeptDeletions,
   isSweeping,
+  noteCutOff,
   pendingCreates,
   refreshAfterCut,
   severalMarks,
@@ -24,6 +26,7 @@ import {
   localCloudSettings,
   projectCopy,
   pulumiEnvironment,
+  withOptions,
   withWorkingConfig,
   workingConfig,
   writeWorkingConfig,
@@ -52,6 +55,7 @@ async function run(workspace: Workspace): Promise<void> {
     process.stderr.write(`${line}\n`);
   const command = commandOf(args) ?? "";
   if (changing.has(command)) requireUnlocked(workspace);
+  noteCutOff(workspace);
   await ensureStack(workspace, environment);
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
   const isUp = ["up", "update"].includes(command);
@@ -72,7 +76,7 @@ async function run(workspace: Workspace): Promise<void> {
   if (compared.length > 0) process.stderr.write(`${wasCutOff}\n`);
   const child = spawn(
     join(binDirectory(workspace), "pulumi"),
-    withWorkingConfig([...args, ...compared], configFile, workspace.root),
+    withWorkingConfig(withOptions(args, compared), configFile, workspace.root),
     {
       cwd: copy ?? workspace.root,
       env: {
@@ -98,6 +102,8 @@ async function run(workspace: Workspace): Promise<void> {
   const isWhole = code === 0 && !isPartial(args);
   if (isWhole && (isUp || (isDestroy && isAllFound && !isSweeping(workspace))))
     await clearPendingCreates(workspace, environment);
+  const isCompared = isDestroy || command === "refresh" || args.includes("--refresh") || compared.length > 0;
+  if (isWhole && isCompared) forgetCutOff(workspace);
   if (code === 0 && isUp) await tellReport(workspace, environment);
   // Another command may have been first after the look above; the CLI's advice is to delete its lock.
   const other = code !== 0 && changing.has(command) ? otherCommand(workspace) : undefined;

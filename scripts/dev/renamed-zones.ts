@@ -20,8 +20,8 @@ type Zones = z.output<typeof configured>["config"]["crosszone:zones"];
 /** A zone that the state has, under one name or, where a renaming was cut off, under several. */
 interface Made {
   readonly names: readonly string[];
-  /** Of its vxnet. */
-  readonly network: string | undefined;
+  /** Of its vxnet: several where a change of it was cut off. */
+  readonly networks: readonly string[];
 }
 
 const zoneType = "crosszone:network:Zone";
@@ -38,7 +38,9 @@ function madeZones({ resources = [] }: StoredState): Made[] {
       const [vxnets, nodes] = [ofType("Vxnet"), ofType("Instance")];
       const addresses = nodes.flatMap(({ inputs }) => node.safeParse(inputs).data?.privateIp ?? []);
       const networks = [
-        ...vxnets.flatMap(({ inputs }) => vxnet.safeParse(inputs).data?.ipNetwork ?? []),
+        ...vxnets.flatMap(({ inputs, outputs }) =>
+          [inputs, outputs].flatMap((each) => vxnet.safeParse(each).data?.ipNetwork ?? []),
+        ),
         ...addresses.map((address) => address.replace(/\d+$/, "0/24")),
       ];
       const names = [
@@ -46,7 +48,7 @@ function madeZones({ resources = [] }: StoredState): Made[] {
         ...vxnets.map((each) => logicalNameOf(each.urn).replace(/-vxnet$/, "")),
         ...nodes.map((each) => logicalNameOf(each.urn).replace(/-\d+$/, "")),
       ];
-      return { names: [...new Set(names)], network: networks[0] };
+      return { names: [...new Set(names)], networks };
     });
 }
 
@@ -57,7 +59,7 @@ export function renamedZones(zones: Zones, state: StoredState): string[] {
     zones.flatMap(({ name, formerly }) => [name, ...(formerly === undefined ? [] : [formerly])]),
   );
   return zones.flatMap((zone, index) => {
-    const before = made.find(({ network }) => network === zone.network);
+    const before = made.find(({ networks }) => networks.includes(zone.network));
     const isOther = made.some((each) => each !== before && each.names.includes(zone.name));
     const unknown = before?.names.filter((name) => !known.has(name)) ?? [];
     if (before === undefined || isOther || unknown.length === 0) return [];

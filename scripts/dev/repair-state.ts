@@ -1,4 +1,6 @@
 /** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { succeed } from "./process.ts";
 import { marksInState, readState, type StoredState, stackMarksIn } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
@@ -10,11 +12,28 @@ export function pendingCreates(workspace: Workspace): string[] {
     .map(({ resource }) => resource.urn);
 }
 
-/** Options by which an `up` looks what a run that was cut off has changed: the state has what was before. */
+/** There as long as the state may be behind the cloud. */
+const cutOffFile = ({ pulumi, stack }: Workspace) => join(pulumi, `${stack}.is-behind`);
+
+/** Whether the last run was killed in the middle of an update. */
+export function isCutOff(workspace: Workspace): boolean {
+  return (readState(workspace)?.pending_operations ?? []).some(({ type }) => type === "updating");
+}
+
+/** Any command that writes the state makes it forget that: it is kept apart. */
+export function noteCutOff(workspace: Workspace): void {
+  if (isCutOff(workspace)) writeFileSync(cutOffFile(workspace), "");
+}
+
+/** Options by which an `up` looks what such a run has changed: the state has what was before. */
 export function refreshAfterCut(args: readonly string[], workspace: Workspace): string[] {
   const isAsked = args.some((arg) => arg === "-r" || arg.startsWith("--refresh"));
-  const changed = (readState(workspace)?.pending_operations ?? []).some(({ type }) => type === "updating");
-  return changed && !isAsked ? ["--refresh"] : [];
+  return existsSync(cutOffFile(workspace)) && !isAsked ? ["--refresh"] : [];
+}
+
+/** Once the whole stack was compared with the cloud, or is gone. */
+export function forgetCutOff(workspace: Workspace): void {
+  rmSync(cutOffFile(workspace), { force: true });
 }
 
 /** Whether the stack's mark, deleted last, removes what the state does not know: unfinished creates, too. */

@@ -144,9 +144,13 @@ const withConfigFile: ReadonlySet<string> = new Set([
 export function withWorkingConfig(args: readonly string[], configFile: string, cwd: string): string[] {
   if (!withConfigFile.has(commandOf(args) ?? "")) return [...args];
   if (args.some((arg) => arg.startsWith("--config-file"))) return [...args];
-  // Behind "--" everything is a value.
+  return withOptions(args, ["--config-file", relative(cwd, configFile)]);
+}
+
+/** Behind "--" everything is a value. */
+export function withOptions(args: readonly string[], options: readonly string[]): string[] {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
-  return [...args.slice(0, end), "--config-file", relative(cwd, configFile), ...args.slice(end)];
+  return [...args.slice(0, end), ...options, ...args.slice(end)];
 }
 
 /** What the running local cloud adds to the configuration of a stack that lives on it. */

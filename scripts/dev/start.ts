@@ -15,7 +15,7 @@ import { stackOutputs } from "./outputs.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
 import { Progress } from "./progress.ts";
 import { refuseRenamed } from "./renamed-zones.ts";
-import { clearPendingCreates, forgetKeptDeletions } from "./repair-state.ts";
+import { clearPendingCreates, forgetCutOff, forgetKeptDeletions, noteCutOff } from "./repair-state.ts";
 import { reportOfEndedRun, reportOfRun } from "./run/report.ts";
 import { setUp } from "./setup.ts";
 import {
@@ -74,6 +74,7 @@ async function start(workspace: Workspace): Promise<number> {
   for (const line of [...clearStaleLock(workspace), ...restoreState(workspace)]) print(line);
   requireUnlocked(workspace);
   await ensureStack(workspace, environment);
+  noteCutOff(workspace);
   for (const line of await forgetKeptDeletions(workspace, environment)) print(line);
   const configFile = writeWorkingConfig(workspace, await localCloudSettings(workspace));
   await refuseRenamed(workspace, configFile);
@@ -114,6 +115,7 @@ async function start(workspace: Workspace): Promise<number> {
     return code;
   }
   await clearPendingCreates(workspace, environment);
+  forgetCutOff(workspace);
   if (!isChanged) print("\nNothing has changed since the last run: no resource was touched.");
 
   const outputs = await stackOutputs(workspace, environment);

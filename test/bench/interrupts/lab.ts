@@ -5,7 +5,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { keptDeletions, pendingCreates, refreshAfterCut } from "../../../scripts/dev/repair-state.ts";
+import { forgetCutOff, isCutOff, keptDeletions, pendingCreates } from "../../../scripts/dev/repair-state.ts";
 import { readState } from "../../../scripts/dev/state-file.ts";
 import { findWorkspace, type Workspace } from "../../../scripts/dev/workspace.ts";
 import { AttachedProvider } from "../../harness/attached-provider.ts";
@@ -87,6 +87,7 @@ export class Lab {
       rmSync(join(this.workspace.pulumi, name), { recursive: true, force: true });
       copy(join(folder, name), join(this.workspace.pulumi, name));
     }
+    forgetCutOff(this.workspace);
     copy(join(folder, "state.db"), join(this.workspace.cloud, "state.db"));
     await this.startCloud();
   }
@@ -118,7 +119,7 @@ export class Lab {
     // The project's own command finishes before what a killed one has left.
     const isRepaired =
       pendingCreates(this.workspace).length > 0 ||
-      refreshAfterCut(args, this.workspace).length > 0 ||
+      isCutOff(this.workspace) ||
       keptDeletions(readState(this.workspace) ?? {}).length > 0;
     const ofClock = { NODE_OPTIONS: `--import=${clock}` };
     if (isRepaired) {

@@ -11,7 +11,7 @@ import {
 } from "./findings.ts";
 import { meetFault } from "./interrupting.ts";
 import type { Lab, Outcome } from "./lab.ts";
-import { type FollowUp, followUpsOf, type Operation, type Trial } from "./matrix.ts";
+import { type FollowUp, faults, followUpsOf, type Operation, type Trial } from "./matrix.ts";
 import { begin, destroy, preview, takeBack, up, usual } from "./operations.ts";
 
 const usualSpeed = 20;
@@ -78,6 +78,8 @@ export class Trials {
     const { outcome, isMet, findings } = await this.#meetFault(trial, args);
     await lab.keep("left");
     const first = lab.transcript;
+    // As `npm start` does; every other fault without it.
+    const look = faults.indexOf(trial.fault) % 2 === 1 ? ["--refresh"] : [];
     const results: Result[] = [];
     for (const followUp of followUpsOf(trial).filter((each) => wanted.includes(each))) {
       await lab.putBack("left");
@@ -86,8 +88,8 @@ export class Trials {
         followUp === "destroy" || trial.operation === "destroy"
           ? await this.#destroy("destroy")
           : followUp === "back"
-            ? await this.#then(takeBack(lab, trial.operation), "the change taken back")
-            : await this.#then(outcome.code === 0 ? undefined : args, "the same command");
+            ? await this.#then([...takeBack(lab, trial.operation), ...look], "the change taken back")
+            : await this.#then(outcome.code === 0 ? undefined : [...args, ...look], "the same command");
       const seconds = (realNow() - started) / 1000;
       const { transcript } = lab;
       results.push({ followUp, isMet, findings: [...findings, ...more], seconds, transcript });

@@ -1,7 +1,7 @@
 /** Instances and routers that somebody terminates, stops or powers off: what is the stack's is put back or goes, and nobody else's is touched. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Account, changesOf, failureOf, halfMadeOf, own } from "../../harness/account.ts";
-import { firstId, makeNetwork } from "../../local-cloud/support.ts";
+import { firstId, makeNetwork, publicKey } from "../../local-cloud/support.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
 import type { Resource } from "../plugin-answers.ts";
 import { Grounds } from "./surroundings.ts";
@@ -198,4 +198,23 @@ test("a volume that is at another instance is not attached, with what to do", as
     ` Volume ${volume.id} is at instance ${first?.id}: detach it there first. If another VolumeAttachment of this program has it, give this one that one's name in an alias, or take that one out of the program for one \`up\`.`,
   );
   for (const each of [made, volume, first, second]) if (each !== undefined) await plugin.delete(each);
+});
+
+test("a key pair that an update which did not end has left on an instance next to the other is taken off to be deleted", async () => {
+  const key = (name: string, generation: string) =>
+    plugin.create(urnOf("cloud:KeyPair", name), { ...own, publicKey, generation });
+  const [former, latter] = [await key("former", "1"), await key("latter", "2")];
+  const inputs = { ...nodeInputs(), keypairId: former.id };
+  const made = await plugin.create(urnOf("cloud:Instance", "keys"), inputs);
+  const request = { "keypairs.1": latter.id, "instances.1": made.id };
+  await account.client.done("AttachKeyPairs", request);
+  await plugin.nextRun();
+  const changed = { ...made, inputs: { ...made.inputs, keypairId: latter.id } };
+  expect(await plugin.diff(changed, changed.inputs)).toEqual({});
+  const calls = await account.callsBy(() => plugin.deleteInThisRun(former));
+  expect(changesOf(calls)).toEqual(["DetachKeyPairs", "DeleteKeyPairs"]);
+  // Its only one stays: it would let nobody in.
+  const { message } = await failureOf(plugin.deleteInThisRun(latter, { timeout: 1 }));
+  expect(message).toContain(`Still used by ${made.id}`);
+  for (const each of [made, latter]) await plugin.delete(each);
 });

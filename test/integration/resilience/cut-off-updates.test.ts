@@ -1,8 +1,11 @@
 /** Updates that fail at any of their calls: the next run ends them, or undoes them where the program takes them back. */
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { Account, failureOf, halfMadeOf } from "../../harness/account.ts";
+import type { Properties } from "../../../provider/rpc/values.ts";
+import { Account, failureOf, halfMadeOf, zone } from "../../harness/account.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
-import { kindOf, kinds } from "./kinds.ts";
+import type { Resource } from "../plugin-answers.ts";
+import { type Kind, kinds, type Surroundings } from "./kinds.ts";
 import { Grounds } from "./surroundings.ts";
 
 vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
@@ -10,34 +13,110 @@ vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
 let account: Account;
 let grounds: Grounds;
 let plugin: Plugin;
-beforeAll(async () => {
-  account = await Account.start();
-  [grounds, plugin] = await Promise.all([Grounds.make(account.client), account.plugin()]);
-});
+beforeAll(begin);
 afterAll(async () => await account?.stop());
 
-const updates = kinds.flatMap(({ type, updated }) =>
-  [...new Set(updated)].map((action) => [type, action] as const),
+async function begin(): Promise<void> {
+  account = await Account.start();
+  [grounds, plugin] = await Promise.all([Grounds.make(account.client), account.plugin()]);
+}
+
+let used = 0;
+/** What is unique to each has room for some dozens. */
+async function aroundOf(kind: Kind): Promise<Surroundings> {
+  used += 1;
+  if (used % 40 === 0) {
+    await account.stop();
+    await begin();
+  }
+  return await grounds.around(kind);
+}
+
+/** What is changed and not in effect. */
+async function unapplied(): Promise<unknown[]> {
+  const { client } = account;
+  const [groups, routers] = await Promise.all([
+    client.ok("DescribeSecurityGroups", { zone, limit: "100" }),
+    client.ok("DescribeRouters", { zone, limit: "100" }),
+  ]);
+  const all = [
+    ...(groups.security_group_set as Applied[]),
+    ...(routers.router_set as Applied[]).filter(({ status }) => status === "active"),
+  ];
+  return all.filter(({ is_applied }) => is_applied === 0);
+}
+
+interface Applied {
+  readonly is_applied: number;
+  readonly status?: string;
+}
+
+const updates = kinds.flatMap((kind) =>
+  [...new Set(kind.updated)].map((action) => ({ kind, type: kind.type, action })),
 );
 
-test.each(
-  updates.flatMap(([type, action]) =>
-    (["ended", "taken back"] as const).map((next) => [type, action, next] as const),
-  ),
-)("%s: an update whose %s is refused is %s by the next run", async (type, action, next) => {
-  const kind = kindOf(type);
-  const around = await grounds.around(kind);
-  const made = await plugin.create(urnOf(`cloud:${type}`, `cut-${around.number}`), kind.inputs(around));
-  const changed = { ...made.inputs, ...kind.changed?.(around) };
+/** Begins an update while an action of it is refused. @returns what is in the state then; undefined where it is not called */
+async function begun(made: Resource, changed: Properties, action: string): Promise<Resource | undefined> {
   await account.cloud.fault({ action, kind: "refuse", code: 1200, message: "no" });
-  const error = await failureOf(plugin.update(made, changed));
-  expect(error.message).toContain(`${action} was refused with 1200`);
-  const cut = halfMadeOf(error);
+  const ended = await plugin.update(made, changed).catch((error: Error) => error);
+  await account.clearFaults();
+  if (!(ended instanceof Error)) {
+    await plugin.delete(ended);
+    return undefined;
+  }
+  expect(ended.message).toContain(`${action} was refused with 1200`);
+  const cut = halfMadeOf(ended);
   expect(cut.inputs).toEqual(changed);
   await plugin.nextRun();
-  const wanted = next === "ended" ? changed : made.inputs;
+  return cut;
+}
+
+/** As the engine does: no replacement, and afterwards the cloud has what is wanted, in effect. */
+async function next(cut: Resource, wanted: Properties): Promise<void> {
+  const kindsOfChange = Object.values(await plugin.diff(cut, wanted));
+  expect(kindsOfChange.filter((each) => each.endsWith("_REPLACE"))).toEqual([]);
   const updated = await plugin.update(cut, wanted);
   expect(updated.inputs).toEqual(wanted);
+  expect(updated.properties).not.toHaveProperty("__updatingAs");
   expect(await plugin.read(updated)).toEqual(updated);
+  expect(await unapplied()).toEqual([]);
   await plugin.delete(updated);
+}
+
+test.each(updates)("$type: an update whose $action is refused is ended by the next run", async (each) => {
+  const around = await aroundOf(each.kind);
+  const urn = urnOf(`cloud:${each.type}`, `cut-${around.number}`);
+  const made = await plugin.create(urn, each.kind.inputs(around));
+  const changed = { ...made.inputs, ...each.kind.changed?.(around) };
+  const cut = await begun(made, changed, each.action);
+  if (cut === undefined) throw new Error(`${each.action} was not called`);
+  await next(cut, changed);
 });
+
+test.each(updates)(
+  "$type: what an update has done by $action, which is refused, is taken back by the next run, also after a refresh",
+  async (each) => {
+    const { inputs, changed } = each.kind;
+    const names = async () => {
+      const around = await aroundOf(each.kind);
+      const [before, after] = [inputs(around), changed?.(around) ?? {}];
+      return Object.keys(after).filter((name) => !isDeepStrictEqual(before[name], after[name]));
+    };
+    const all = await names();
+    let met = 0;
+    for (const [index, chosen] of [all, ...(all.length > 1 ? all.map((name) => [name]) : [])].entries()) {
+      const around = await aroundOf(each.kind);
+      const urn = urnOf(`cloud:${each.type}`, `back-${around.number}`);
+      const made = await plugin.create(urn, inputs(around));
+      const after = changed?.(around) ?? {};
+      const news = Object.fromEntries(chosen.map((name) => [name, after[name]]));
+      const cut = await begun(made, { ...made.inputs, ...news }, each.action);
+      if (cut === undefined) continue;
+      met += 1;
+      // A refresh keeps that it did not end.
+      if (index % 2 === 0) expect(halfMadeOf(await failureOf(plugin.read(cut)))).toEqual(cut);
+      await next(cut, made.inputs);
+    }
+    expect(met).toBeGreaterThan(0);
+  },
+);

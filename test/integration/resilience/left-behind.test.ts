@@ -112,7 +112,7 @@ test("an orphan that differs in what cannot be changed is told, with what to do,
   expect(changesOf(calls)).toEqual([]);
   const left = halfMadeOf(error);
   expect(error.message).toBe(
-    `An interrupted run left ${left.id} with another imageId, which the cloud cannot change. Replace it: \`up --replace '${urn}'\`.`,
+    `An interrupted run left ${left.id} with another imageId, which the cloud cannot change. Give the program what it has, or replace it: \`up --replace '${urn}'\`.`,
   );
   await next.delete(left);
   const remains = (await account.client.ok("DescribeInstances", { "instances.1": left.id })).instance_set;

@@ -21,6 +21,7 @@ test.each([
   ["down --stack dev", true],
   ["destroy --target URN", false],
   ["destroy -tURN", false],
+  ["destroy -yt URN", false],
   ["destroy --exclude-protected", false],
   ["destroy --exclude=URN", false],
   ["up --stack destroy", false],
@@ -28,6 +29,11 @@ test.each([
   ["", false],
 ])("pulumi %s is a destroy of the whole stack: %j", (line, isWhole) => {
   expect(isWholeDestroy(line.split(" ").filter((word) => word !== ""))).toBe(isWhole);
+});
+
+test("options that are variables count, too", () => {
+  expect(isWholeDestroy(["destroy"], { PULUMI_OPTION_TARGET: "URN" })).toBe(false);
+  expect(isWholeDestroy(["destroy"], { PULUMI_OPTION_YES: "true" })).toBe(true);
 });
 
 test.each(["/proc", "/nonexistent"])(

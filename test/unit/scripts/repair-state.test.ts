@@ -2,7 +2,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { keptDeletions, pendingCreates, refreshAfterCut } from "../../../scripts/dev/repair-state.ts";
+import {
+  forgetCutOff,
+  keptDeletions,
+  noteCutOff,
+  pendingCreates,
+  refreshAfterCut,
+} from "../../../scripts/dev/repair-state.ts";
 import { stateFile } from "../../../scripts/dev/state-file.ts";
 import type { Workspace } from "../../../scripts/dev/workspace.ts";
 
@@ -11,6 +17,7 @@ test("pending creates are found in the state; an update that was cut off makes t
   try {
     const workspace: Workspace = { root, pulumi: join(root, "p"), cloud: join(root, "c"), stack: "dev" };
     expect(pendingCreates(workspace)).toEqual([]);
+    noteCutOff(workspace);
     expect(refreshAfterCut(["up"], workspace)).toEqual([]);
     mkdirSync(dirname(stateFile(workspace)), { recursive: true });
     const pending_operations = [
@@ -19,14 +26,14 @@ test("pending creates are found in the state; an update that was cut off makes t
     ];
     writeFileSync(stateFile(workspace), JSON.stringify({ checkpoint: { latest: { pending_operations } } }));
     expect(pendingCreates(workspace)).toEqual(["urn:a"]);
+    noteCutOff(workspace);
+    // The next command that writes the state leaves none.
+    writeFileSync(stateFile(workspace), JSON.stringify({ checkpoint: { latest: {} } }));
+    noteCutOff(workspace);
     expect(refreshAfterCut(["up", "--yes"], workspace)).toEqual(["--refresh"]);
     for (const asked of ["--refresh", "--refresh=false", "-r"])
       expect(refreshAfterCut(["up", asked], workspace)).toEqual([]);
-    const others = pending_operations.filter(({ type }) => type === "creating");
-    writeFileSync(
-      stateFile(workspace),
-      JSON.stringify({ checkpoint: { latest: { pending_operations: others } } }),
-    );
+    forgetCutOff(workspace);
     expect(refreshAfterCut(["up"], workspace)).toEqual([]);
   } finally {
     rmSync(root, { recursive: true });
