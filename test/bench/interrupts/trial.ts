@@ -80,6 +80,8 @@ export class Trials {
     const first = lab.transcript;
     // As `npm start` does; every other fault without it.
     const look = faults.indexOf(trial.fault) % 2 === 1 ? ["--refresh"] : [];
+    // A refresh takes out of the state what a replacement has deleted: nobody could name it then.
+    const again = look.length === 0 ? args : up;
     const results: Result[] = [];
     for (const followUp of followUpsOf(trial).filter((each) => wanted.includes(each))) {
       await lab.putBack("left");
@@ -89,7 +91,7 @@ export class Trials {
           ? await this.#destroy("destroy")
           : followUp === "back"
             ? await this.#then([...takeBack(lab, trial.operation), ...look], "the change taken back")
-            : await this.#then(outcome.code === 0 ? undefined : [...args, ...look], "the same command");
+            : await this.#then(outcome.code === 0 ? undefined : [...again, ...look], "the same command");
       const seconds = (realNow() - started) / 1000;
       const { transcript } = lab;
       results.push({ followUp, isMet, findings: [...findings, ...more], seconds, transcript });
