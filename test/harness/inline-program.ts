@@ -33,7 +33,14 @@ export class InlineProgram {
   /** @param entry path of the program's TypeScript */
   static async start(entry = join(root, "infra", "index.ts")): Promise<InlineProgram> {
     // Another address is another module: its top level is run for each command.
-    const program = async () => ({ ...(await import(`${entry}?run=${runs++}`)) });
+    const program = async () => {
+      try {
+        return { ...(await import(`${entry}?run=${runs++}`)) };
+      } catch (error) {
+        // The SDK's server takes an error of gRPC for the end of the CLI, and the program for ended well: all would be deleted.
+        throw new Error(`the program failed: ${error instanceof Error ? error.stack : String(error)}`);
+      }
+    };
     const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
     server.addService(languageService.LanguageRuntimeService as never, new LanguageServer(program));
     const port = await listen(server);
