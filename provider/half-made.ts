@@ -94,11 +94,11 @@ export async function endUpdate(
   definition: AnyResource,
   context: Context,
   id: string,
-  unended: CutOff,
+  cut: CutOff,
   news: Properties,
 ): Promise<Properties> {
   const { update } = definition;
-  const { last, before, outputs } = unended;
+  const { last, before, outputs } = cut;
   const inputs = Object.fromEntries(
     Object.keys(definition.inputs.shape).flatMap((name) => {
       const isWanted = name in definition.outputs.shape || isDeepStrictEqual(before[name], news[name]);
@@ -106,7 +106,7 @@ export async function endUpdate(
       return value === undefined ? [] : [[name, value]];
     }),
   );
-  const found = await readCutOff(definition, context, id, unended, inputs);
+  const found = await readCutOff(definition, context, id, cut, inputs);
   if (found === undefined || update === undefined)
     throw new Error(`${id}, which an earlier run began to change, is gone: run \`up --refresh\`.`);
   refuseForced(definition, context, id, found, news);

@@ -143,12 +143,12 @@ export class ProviderService {
       inputs: fromStruct(request.getOldInputs()),
       outputs: splitState(definition, properties).outputs,
     };
-    const unended = cutOffOf(definition, state.inputs, properties);
+    const cut = cutOffOf(definition, state.inputs, properties);
     const news = fromStruct(request.getNews());
     const isOfRefresh = this.#run.isOfRefresh(urn, request.getId(), news);
     if (!isOfRefresh) definition.notice?.(this.#run.ready(), request.getId(), known(news));
     const all = diffInputs(definition, urn, state, news).filter(({ property }) => !ignored.has(property));
-    const differences = unended === undefined ? all : withoutReplacing(definition, urn, unended, news, all);
+    const differences = cut === undefined ? all : withoutReplacing(definition, urn, cut, news, all);
     if (isOfRefresh) return diffResponse(differences, definition.deleteBeforeReplace ?? false);
     this.#run.ready().hasBuilt = true;
     this.#run.ready().meet(urn, request.getId(), differences.length === 0, { ...state, outputs: properties });
@@ -185,17 +185,17 @@ export class ProviderService {
     const operation = this.#run.begin(definition, { urn, importZone }, oldInputs);
     const properties = fromStruct(request.getProperties());
     const stored = { inputs: oldInputs, outputs: splitState(definition, properties).outputs };
-    const unended = cutOffOf(definition, oldInputs, properties);
+    const cut = cutOffOf(definition, oldInputs, properties);
     const found = await operation.run((context) =>
-      unended === undefined
+      cut === undefined
         ? definition.read(context, id, isImport ? undefined : stored)
-        : readCutOff(definition, context, id, unended),
+        : readCutOff(definition, context, id, cut),
     );
     const response = new provider.ReadResponse();
     if (found === undefined) return response;
     this.#run.refreshed(urn, id, oldInputs);
-    if (unended !== undefined)
-      throw cutOff(definition, id, unended, "an update of it did not end; the next `up` ends it");
+    if (cut !== undefined)
+      throw cutOff(definition, id, cut, "an update of it did not end; the next `up` ends it");
     // The engine forgets at a refresh what was half-made unless it is told again.
     const isHalfMade = !isImport && !definition.outputs.safeParse(stored.outputs).success;
     const reason = isHalfMade ? "it was not finished" : found.unapplied;
@@ -233,18 +233,18 @@ export class ProviderService {
     const meet = (has: Properties) =>
       this.#run.ready().meet(urn, request.getId(), true, { inputs: news, outputs: has });
     meet(properties);
-    const unended = cutOffOf(definition, olds, properties);
+    const cut = cutOffOf(definition, olds, properties);
     const begin = {
       urn,
       timeoutSeconds: request.getTimeout(),
-      halfMadeId: unended === undefined ? undefined : request.getId(),
+      halfMadeId: cut === undefined ? undefined : request.getId(),
     };
     const operation = this.#run.begin(definition, begin, olds, before, news);
     try {
       const updated = await operation.run((context) =>
-        unended === undefined
+        cut === undefined
           ? update(context, request.getId(), { olds, news, outputs })
-          : endUpdate(definition, context, request.getId(), unended, news),
+          : endUpdate(definition, context, request.getId(), cut, news),
       );
       meet(updated);
       return answer(updated);

@@ -25,10 +25,13 @@ export function noteCutOff(workspace: Workspace): void {
   if (isCutOff(workspace)) writeFileSync(cutOffFile(workspace), "");
 }
 
+/** Options by which a refresh is asked for, or by which it could lose what the command names, e.g. what is to be replaced. */
+const ownRefresh = /^(-r$|--(refresh|replace|target|exclude)|-t)/;
+
 /** Options by which an `up` looks what such a run has changed: the state has what was before. */
 export function refreshAfterCut(args: readonly string[], workspace: Workspace): string[] {
-  const isAsked = args.some((arg) => arg === "-r" || arg.startsWith("--refresh"));
-  return existsSync(cutOffFile(workspace)) && !isAsked ? ["--refresh"] : [];
+  const isOwn = args.some((arg) => ownRefresh.test(arg));
+  return existsSync(cutOffFile(workspace)) && !isOwn ? ["--refresh"] : [];
 }
 
 /** Once the whole stack was compared with the cloud, or is gone. */

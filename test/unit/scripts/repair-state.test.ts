@@ -31,7 +31,7 @@ test("pending creates are found in the state; an update that was cut off makes t
     writeFileSync(stateFile(workspace), JSON.stringify({ checkpoint: { latest: {} } }));
     noteCutOff(workspace);
     expect(refreshAfterCut(["up", "--yes"], workspace)).toEqual(["--refresh"]);
-    for (const asked of ["--refresh", "--refresh=false", "-r"])
+    for (const asked of ["--refresh", "--refresh=false", "-r", "--replace", "--target=URN"])
       expect(refreshAfterCut(["up", asked], workspace)).toEqual([]);
     forgetCutOff(workspace);
     expect(refreshAfterCut(["up"], workspace)).toEqual([]);
