@@ -23,7 +23,7 @@ export async function settle(
   return { id, outputs: await definition.update(context, id, change) };
 }
 
-/** What a state holds of such a resource. */
+/** A resource in the state whose last update did not end. */
 export interface CutOff {
   /** The inputs that the last run wanted. */
   readonly last: Properties;

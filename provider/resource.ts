@@ -45,7 +45,7 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
   /** Resources whose name holds `word`; absent where the kind has no name. */
   search?(context: Context, zone: string, word: string): Promise<readonly Named[]>;
   create(context: Context, inputs: z.output<Inputs>): Promise<Created<z.output<Outputs>>>;
-  /** Undefined where the resource does not exist any more. On import there is no `known` state: see `importZone`. */
+  /** Undefined where the resource no longer exists. On import there is no `known` state: see `importZone`. */
   read(
     context: Context,
     id: string,

@@ -39,7 +39,7 @@ export class JobPoller {
   #lookedAt = 0;
   /** Ends the present pause: a new waiter may want to look earlier. */
   #hurry = new AbortController();
-  /** Ends the present look: nobody waits any more. */
+  /** Ends the present look, for which nobody waits. */
   #unheard = new AbortController();
   /** Why the last look has no answer, or the present one none yet. */
   #trouble = "";

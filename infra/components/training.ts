@@ -233,7 +233,7 @@ export class Training extends ComponentResource {
       size: run.launches.length,
     };
     const { zone } = this.#node(plan.node);
-    // What was measured is no part of the run's id: another value starts nothing.
+    // Measured values are not part of the run's id: a different value does not start the run again.
     return this.#tuning.apply(
       ({ orders, environment }): Order => ({
         ranks: plan.ranks,

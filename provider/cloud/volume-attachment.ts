@@ -26,24 +26,25 @@ export const volumeAttachment = defineResource({
 
   async create(context, { zone, volumeId, instanceId }) {
     const request = { volumes: [volumeId], instance: instanceId };
-    const attach = persist(
-      context,
-      async () => {
-        const { job_id } = await withQuota(
-          context,
-          zone,
-          {},
-          (options) => context.session.call(AttachVolumes, zone, request, options),
-          volumeLimit(context, zone, instanceId, 1),
-        );
-        context.made(volumeId);
-        await untilJob(context, zone, job_id);
-      },
-      (): Promise<Seen> => see(context, zone, volumeId, (holder) => holder === instanceId),
-    );
-    await attach.catch(async (error: unknown) => {
+    try {
+      await persist(
+        context,
+        async () => {
+          const { job_id } = await withQuota(
+            context,
+            zone,
+            {},
+            (options) => context.session.call(AttachVolumes, zone, request, options),
+            volumeLimit(context, zone, instanceId, 1),
+          );
+          context.made(volumeId);
+          await untilJob(context, zone, job_id);
+        },
+        (): Promise<Seen> => see(context, zone, volumeId, (holder) => holder === instanceId),
+      );
+    } catch (error) {
       throw await withHolder(context, zone, volumeId, instanceId, error);
-    });
+    }
     const found = await describe(context, zone, volumeId);
     return { id: volumeId, outputs: { device: found?.instance?.device ?? "" } };
   },

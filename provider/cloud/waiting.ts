@@ -57,7 +57,7 @@ export async function telling<Value>(context: Context, what: string, work: Promi
   }
 }
 
-/** A timer counts milliseconds in 31 bits: after these 24 days nobody waits any more. */
+/** A timer counts milliseconds in 31 bits: after these 24 days nobody waits. */
 const longestTimerMs = 2 ** 31 - 1;
 /** Work whose deadline is this resource's ends by itself, with the cloud's words. */
 const graceMs = 1_000;

@@ -70,7 +70,7 @@ function missingAt(end: EndFacts, over: TunnelFacts["over"]): Cause[] {
         ]
       : []),
     ...(tunnel === undefined
-      ? [{ what: `${named(end)} has no tunnel ${end.staticId} any more: someone has deleted it`, cure: fix }]
+      ? [{ what: `${named(end)} no longer has tunnel ${end.staticId}: someone has deleted it`, cure: fix }]
       : []),
     ...(tunnel?.isApplied === false
       ? [

@@ -20,7 +20,7 @@ type Zones = z.output<typeof configured>["config"]["crosszone:zones"];
 /** A zone that the state has, under one name or, where a renaming was cut off, under several. */
 interface Made {
   readonly names: readonly string[];
-  /** Of its vxnet: several where a change of it was cut off. */
+  /** Its vxnet's network; several where a change of it was cut off. */
   readonly networks: readonly string[];
 }
 

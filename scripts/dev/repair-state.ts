@@ -1,6 +1,7 @@
 /** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isPartial } from "../../provider/engine-command.ts";
 import { succeed } from "./process.ts";
 import { marksInState, readState, type StoredState, stackMarksIn } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
@@ -25,12 +26,12 @@ export function noteCutOff(workspace: Workspace): void {
   if (isCutOff(workspace)) writeFileSync(cutOffFile(workspace), "");
 }
 
-/** Options by which a refresh is asked for, or by which it could lose what the command names, e.g. what is to be replaced. */
-const ownRefresh = /^(-r$|--(refresh|replace|target|exclude)|-t)/;
+/** Options that ask for a refresh, or name a resource to replace, which a refresh could take out of the state. */
+const ownRefresh = /^(-r$|--(refresh|replace)(=|$))/;
 
 /** Options by which an `up` looks what such a run has changed: the state has what was before. */
 export function refreshAfterCut(args: readonly string[], workspace: Workspace): string[] {
-  const isOwn = args.some((arg) => ownRefresh.test(arg));
+  const isOwn = isPartial(args) || args.some((arg) => ownRefresh.test(arg));
   return existsSync(cutOffFile(workspace)) && !isOwn ? ["--refresh"] : [];
 }
 

@@ -10,7 +10,7 @@ import { exportState } from "./run/state.ts";
 import { pulumiEnvironment } from "./stack.ts";
 import { findWorkspace } from "./workspace.ts";
 
-/** What its user can fix; the message says how. */
+/** A failure that the user can fix; the message says how. */
 class Failure extends Error {}
 
 interface Choice {

@@ -69,7 +69,7 @@ def answer_packets(echo):
 
 
 def wait_readable(source, deadline, otherwise):
-    """Waits for data. Ends the process when nobody reads its output any more: then the SSH session is gone."""
+    """Waits for data. Ends the process when nobody reads its output: then the SSH session is gone."""
     events = select.poll()
     events.register(source, select.POLLIN)
     events.register(sys.stdout.fileno(), 0)

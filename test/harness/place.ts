@@ -7,13 +7,12 @@ import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisi
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { outputsIn } from "../../scripts/dev/outputs.ts";
 import { findWorkspace, type Workspace } from "../../scripts/dev/workspace.ts";
-import { AttachedProvider } from "./attached-provider.ts";
 import { type Call, callsOf, changingActions } from "./calls.ts";
 import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
 import { cliCommand } from "./cli.ts";
 import { configure, type Value } from "./configuration.ts";
 import { keepEvidence } from "./evidence.ts";
-import { InlineProgram } from "./inline-program.ts";
+import { inThisProcess } from "./in-this-process.ts";
 import { type Ended, type Running, startOf, startProcess, succeeded, userEnvironment } from "./process.ts";
 
 interface RunOptions {
@@ -105,16 +104,13 @@ export class Place {
   async #cli(args: readonly string[]): Promise<Running> {
     const command = await cliCommand(this.workspace, args);
     if (command === undefined) return this.run("pulumi", args);
-    const [provider, program] = await Promise.all([AttachedProvider.start(args), InlineProgram.start()]);
+    const here = await inThisProcess(command.line, args);
     // The program says in the outputs where the report of a run will be.
     process.env.CROSSZONE_REPORTS = command.env.CROSSZONE_REPORTS;
-    const running = this.#run([...command.line, ...program.args], {
-      env: { ...command.env, ...provider.env },
-    });
+    const running = this.#run(here.line, { env: { ...command.env, ...here.env } });
     const end = () => {
       delete process.env.CROSSZONE_REPORTS;
-      program.stop();
-      provider.stop();
+      here.stop();
     };
     void running.ended.finally(end).catch(() => {});
     return running;

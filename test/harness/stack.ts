@@ -4,14 +4,13 @@ import { z } from "zod";
 import { outputsIn } from "../../scripts/dev/outputs.ts";
 import { pendingCreates } from "../../scripts/dev/repair-state.ts";
 import { findWorkspace } from "../../scripts/dev/workspace.ts";
-import { AttachedProvider } from "./attached-provider.ts";
 import { readCheckpoint, type Stored } from "./checkpoint.ts";
 import { cliCommand, makeStack } from "./cli.ts";
 import { Cloud } from "./cloud.ts";
 import { configure, type Value } from "./configuration.ts";
-import { InlineProgram } from "./inline-program.ts";
+import { inThisProcess } from "./in-this-process.ts";
 import { keyEnvironment } from "./key-service.ts";
-import { type Ended, type Running, startOf, startProcess } from "./process.ts";
+import { type Ended, type Running, startOf, startProcess, waitFor } from "./process.ts";
 
 export type { Stored } from "./checkpoint.ts";
 
@@ -102,16 +101,11 @@ export class Stack {
     const command = isPlain ? await cliCommand(this.workspace, args) : undefined;
     if (command === undefined) return await this.start(...args).ended;
     if (!this.#isHere) return await this.#start(command.line, command.env).ended;
-    const [provider, program] = await Promise.all([
-      AttachedProvider.start(args),
-      InlineProgram.start(this.#program),
-    ]);
-    const ofProgram = InlineProgram.isFor(args) ? program.args : [];
+    const here = await inThisProcess(command.line, args, this.#program);
     try {
-      return await this.#start([...command.line, ...ofProgram], { ...command.env, ...provider.env }).ended;
+      return await this.#start(here.line, { ...command.env, ...here.env }).ended;
     } finally {
-      program.stop();
-      provider.stop();
+      here.stop();
     }
   }
 
@@ -174,6 +168,21 @@ export class Stack {
     if (changes.length > 0) throw new Error(`there were changes: ${JSON.stringify(changes)}`);
     if (state() !== before) throw new Error(`the state changed from ${before} to ${state()}`);
     return printed;
+  }
+
+  /** An `up` that is killed once an action, whose jobs do not end, was called so often; of a cloud in this process. */
+  async killUpAt(action: string, count = 1): Promise<void> {
+    await this.cloud.hold(action);
+    const begun = this.cloud.calls().length;
+    const running = this.start(...up);
+    const calls = () =>
+      this.cloud
+        .calls()
+        .slice(begun)
+        .filter((call) => call.action === action);
+    await waitFor(`${count} calls of ${action}`, () => calls().length >= count, 120);
+    await this.kill(running);
+    await this.cloud.letGo();
   }
 
   /** Kills everything that a command started, as a machine that loses its power does. */

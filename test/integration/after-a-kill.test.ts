@@ -29,24 +29,6 @@ afterAll(async () => await stack?.remove());
 
 const differences = () => differencesOf(stack.cloud.client, zoneIds, stack.resources(), before);
 
-/** An up that is killed while jobs of an action do not end. */
-async function killedAt(action: string, calls: number): Promise<void> {
-  await stack.cloud.hold(action);
-  const begun = stack.cloud.calls().length;
-  const running = stack.start(...up);
-  const made = () =>
-    stack.cloud
-      .calls()
-      .slice(begun)
-      .filter((call) => call.action === action);
-  await vi.waitFor(() => expect(made().length).toBeGreaterThanOrEqual(calls), {
-    timeout: 120_000,
-    interval: 50,
-  });
-  await stack.kill(running);
-  await stack.cloud.letGo();
-}
-
 async function expectDone(running: { ended: Promise<{ code: number | null; text: string }> }) {
   const { code, text } = await running.ended;
   expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
@@ -54,7 +36,7 @@ async function expectDone(running: { ended: Promise<{ code: number | null; text:
 
 test("a zone is not renamed while what a killed run has left bears its former name", async () => {
   stack.configure({ zones: [zone("beijing", "gpu1a", 1), shanghai] });
-  await killedAt("RunInstances", 2);
+  await stack.killUpAt("RunInstances", 2);
   const unnamed = await stack.start("stack", "rename", "live").ended;
   expect(unnamed.text).toMatch(
     /^Stack dev is not renamed: a run that was killed has left .*\bInstance i-\w+ \(beijing-1-\S+\) of zone gpu1a\b.*\. Run `npm run pulumi -- up` once, .*, or remove it: npm run sweep -- --yes\. Then rename the stack\.$/m,
@@ -164,7 +146,7 @@ test("an update that was killed, and whose setting is put back, is undone by the
     (await stack.cloud.changesBy(work)).filter(
       ([action, of]) => action === "ModifyRouterAttributes" && "security_group" in of,
     );
-  expect(await exchanged(() => killedAt("UpdateRouters", 2))).toHaveLength(2);
+  expect(await exchanged(() => stack.killUpAt("UpdateRouters", 2))).toHaveLength(2);
   stack.configure({ "tunnel.intranet": "auto" });
   const undone = await exchanged(async () => {
     const { code, text } = await stack.start(...up).ended;

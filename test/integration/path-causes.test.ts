@@ -290,7 +290,7 @@ describe("of a GRE tunnel, which takes the place of the other", () => {
       },
       causes: () => [
         [
-          `${routerOf("gpu2a")} has no tunnel ${joined.tunnelId("gpu2a")} any more: someone has deleted it`,
+          `${routerOf("gpu2a")} no longer has tunnel ${joined.tunnelId("gpu2a")}: someone has deleted it`,
           refresh,
         ],
       ],

@@ -1,6 +1,5 @@
 /** Changes of zones that have joined what is somebody's: nothing is lost or stuck, and what is somebody's stays as it was. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { waitFor } from "../harness/process.ts";
 import { Stack, up } from "../harness/stack.ts";
 import { differencesOf, idsInZones } from "../harness/whole-cloud.ts";
 import { firstId } from "../local-cloud/support.ts";
@@ -132,17 +131,7 @@ test("zones go from a joined router to their own and the other way round, in one
 test("a zone that was killed while it joined a router, and is taken out of the configuration, goes", async () => {
   const zones = [joined("bj"), zoneOf("sh", "gpu2a", 2)];
   stack.configure({ zones: [...zones, zoneOf("tianjin", "gpu1a", 3, { existing: { vpcId: spare } })] });
-  const begun = stack.cloud.calls().length;
-  await stack.cloud.hold("UpdateRouters");
-  const running = stack.start(...up);
-  await waitFor("the EIP to be put on the router", () =>
-    stack.cloud
-      .calls()
-      .slice(begun)
-      .some(({ action }) => action === "UpdateRouters"),
-  );
-  await stack.kill(running);
-  await stack.cloud.letGo();
+  await stack.killUpAt("UpdateRouters");
   stack.configure({ zones });
   const without = await stack.start(...up).ended;
   expect([without.code, without.code === 0 ? "" : without.text]).toEqual([0, ""]);

@@ -24,7 +24,7 @@ export interface Position {
   readonly nth: number;
 }
 
-/** What cells have in common: their follow-ups begin where the faulted command has left state and cloud. */
+/** The part that several cells share: their follow-ups begin where the faulted command has left state and cloud. */
 export interface Trial {
   readonly operation: Operation;
   readonly position: Position;

@@ -25,7 +25,7 @@ export const usual: Readonly<Record<string, Value>> = {
 interface Description {
   readonly begins: "empty" | "whole";
   readonly configuration: Readonly<Record<string, Value>>;
-  /** What takes it back. */
+  /** The configuration that takes it back; absent where none was changed. */
   readonly back?: Readonly<Record<string, Value>>;
   /** @param urnOf the URN of the stack's resource of a type whose name has a word in it */
   command(urnOf: (type: string, word: string) => string): readonly string[];
@@ -59,7 +59,9 @@ const descriptions: Readonly<Record<Operation, Description>> = {
 
 /** Takes the changes of an operation's configuration back. @returns the command that puts that into effect */
 export function takeBack(lab: Lab, operation: Operation): readonly string[] {
-  lab.configure(descriptions[operation].back ?? {});
+  const { back } = descriptions[operation];
+  if (back === undefined) throw new Error(`${operation} changes no configuration that could be taken back`);
+  lab.configure(back);
   return up;
 }
 

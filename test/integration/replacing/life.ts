@@ -11,7 +11,7 @@ import { firstId } from "../../local-cloud/support.ts";
 
 const zone = "gpu1a";
 
-/** What is in the router goes with it. */
+/** Resources inside the router, which are deleted with it. */
 export const ofRouter = ["dns", "forward", "gre", "ipsec", "node", "tagged", "vxnet"];
 
 /** Each can go and be made again. */
@@ -22,7 +22,7 @@ export const replaceable = [
 
 export class Replacing {
   readonly stack: Stack;
-  /** What the zone has before the stack. */
+  /** Ids in the zone before the stack. */
   readonly before: readonly string[];
   #choice: Readonly<Record<string, unknown>>;
 

@@ -22,7 +22,7 @@ async function begin(): Promise<void> {
 }
 
 let used = 0;
-/** What is unique to each has room for some dozens. */
+/** Unique ports and addresses suffice for some dozens of resources; then another account begins. */
 async function aroundOf(kind: Kind): Promise<Surroundings> {
   used += 1;
   if (used % 40 === 0) {
@@ -32,7 +32,7 @@ async function aroundOf(kind: Kind): Promise<Surroundings> {
   return await grounds.around(kind);
 }
 
-/** What is changed and not in effect. */
+/** Security groups and routers with changes that are not in effect. */
 async function unapplied(): Promise<unknown[]> {
   const { client } = account;
   const [groups, routers] = await Promise.all([

@@ -47,11 +47,11 @@ const node = (vxnetId: string, keypairId: string, more: Properties = {}) => ({
 const expectTold = (text: RegExp) =>
   vi.waitFor(() => expect(account.engine.toldOf(stackMark.urn)).toContainEqual(expect.stringMatching(text)));
 
-/** What to do about what is in the way and bears the stack's mark. */
+/** Advice about a resource with the stack's mark that this run does not know. */
 const sweepWords =
   "if the state has it under another name, give the resource that name in an alias, or take it out of the program for one `up`; if a run that was killed has left it and no state knows it, `npm run sweep -- --stack test` lists it and `npm run sweep -- --stack test --yes` removes it; then run the same command again.";
 
-/** What to do about what this run has made or compared. */
+/** Advice about a resource that this run has made or compared. */
 const ownWords =
   "is this stack's own, and this run has it: change one of the two, or, if a run that was cut off has left the state behind the cloud, run `up --refresh`.";
 

@@ -123,7 +123,7 @@ describe("what is missing is told alone", () => {
     [
       "the tunnel",
       { end: { tunnel: undefined } },
-      `${router} has no tunnel rtrs-0 any more: someone has deleted it`,
+      `${router} no longer has tunnel rtrs-0: someone has deleted it`,
     ],
     [
       "UpdateRouters",
