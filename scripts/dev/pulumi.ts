@@ -13,6 +13,7 @@ import {
   clearPendingCreates,
   forgetCutOff,
   forgetKeptDeletions,
+  isRefreshing,
   isSweeping,
   noteCutOff,
   pendingCreates,
@@ -102,7 +103,7 @@ async function run(workspace: Workspace): Promise<void> {
   const isWhole = code === 0 && !isPartial(args);
   if (isWhole && (isUp || (isDestroy && isAllFound && !isSweeping(workspace))))
     await clearPendingCreates(workspace, environment);
-  const isCompared = isDestroy || command === "refresh" || args.includes("--refresh") || compared.length > 0;
+  const isCompared = isDestroy || command === "refresh" || isRefreshing(args) || compared.length > 0;
   if (isWhole && isCompared) forgetCutOff(workspace);
   if (code === 0 && isUp) await tellReport(workspace, environment);
   // Another command may have been first after the look above; the CLI's advice is to delete its lock.

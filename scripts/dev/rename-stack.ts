@@ -5,7 +5,7 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { positionals } from "../../provider/engine-command.ts";
 import { describe } from "../../provider/strays.ts";
-import { pendingCreates } from "./repair-state.ts";
+import { forgetCutOff, moveCutOff, pendingCreates } from "./repair-state.ts";
 import { baseConfig, workingConfig } from "./stack.ts";
 import { knownIds, marksInState } from "./state-file.ts";
 import { lookAtAccount, sweepCommand } from "./strays.ts";
@@ -31,6 +31,7 @@ export function removedIn(args: readonly string[], { stack }: Workspace): string
 export function removeSettings(workspace: Workspace, name: string): void {
   const removed = { ...workspace, stack: name };
   for (const path of [workingConfig(removed), baseConfig(removed)]) rmSync(path, { force: true });
+  forgetCutOff(removed);
 }
 
 /** @throws Error where a killed run has left what would not be found under the names of another stack */
@@ -59,6 +60,7 @@ export function moveSettings(workspace: Workspace, name: string): string[] {
   if (isThere) renameSync(path, kept);
   renameSync(workingConfig(workspace), path);
   for (const each of [workspace, renamed]) rmSync(baseConfig(each), { force: true });
+  moveCutOff(workspace, name);
   return [
     ...(isThere ? [`settings that an earlier stack ${name} had are kept as ${kept}`] : []),
     `The settings of stack ${name} are in ${path}. Name it in each command: npm run pulumi -- up --stack ${name}, or set PULUMI_STACK=${name}.`,

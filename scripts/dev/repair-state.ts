@@ -1,5 +1,5 @@
 /** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isPartial } from "../../provider/engine-command.ts";
 import { succeed } from "./process.ts";
@@ -26,7 +26,12 @@ export function noteCutOff(workspace: Workspace): void {
   if (isCutOff(workspace)) writeFileSync(cutOffFile(workspace), "");
 }
 
-/** Options that ask for a refresh, or name a resource to replace, which a refresh could take out of the state. */
+/** Whether the command compares the state with the cloud first. */
+export function isRefreshing(args: readonly string[]): boolean {
+  return args.some((arg) => /^(-r|--refresh(=true)?)$/.test(arg));
+}
+
+/** Options that say whether to refresh, or name a resource to replace, which a refresh could take out of the state. */
 const ownRefresh = /^(-r$|--(refresh|replace)(=|$))/;
 
 /** Options by which an `up` looks what such a run has changed: the state has what was before. */
@@ -38,6 +43,12 @@ export function refreshAfterCut(args: readonly string[], workspace: Workspace): 
 /** Once the whole stack was compared with the cloud, or is gone. */
 export function forgetCutOff(workspace: Workspace): void {
   rmSync(cutOffFile(workspace), { force: true });
+}
+
+/** A stack that gets another name keeps it. */
+export function moveCutOff(workspace: Workspace, name: string): void {
+  if (existsSync(cutOffFile(workspace)))
+    renameSync(cutOffFile(workspace), cutOffFile({ ...workspace, stack: name }));
 }
 
 /** Whether the stack's mark, deleted last, removes what the state does not know: unfinished creates, too. */

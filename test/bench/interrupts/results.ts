@@ -1,6 +1,7 @@
 /** Results of cells, a line each, so that a run can go on elsewhere; and which code they are for. */
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, globSync, readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
 import { z } from "zod";
 import { markdownTable } from "../../../scripts/dev/markdown.ts";
@@ -19,16 +20,21 @@ const sources = [
   ...["strays", "whole-state"].map(script),
 ];
 
-/** The code version: a digest of the sources. */
-export function versionOf(): string {
+/** The code version: a digest of the sources, without comments, types and line breaks. */
+export function versionOf(folder = root): string {
   const digest = createHash("sha256");
-  const files = globSync(sources, { cwd: root, withFileTypes: true }).filter((file) => file.isFile());
+  const files = globSync(sources, { cwd: folder, withFileTypes: true }).filter((file) => file.isFile());
   for (const path of files.map((file) => join(file.parentPath, file.name)).toSorted())
     digest
-      .update(`${path.slice(root.length)}\0`)
-      .update(readFileSync(path))
+      .update(`${path.slice(folder.length)}\0`)
+      .update(codeOf(path))
       .update("\0");
   return digest.digest("hex").slice(0, 12);
+}
+
+function codeOf(path: string): string {
+  const text = readFileSync(path, "utf8");
+  return path.endsWith(".ts") ? stripTypeScriptTypes(text, { mode: "transform" }) : text;
 }
 
 const line = z.object({

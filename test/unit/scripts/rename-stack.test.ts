@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { moveSettings, newNameIn, removedIn, removeSettings } from "../../../scripts/dev/rename-stack.ts";
+import { refreshAfterCut } from "../../../scripts/dev/repair-state.ts";
 import { baseConfig, workingConfig, writeWorkingConfig } from "../../../scripts/dev/stack.ts";
 import type { Workspace } from "../../../scripts/dev/workspace.ts";
 
@@ -42,10 +43,14 @@ test("the working settings of a stack that is removed go; the committed ones and
   const committed = join(workspace.root, "Pulumi.dev.yaml");
   writeFileSync(committed, stringify({ config: { shared: 1 } }));
   const other = { ...workspace, stack: "live" };
-  for (const each of [workspace, other]) writeWorkingConfig(each, {});
+  for (const each of [workspace, other]) {
+    writeWorkingConfig(each, {});
+    writeFileSync(join(workspace.pulumi, `${each.stack}.is-behind`), "");
+  }
   removeSettings(workspace, "dev");
   const paths = [committed, ...[workspace, other].flatMap((each) => [workingConfig(each), baseConfig(each)])];
   expect(paths.map((path) => existsSync(path))).toEqual([true, false, false, true, true]);
+  expect([workspace, other].map((each) => refreshAfterCut(["up"], each))).toEqual([[], ["--refresh"]]);
 });
 
 test("the settings of a stack go with it to its new name, all of them, and what was there is kept", () => {
@@ -58,11 +63,14 @@ test("the settings of a stack go with it to its new name, all of them, and what 
   writeFileSync(workingConfig(live), "config: {left: 1}\n");
   writeFileSync(baseConfig(live), stringify({ config: committed }));
 
+  writeFileSync(join(workspace.pulumi, "dev.is-behind"), "");
+
   const said = moveSettings(workspace, "live");
   expect(said[0]).toBe(`settings that an earlier stack live had are kept as ${workingConfig(live)}.before`);
   expect(said[1]).toContain("npm run pulumi -- up --stack live");
   expect(readFileSync(`${workingConfig(live)}.before`, "utf8")).toBe("config: {left: 1}\n");
   expect([existsSync(path), existsSync(baseConfig(workspace))]).toEqual([false, false]);
+  expect(refreshAfterCut(["up"], live)).toEqual(["--refresh"]);
   for (const _ of ["first", "second"]) {
     writeWorkingConfig(live);
     expect(parse(readFileSync(workingConfig(live), "utf8"))).toEqual({

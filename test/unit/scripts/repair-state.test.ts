@@ -4,7 +4,9 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import {
   forgetCutOff,
+  isRefreshing,
   keptDeletions,
+  moveCutOff,
   noteCutOff,
   pendingCreates,
   refreshAfterCut,
@@ -33,8 +35,12 @@ test("pending creates are found in the state; an update that was cut off makes t
     expect(refreshAfterCut(["up", "--yes"], workspace)).toEqual(["--refresh"]);
     for (const asked of ["--refresh", "--refresh=false", "-r", "--replace", "--target=URN"])
       expect(refreshAfterCut(["up", asked], workspace)).toEqual([]);
-    forgetCutOff(workspace);
-    expect(refreshAfterCut(["up"], workspace)).toEqual([]);
+    const live = { ...workspace, stack: "live" };
+    moveCutOff(workspace, "live");
+    expect([workspace, live].map((each) => refreshAfterCut(["up"], each))).toEqual([[], ["--refresh"]]);
+    moveCutOff(workspace, "other");
+    forgetCutOff(live);
+    expect(refreshAfterCut(["up"], live)).toEqual([]);
   } finally {
     rmSync(root, { recursive: true });
   }
@@ -53,4 +59,14 @@ test("what is to be deleted although the same id of its type lives is found, als
   ];
   expect(keptDeletions({ resources }).map(({ urn }) => urn)).toEqual(["urn:a", "urn:old-a"]);
   expect(keptDeletions({})).toEqual([]);
+});
+
+test.each([
+  [["up", "--refresh"], true],
+  [["up", "--yes", "-r"], true],
+  [["preview", "--refresh=true"], true],
+  [["up", "--refresh=false"], false],
+  [["up", "--yes"], false],
+])("whether %j compares state and cloud first: %j", (args, answer) => {
+  expect(isRefreshing(args)).toBe(answer);
 });
