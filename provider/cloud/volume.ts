@@ -6,6 +6,7 @@ import {
   ModifyVolumeAttributes,
   ResizeVolumes,
 } from "../../qingcloud/actions.ts";
+import { sentence } from "../../qingcloud/client.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
 import { type Context, defineResource, idsNamed, type Named } from "../resource.ts";
 import { createOnce, withQuota } from "./creating.ts";
@@ -152,5 +153,14 @@ async function resize(context: Context, zone: string, id: string, from: number, 
       if (job_id !== undefined) await untilJob(context, zone, job_id);
     },
     look,
-  );
+  ).catch(async (error: unknown) => {
+    if (!hasRetCode(error, retCodes.permissionDenied)) throw error;
+    const [found] = await describe(context, zone, { volumes: [id] });
+    const holder = found?.instance?.instance_id;
+    if (!holder) throw error;
+    throw new Error(
+      `${sentence(error.message)} Volume ${id} is at instance ${holder}, and grows from ${from} to ${to} GiB only while it is at none: give it sizeGiB ${from}, take its VolumeAttachment out of the program (or its id out of \`volumeIds\`) and run \`up\`; then give it sizeGiB ${to} and what was taken out, and run \`up\` again.`,
+      { cause: error },
+    );
+  });
 }

@@ -200,6 +200,24 @@ test("a volume that is at another instance is not attached, with what to do", as
   for (const each of [made, volume, first, second]) if (each !== undefined) await plugin.delete(each);
 });
 
+test("a volume that is at an instance does not grow, with what to do, and grows once that is done", async () => {
+  const size = (sizeGiB: number) => ({ ...own, sizeGiB });
+  const volume = await plugin.create(urnOf("cloud:Volume", "grows"), size(10));
+  const node = await plugin.create(urnOf("cloud:Instance", "keeper"), nodeInputs());
+  const attachment = { zone: own.zone, volumeId: volume.id, instanceId: node.id };
+  const attached = await plugin.create(urnOf("cloud:VolumeAttachment", "grows"), attachment);
+  const { message } = await failureOf(plugin.update(volume, size(20)));
+  expect(message).toContain(
+    ` Volume ${volume.id} is at instance ${node.id}, and grows from 10 to 20 GiB only while it is at none: give it sizeGiB 10, take its VolumeAttachment out of the program (or its id out of \`volumeIds\`) and run \`up\`; then give it sizeGiB 20 and what was taken out, and run \`up\` again.`,
+  );
+  await plugin.nextRun();
+  await plugin.delete(attached);
+  await plugin.nextRun();
+  const grown = await plugin.update(volume, size(20));
+  expect((await plugin.read(grown)).inputs).toMatchObject({ sizeGiB: 20 });
+  for (const each of [grown, node]) await plugin.delete(each);
+});
+
 test("a key pair that an update which did not end has left on an instance next to the other is taken off to be deleted", async () => {
   const key = (name: string, generation: string) =>
     plugin.create(urnOf("cloud:KeyPair", name), { ...own, publicKey, generation });
