@@ -1,7 +1,8 @@
 /** Resources that an interrupted run left between their first call and their last. */
 import { isDeepStrictEqual } from "node:util";
 import { type Difference, diffInputs, secretsOf, splitState } from "./checks.ts";
-import { updatingAs } from "./cloud/known-ids.ts";
+import { listIdOf, ruleListType, updatingAs } from "./cloud/known-ids.ts";
+import { type Names, physicalName } from "./cloud/naming.ts";
 import type { AnyResource, AnyState, Context, Created } from "./resource.ts";
 import { InitFailedError } from "./rpc/init-failed.ts";
 import { type Properties, toStruct } from "./rpc/values.ts";
@@ -70,20 +71,56 @@ export function withoutReplacing(
   return differences.map((each) => ({ ...each, replace: each.replace && isReplaced(each.property) }));
 }
 
-/** @param inputs what the API may not tell */
+/** The resource as an update that did not end has left it. */
 export async function readCutOff(
+  definition: AnyResource,
+  context: Context,
+  id: string,
+  cut: CutOff,
+): ReturnType<AnyResource["read"]> {
+  const [found] = await partsOf(definition, context, id, cut);
+  return found;
+}
+
+/**
+ * A list of rules is found by its name, and a renaming that did not end may have given the new one to some of them; anything
+ * else is one part.
+ * @param inputs what the API may not tell
+ */
+async function partsOf(
   definition: AnyResource,
   context: Context,
   id: string,
   { last, outputs, urn }: CutOff,
   inputs = last,
-): ReturnType<AnyResource["read"]> {
-  const { name: _, ...unnamed } = outputs;
-  return (
-    (await definition.read(context, id, { inputs, outputs })) ??
-    // A list of rules is found by its name, which may be the new one.
-    (await definition.read({ ...context, urn }, id, { inputs: last, outputs: unnamed }))
-  );
+): Promise<AnyState[]> {
+  const found = await definition.read(context, id, { inputs, outputs });
+  if (definition.type !== ruleListType) return found === undefined ? [] : [found];
+  const renamed = await definition.read({ ...context, urn }, id, withoutName(last, outputs));
+  const parts = [found, renamed].filter((each) => each !== undefined);
+  return parts[0]?.outputs.name === parts[1]?.outputs.name ? parts.slice(0, 1) : parts;
+}
+
+function withoutName(inputs: Properties, { name: _, ...outputs }: Properties): AnyState {
+  return { inputs, outputs };
+}
+
+/**
+ * Deletes a resource, and where an update of it did not end, what has the name that it was to get.
+ * @param isWanted whether the run wants what has this id
+ */
+export async function deleteWhole(
+  definition: AnyResource,
+  context: Context,
+  id: string,
+  state: AnyState,
+  { cut, isWanted }: { readonly cut: CutOff | undefined; isWanted(id: string): boolean },
+): Promise<void> {
+  await definition.delete(context, id, state);
+  if (cut === undefined || definition.type !== ruleListType) return;
+  const other = listIdOf(String(cut.last.securityGroupId), physicalName(cut.urn, cut.last as Names));
+  if (isWanted(other)) return;
+  await definition.delete({ ...context, urn: cut.urn }, other, withoutName(cut.last, cut.outputs));
 }
 
 /**
@@ -106,15 +143,24 @@ export async function endUpdate(
       return value === undefined ? [] : [[name, value]];
     }),
   );
-  const found = await readCutOff(definition, context, id, cut, inputs);
-  if (found === undefined || update === undefined)
+  const parts = await partsOf(definition, context, id, cut, inputs);
+  if (parts.length === 0 || update === undefined)
     throw new Error(`${id}, which an earlier run began to change, is gone: run \`up --refresh\`.`);
-  refuseForced(definition, context, id, found, news);
   const noted = (definition.bookkeeping ?? []).filter((name) => name in outputs);
   const kept = Object.fromEntries(noted.map((name) => [name, outputs[name]]));
-  const change = { olds: found.inputs, news, outputs: { ...found.outputs, ...kept } };
-  const updated = await update(context, id, change);
+  let updated: Properties = {};
+  for (const found of partsToRename(context, parts, news)) {
+    refuseForced(definition, context, id, found, news);
+    const change = { olds: found.inputs, news, outputs: { ...found.outputs, ...kept } };
+    updated = await update(context, id, change);
+  }
   return { ...updated, ...(await definition.create(context, news)).outputs };
+}
+
+/** An update takes in what has the wanted name already. */
+function partsToRename({ urn }: Context, parts: readonly AnyState[], news: Properties): readonly AnyState[] {
+  if (parts.length === 1) return parts;
+  return parts.filter(({ outputs }) => outputs.name !== physicalName(urn, news as Names));
 }
 
 function refuseForced(

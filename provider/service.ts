@@ -17,6 +17,7 @@ import type { AnyFunction } from "./function.ts";
 import {
   cutOff,
   cutOffOf,
+  deleteWhole,
   endUpdate,
   keptMessage,
   readCutOff,
@@ -259,20 +260,25 @@ export class ProviderService {
     const urn = request.getUrn();
     const id = request.getId();
     const definition = this.#definition(urn);
-    const wantedBy = this.#run.ready().wantedBy(urn, id);
+    const run = this.#run.ready();
+    const wantedBy = run.wantedBy(urn, id);
     if (wantedBy !== undefined) {
       this.#run.engine?.log("warning", urn, keptMessage(definition, id, urn, wantedBy));
       return new Empty.Empty();
     }
-    const state = splitState(definition, fromStruct(request.getProperties()));
+    const properties = fromStruct(request.getProperties());
+    const state = splitState(definition, properties);
     const oldInputs = fromStruct(request.getOldInputs());
     const inputs = Object.keys(oldInputs).length > 0 ? oldInputs : state.inputs;
     const operation = this.#run.begin(definition, { urn, timeoutSeconds: request.getTimeout() }, inputs);
     const mark = definition === stackMark ? state.outputs.value : inputs.mark;
     const definitions = [...this.#definitions.values()];
-    await operation.run((context) =>
-      definition.delete(this.#run.withStrays(context, definitions, mark), id, { ...state, inputs }),
-    );
+    const cut = cutOffOf(definition, inputs, properties);
+    await operation.run((context) => {
+      const among = this.#run.withStrays(context, definitions, mark);
+      const isWanted = (other: string) => run.wantedBy(urn, other) !== undefined;
+      return deleteWhole(definition, among, id, { ...state, inputs }, { cut, isWanted });
+    });
     return new Empty.Empty();
   }
 

@@ -147,10 +147,14 @@ export function isSameRule(one: Rule, other: Rule): boolean {
   return isDeepStrictEqual(one, other);
 }
 
-/** What is too much and what is missing, beside what stays. */
+/** What is too much, twice there also, and what is missing, beside what stays. */
 export function compareRules(present: readonly PresentRule[], wanted: readonly Rule[]) {
+  const isFirst = (rule: Rule, index: number) =>
+    present.findIndex((other) => isSameRule(rule, other.rule)) === index;
   return {
-    surplus: present.filter(({ rule }) => !wanted.some((other) => isSameRule(rule, other))),
+    surplus: present.filter(
+      ({ rule }, index) => !wanted.some((other) => isSameRule(rule, other)) || !isFirst(rule, index),
+    ),
     missing: wanted.filter((rule) => !present.some((other) => isSameRule(rule, other.rule))),
   };
 }

@@ -214,7 +214,7 @@ test("a volume that is at an instance does not grow, with what to do, and grows 
   await plugin.delete(attached);
   await plugin.nextRun();
   const grown = await plugin.update(volume, size(20));
-  expect((await plugin.read(grown)).inputs).toMatchObject({ sizeGiB: 20 });
+  expect((await plugin.read(grown))?.inputs).toMatchObject({ sizeGiB: 20 });
   for (const each of [grown, node]) await plugin.delete(each);
 });
 

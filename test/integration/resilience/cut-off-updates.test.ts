@@ -5,7 +5,7 @@ import type { Properties } from "../../../provider/rpc/values.ts";
 import { Account, failureOf, halfMadeOf, zone } from "../../harness/account.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
 import type { Resource } from "../plugin-answers.ts";
-import { type Kind, kinds, type Surroundings } from "./kinds.ts";
+import { type Kind, kindOf, kinds, type Surroundings } from "./kinds.ts";
 import { Grounds } from "./surroundings.ts";
 
 vi.mock("../../../qingcloud/delay.ts", () => import("../brisk-delay.ts"));
@@ -55,9 +55,18 @@ const updates = kinds.flatMap((kind) =>
   [...new Set(kind.updated)].map((action) => ({ kind, type: kind.type, action })),
 );
 
-/** Begins an update while an action of it is refused. @returns what is in the state then; undefined where it is not called */
-async function begun(made: Resource, changed: Properties, action: string): Promise<Resource | undefined> {
-  await account.cloud.fault({ action, kind: "refuse", code: 1200, message: "no" });
+/**
+ * Begins an update while an action of it is refused.
+ * @param nth the how-manieth call for it is the first to be refused
+ * @returns what is in the state then; undefined where it is not called
+ */
+async function begun(
+  made: Resource,
+  changed: Properties,
+  action: string,
+  nth = 1,
+): Promise<Resource | undefined> {
+  await account.cloud.fault({ action, kind: "refuse", code: 1200, message: "no", nth, times: 1000 });
   const ended = await plugin.update(made, changed).catch((error: Error) => error);
   await account.clearFaults();
   if (!(ended instanceof Error)) {
@@ -118,5 +127,47 @@ test.each(updates)(
       await next(cut, made.inputs);
     }
     expect(met).toBeGreaterThan(0);
+  },
+);
+
+const ports = [80, 443, 8080];
+const kindOfRule = { protocol: "tcp", priority: 0, action: "accept", direction: 0 };
+test.each(["the new name", "the name before", "a third name", "no name: it is deleted"])(
+  "a list of rules of which a renaming that did not end has renamed some gets %s whole",
+  async (wanted) => {
+    const around = await aroundOf(kindOf("SecurityGroupRules"));
+    const group = { zone, security_group: around.otherGroup };
+    const present = async () => {
+      const { security_group_rule_set } = await account.client.ok("DescribeSecurityGroupRules", group);
+      const rules = security_group_rule_set as { security_group_rule_name: string; val1: string }[];
+      return rules.map(({ security_group_rule_name: name, val1: port }) => `${name} ${port}`).toSorted();
+    };
+    const before = await present();
+    const wantedName = { "the new name": "new", "the name before": "old", "a third name": "third" }[wanted];
+    const inputs = (name: string) => ({
+      ...{ zone, name: `${name}-${around.number}`, securityGroupId: around.otherGroup },
+      rules: ports.map((port) => ({ ...kindOfRule, fromPort: port, toPort: port })),
+    });
+    const named = (name: string) => ports.map((port) => `${name}-${around.number} ${port}`);
+    const urn = urnOf("cloud:SecurityGroupRules", `parts-${around.number}`);
+    const made = await plugin.create(urn, inputs("old"));
+    const cut = await begun(
+      made,
+      { ...made.inputs, ...inputs("new") },
+      "ModifySecurityGroupRuleAttributes",
+      2,
+    );
+    if (cut === undefined) throw new Error("no second rule was renamed");
+    expect((await present()).filter((each) => each.startsWith("new-"))).toHaveLength(1);
+    if (wantedName === undefined) {
+      await plugin.delete(cut);
+      expect(await present()).toEqual(before);
+      return;
+    }
+    const updated = await plugin.update(cut, { ...made.inputs, ...inputs(wantedName) });
+    expect(await present()).toEqual([...before, ...named(wantedName)].toSorted());
+    expect(await unapplied()).toEqual([]);
+    await plugin.delete(updated);
+    expect(await present()).toEqual(before);
   },
 );
