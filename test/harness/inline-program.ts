@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { Server } from "@grpc/grpc-js";
 import * as automation from "@pulumi/pulumi/automation/server.js";
+import { isGrpcError } from "@pulumi/pulumi/errors.js";
 import languageService from "@pulumi/pulumi/proto/language_grpc_pb.js";
 import { listen } from "./grpc.ts";
 import { root } from "./process.ts";
@@ -38,7 +39,8 @@ export class InlineProgram {
         return { ...(await import(`${entry}?run=${runs++}`)) };
       } catch (error) {
         // The SDK's server takes an error of gRPC for the end of the CLI, and the program for ended well: all would be deleted.
-        throw new Error(`the program failed: ${error instanceof Error ? error.stack : String(error)}`);
+        if (!isGrpcError(error as Error)) throw error;
+        throw new Error("the program failed by gRPC", { cause: error });
       }
     };
     const server = new Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
