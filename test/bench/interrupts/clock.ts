@@ -66,7 +66,7 @@ export function isProvider(text: string): boolean {
 }
 
 /** The project's command looks at the account, too. */
-const isCommand = (text: string) => /\/scripts\/dev\/pulumi\.ts$/.test(text);
+const isCommand = (text: string) => /\/scripts\/dev\/pulumi\.(ts|mjs)$/.test(text);
 
 const given = process.env[clockVariable];
 const [, own = ""] = process.argv;
