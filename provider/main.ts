@@ -6,5 +6,5 @@ import { serve } from "./rpc/server.ts";
 import { ProviderService } from "./service.ts";
 
 const engine = process.argv[2];
-const service = new ProviderService(definitions, functions, engine, argumentsOfParent);
+const service = new ProviderService(definitions, functions, engine, { cliArguments: argumentsOfParent });
 await serve(providerService.ResourceProviderService, service.handlers(), engine);

@@ -1,6 +1,7 @@
 /** State that the RPCs of one run of the engine share. */
 import { isDeepStrictEqual } from "node:util";
 import { messageOf } from "../qingcloud/errors.ts";
+import { BehindFile } from "./behind-file.ts";
 import { secretsOf } from "./checks.ts";
 import { isWholeDestroy } from "./engine-command.ts";
 import { settle, unfinished } from "./half-made.ts";
@@ -17,8 +18,16 @@ const goneTimeoutSeconds = 10;
 
 type Beginning = Omit<Begin, "session" | "engine" | "secrets">;
 
+export interface RunOptions {
+  /** Arguments of the CLI's command line. */
+  cliArguments(): readonly string[];
+  /** Path; default that of the environment. */
+  readonly behindFile?: string | undefined;
+}
+
 export class Run {
   readonly operations = new Operations();
+  readonly behind: BehindFile;
   engine: EngineLog | undefined;
   /** Undefined until it is configured. */
   session: Session | undefined;
@@ -29,8 +38,9 @@ export class Run {
   /** URNs whose losses their user has been warned of. */
   readonly #losses = new Set<string>();
 
-  constructor(cliArguments: () => readonly string[]) {
+  constructor({ cliArguments, behindFile }: RunOptions) {
     this.#cliArguments = cliArguments;
+    this.behind = new BehindFile(behindFile);
   }
 
   /** @throws Error before it is configured */

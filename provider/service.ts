@@ -29,7 +29,7 @@ import { connectEngine } from "./rpc/engine.ts";
 import { checkResponse, diffResponse, invokeFailures } from "./rpc/responses.ts";
 import { unary } from "./rpc/server.ts";
 import { fromStruct, hasUnknown, type Properties, toStruct } from "./rpc/values.ts";
-import { Run } from "./run.ts";
+import { Run, type RunOptions } from "./run.ts";
 import { stackMark } from "./state/stack-mark.ts";
 import { typeOf } from "./urn.ts";
 
@@ -42,14 +42,13 @@ export class ProviderService {
   readonly #functions: ReadonlyMap<string, AnyFunction>;
   readonly #run: Run;
 
-  /** @param cliArguments those of the CLI's command line */
   constructor(
     definitions: readonly AnyResource[],
     functions: readonly AnyFunction[],
     engineAddress: string | undefined,
-    cliArguments: () => readonly string[],
+    options: RunOptions,
   ) {
-    this.#run = new Run(cliArguments);
+    this.#run = new Run(options);
     this.#functions = new Map(functions.map((each) => [each.token, each]));
     this.#definitions = new Map(definitions.map((definition) => [definition.type, definition]));
     if (engineAddress !== undefined) this.#run.engine = connectEngine(engineAddress);
@@ -242,10 +241,12 @@ export class ProviderService {
     };
     const operation = this.#run.begin(definition, begin, olds, before, news);
     try {
-      const updated = await operation.run((context) =>
-        cut === undefined
-          ? update(context, request.getId(), { olds, news, outputs })
-          : endUpdate(definition, context, request.getId(), cut, news),
+      const updated = await this.#run.behind.changing(() =>
+        operation.run((context) =>
+          cut === undefined
+            ? update(context, request.getId(), { olds, news, outputs })
+            : endUpdate(definition, context, request.getId(), cut, news),
+        ),
       );
       meet(updated);
       return answer(updated);
@@ -274,11 +275,13 @@ export class ProviderService {
     const mark = definition === stackMark ? state.outputs.value : inputs.mark;
     const definitions = [...this.#definitions.values()];
     const cut = cutOffOf(definition, inputs, properties);
-    await operation.run((context) => {
-      const among = this.#run.withStrays(context, definitions, mark);
-      const isWanted = (other: string) => run.wantedBy(urn, other) !== undefined;
-      return deleteWhole(definition, among, id, { ...state, inputs }, { cut, isWanted });
-    });
+    const isWanted = (other: string) => run.wantedBy(urn, other) !== undefined;
+    await this.#run.behind.deleting(() =>
+      operation.run((context) => {
+        const among = this.#run.withStrays(context, definitions, mark);
+        return deleteWhole(definition, among, id, { ...state, inputs }, { cut, isWanted });
+      }),
+    );
     return new Empty.Empty();
   }
 

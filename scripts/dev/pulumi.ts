@@ -39,7 +39,7 @@ import { findWorkspace, type Workspace } from "./workspace.ts";
 
 const args = process.argv.slice(2);
 const wasCutOff =
-  "A run was ended while it changed resources, so the state may be behind the cloud: it is compared first (--refresh).";
+  "An earlier run did not end a change or a deletion, so the state may be behind the cloud: it is compared first (--refresh).";
 try {
   await run(stackOf(args));
 } catch (error) {

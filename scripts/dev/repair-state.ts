@@ -1,9 +1,8 @@
 /** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { isPartial } from "../../provider/engine-command.ts";
 import { succeed } from "./process.ts";
-import { marksInState, readState, type StoredState, stackMarksIn } from "./state-file.ts";
+import { behindFile, marksInState, readState, type StoredState, stackMarksIn } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** URNs of creates that a killed CLI left unfinished: the cloud may have made them, and the state knows no id. */
@@ -13,17 +12,20 @@ export function pendingCreates(workspace: Workspace): string[] {
     .map(({ resource }) => resource.urn);
 }
 
-/** There as long as the state may be behind the cloud. */
-const cutOffFile = ({ pulumi, stack }: Workspace) => join(pulumi, `${stack}.is-behind`);
-
-/** Whether the last run was killed in the middle of an update. */
-export function isCutOff(workspace: Workspace): boolean {
-  return (readState(workspace)?.pending_operations ?? []).some(({ type }) => type === "updating");
+/** Whether the last run was killed while it changed or deleted something. */
+function wasKilled(workspace: Workspace): boolean {
+  const pending = readState(workspace)?.pending_operations ?? [];
+  return pending.some(({ type }) => type === "updating" || type === "deleting");
 }
 
 /** Any command that writes the state makes it forget that: it is kept apart. */
 export function noteCutOff(workspace: Workspace): void {
-  if (isCutOff(workspace)) writeFileSync(cutOffFile(workspace), "");
+  if (wasKilled(workspace)) writeFileSync(behindFile(workspace), "");
+}
+
+/** Whether the cloud may have what the state does not know of a change or a deletion that did not end. */
+export function isBehind(workspace: Workspace): boolean {
+  return wasKilled(workspace) || existsSync(behindFile(workspace));
 }
 
 /** Whether the command compares the state with the cloud first. */
@@ -37,18 +39,18 @@ const ownRefresh = /^(-r$|--(refresh|replace)(=|$))/;
 /** Options by which an `up` looks what such a run has changed: the state has what was before. */
 export function refreshAfterCut(args: readonly string[], workspace: Workspace): string[] {
   const isOwn = isPartial(args) || args.some((arg) => ownRefresh.test(arg));
-  return existsSync(cutOffFile(workspace)) && !isOwn ? ["--refresh"] : [];
+  return existsSync(behindFile(workspace)) && !isOwn ? ["--refresh"] : [];
 }
 
 /** Once the whole stack was compared with the cloud, or is gone. */
 export function forgetCutOff(workspace: Workspace): void {
-  rmSync(cutOffFile(workspace), { force: true });
+  rmSync(behindFile(workspace), { force: true });
 }
 
 /** A stack that gets another name keeps it. */
 export function moveCutOff(workspace: Workspace, name: string): void {
-  if (existsSync(cutOffFile(workspace)))
-    renameSync(cutOffFile(workspace), cutOffFile({ ...workspace, stack: name }));
+  if (existsSync(behindFile(workspace)))
+    renameSync(behindFile(workspace), behindFile({ ...workspace, stack: name }));
 }
 
 /** Whether the stack's mark, deleted last, removes what the state does not know: unfinished creates, too. */

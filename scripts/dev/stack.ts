@@ -8,10 +8,11 @@ import { parse, stringify } from "yaml";
 import { runningStatus } from "../../local-cloud/commands.ts";
 import { compileCache } from "../../local-cloud/compile-cache.mjs";
 import type { CloudStatus } from "../../local-cloud/status.ts";
+import { behindVariable } from "../../provider/behind-file.ts";
 import { commandOf } from "../../provider/engine-command.ts";
 import { succeed } from "./process.ts";
 import { binDirectory } from "./pulumi-cli.ts";
-import { stateFile } from "./state-file.ts";
+import { behindFile, stateFile } from "./state-file.ts";
 import { reportsFolder, type Workspace } from "./workspace.ts";
 
 type Settings = Record<string, unknown>;
@@ -40,6 +41,7 @@ export function pulumiEnvironment(workspace: Workspace): NodeJS.ProcessEnv {
     // The program says in the outputs where the report of a run will be.
     CROSSZONE_REPORTS: reportsFolder(workspace),
     CROSSZONE_NODE: process.execPath,
+    [behindVariable]: behindFile(workspace),
     // For the program, its language host and the plugins.
     NODE_COMPILE_CACHE: compileCache,
   };

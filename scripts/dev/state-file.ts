@@ -12,6 +12,11 @@ export function stateFile(workspace: Workspace): string {
   return join(backend(workspace), "stacks", "crosszone", `${workspace.stack}.json`);
 }
 
+/** There as long as the state may be behind the cloud. */
+export function behindFile({ pulumi, stack }: Workspace): string {
+  return join(pulumi, `${stack}.is-behind`);
+}
+
 /** Folder of the CLI's own files: stacks, locks, history, backups. */
 export function backend({ pulumi }: Workspace): string {
   return join(pulumi, "state", ".pulumi");

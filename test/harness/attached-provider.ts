@@ -21,19 +21,20 @@ export class AttachedProvider {
     this.env = { PULUMI_SKIP_CHECKPOINTS: "true", PULUMI_DEBUG_PROVIDERS: `qingcloud:${port}` };
   }
 
-  /** @param cliArguments those of the CLI that it is for */
-  static async start(cliArguments: readonly string[]): Promise<AttachedProvider> {
+  /**
+   * @param cliArguments those of the CLI that it is for
+   * @param behindFile path of the file that the CLI's environment names
+   */
+  static async start(cliArguments: readonly string[], behindFile?: string): Promise<AttachedProvider> {
     const [{ ProviderService }, { definitions, functions }] = await Promise.all([
       import("../../provider/service.ts"),
       import("../../provider/definitions.ts"),
     ]);
     const provider = () =>
-      new ProviderService(
-        definitions,
-        functions,
-        undefined,
-        () => cliArguments,
-      ).handlers() as unknown as Handlers;
+      new ProviderService(definitions, functions, undefined, {
+        cliArguments: () => cliArguments,
+        behindFile,
+      }).handlers() as unknown as Handlers;
     // Each phase has its own connection, and at its end it cancels all work of its provider.
     const phases = new Map<string, Handlers>();
     const phaseOf = (peer: string): Handlers => {

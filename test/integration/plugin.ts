@@ -85,7 +85,7 @@ export class Plugin {
       import("../../provider/definitions.ts"),
     ]);
     const server = new Server();
-    const service = new ProviderService(definitions, functions, engine, () => [command]);
+    const service = new ProviderService(definitions, functions, engine, { cliArguments: () => [command] });
     server.addService(providerService.ResourceProviderService, service.handlers());
     const port = await listen(server);
     const plugin = new Plugin(server, port);

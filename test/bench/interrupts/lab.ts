@@ -4,9 +4,9 @@
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { forgetCutOff, isCutOff, keptDeletions, pendingCreates } from "../../../scripts/dev/repair-state.ts";
-import { readState } from "../../../scripts/dev/state-file.ts";
+import { basename, join } from "node:path";
+import { isBehind, keptDeletions, pendingCreates } from "../../../scripts/dev/repair-state.ts";
+import { behindFile, readState } from "../../../scripts/dev/state-file.ts";
 import { findWorkspace, type Workspace } from "../../../scripts/dev/workspace.ts";
 import { AttachedProvider } from "../../harness/attached-provider.ts";
 import type { Call } from "../../harness/calls.ts";
@@ -66,14 +66,18 @@ export class Lab {
     this.#cloud = undefined;
   }
 
+  /** In the workspace's folder of the CLI. */
+  get #kept(): readonly string[] {
+    return ["state", "Pulumi.dev.yaml", "base.Pulumi.dev.yaml", basename(behindFile(this.workspace))];
+  }
+
   /** Keeps state, configuration and cloud, which is stopped. */
   async keep(moment: string): Promise<void> {
     await this.stopCloud();
     const folder = join(this.directory, "moments", moment);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    for (const name of ["state", "Pulumi.dev.yaml", "base.Pulumi.dev.yaml"])
-      copy(join(this.workspace.pulumi, name), join(folder, name));
+    for (const name of this.#kept) copy(join(this.workspace.pulumi, name), join(folder, name));
     copy(join(this.workspace.cloud, "state.db"), join(folder, "state.db"));
   }
 
@@ -83,11 +87,10 @@ export class Lab {
     const folder = join(this.directory, "moments", moment);
     rmSync(this.workspace.cloud, { recursive: true, force: true });
     mkdirSync(this.workspace.cloud, { mode: 0o700 });
-    for (const name of ["state", "Pulumi.dev.yaml", "base.Pulumi.dev.yaml"]) {
+    for (const name of this.#kept) {
       rmSync(join(this.workspace.pulumi, name), { recursive: true, force: true });
       copy(join(folder, name), join(this.workspace.pulumi, name));
     }
-    forgetCutOff(this.workspace);
     copy(join(folder, "state.db"), join(this.workspace.cloud, "state.db"));
     await this.startCloud();
   }
@@ -119,7 +122,7 @@ export class Lab {
     // The project's own command finishes before what a killed one has left.
     const isRepaired =
       pendingCreates(this.workspace).length > 0 ||
-      isCutOff(this.workspace) ||
+      (args[0] === "up" && isBehind(this.workspace)) ||
       keptDeletions(readState(this.workspace) ?? {}).length > 0;
     const ofClock = { NODE_OPTIONS: `--import=${clock}` };
     if (isRepaired) {
@@ -130,7 +133,7 @@ export class Lab {
     if (command === undefined) throw new Error("the stack has not been made");
     const [program, ...rest] = command.line;
     const [provider, inline] = await Promise.all([
-      own.includes("provider") ? undefined : AttachedProvider.start(all),
+      own.includes("provider") ? undefined : AttachedProvider.start(all, behindFile(this.workspace)),
       own.includes("program") || !InlineProgram.isFor(args) ? undefined : InlineProgram.start(),
     ]);
     try {

@@ -70,13 +70,10 @@ export function trialsOf({ operations: recorded }: Recording): Trial[] {
   );
 }
 
-/** Those that change the configuration. */
-const changes: ReadonlySet<Operation> = new Set(["bandwidth", "name", "network"]);
-
-/** After a `destroy` the same command is one, too; only a changed configuration can be taken back. */
+/** After a `destroy` the same command is one, too; and to take the first `up` back is a `destroy`. */
 export function followUpsOf({ operation }: Trial): readonly FollowUp[] {
-  if (operation === "destroy") return ["same"];
-  return followUps.filter((each) => each !== "back" || changes.has(operation));
+  if (operation === "destroy") return ["same", "back"];
+  return followUps.filter((each) => each !== "back" || operation !== "up");
 }
 
 /** A trial's name, e.g. `up gpu1a/CreateVxnets/1 lose-answer`; a follow-up behind it makes a cell's. */

@@ -57,11 +57,10 @@ const descriptions: Readonly<Record<Operation, Description>> = {
   destroy: { begins: "whole", configuration: {}, command: () => destroy },
 };
 
-/** Takes the changes of an operation's configuration back. @returns the command that puts that into effect */
+/** Takes back what an operation wanted. @returns the command that puts that into effect */
 export function takeBack(lab: Lab, operation: Operation): readonly string[] {
   const { back } = descriptions[operation];
-  if (back === undefined) throw new Error(`${operation} changes no configuration that could be taken back`);
-  lab.configure(back);
+  if (back !== undefined) lab.configure(back);
   return up;
 }
 

@@ -87,10 +87,10 @@ export class Trials {
       await lab.putBack("left");
       lab.transcript = first;
       const more =
-        followUp === "destroy" || trial.operation === "destroy"
-          ? await this.#destroy("destroy")
-          : followUp === "back"
-            ? await this.#then([...takeBack(lab, trial.operation), ...look], "the change taken back")
+        followUp === "back"
+          ? await this.#then([...takeBack(lab, trial.operation), ...look], "the change taken back")
+          : followUp === "destroy" || trial.operation === "destroy"
+            ? await this.#destroy("destroy")
             : await this.#then(outcome.code === 0 ? undefined : [...again, ...look], "the same command");
       const seconds = (realNow() - started) / 1000;
       const { transcript } = lab;
