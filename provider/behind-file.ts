@@ -37,6 +37,12 @@ export class BehindFile {
     });
   }
 
+  /** What another resource of the state has is about to change. */
+  stay(): void {
+    this.#stays = true;
+    if (this.#path !== undefined) writeFileSync(this.#path, "");
+  }
+
   #begin(): void {
     this.#working += 1;
     if (this.#path === undefined || this.#working > 1) return;

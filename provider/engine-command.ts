@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 
 /** Flags that may stand before the command, with their value as a word of its own. */
 const flagsWithValue: ReadonlySet<string> = new Set([
-  ...["--stack", "-s", "--cwd", "-C", "--color", "--verbose", "-v"],
+  ...["--stack", "-s", "--cwd", "-C", "--color", "--verbose", "-v", "--tracing", "--profiling"],
 ]);
 
 /** Options by which a command leaves resources untouched. */
@@ -27,8 +27,14 @@ export function commandOf(args: readonly string[]): string | undefined {
   return positionals(args)[0];
 }
 
-export function isPartial(args: readonly string[]): boolean {
-  return args.some((arg) => partial.test(arg));
+export function isPartial(
+  args: readonly string[],
+  environment: Readonly<NodeJS.ProcessEnv> = process.env,
+): boolean {
+  return (
+    args.some((arg) => partial.test(arg)) ||
+    Object.keys(environment).some((name) => partialVariable.test(name))
+  );
 }
 
 /** Whether the whole stack goes. */
@@ -36,8 +42,7 @@ export function isWholeDestroy(
   args: readonly string[],
   environment: Readonly<NodeJS.ProcessEnv> = process.env,
 ): boolean {
-  const isPart = isPartial(args) || Object.keys(environment).some((name) => partialVariable.test(name));
-  return destroying.has(commandOf(args) ?? "") && !isPart;
+  return destroying.has(commandOf(args) ?? "") && !isPartial(args, environment);
 }
 
 /** Arguments of the process that started this one; empty where the system does not say. */

@@ -21,6 +21,7 @@ export interface Begin {
   /** Left by an interrupted create. */
   readonly halfMadeId?: string | undefined;
   readonly importZone?: string | undefined;
+  outdating?(): void;
   /** Values that no message may show. */
   readonly secrets?: readonly string[];
 }
@@ -59,6 +60,7 @@ export class Operations {
     timeoutSeconds = 0,
     halfMadeId,
     importZone,
+    outdating = () => {},
     secrets = [],
   }: Begin): Operation {
     const { signal } = this.#cancelled;
@@ -102,6 +104,7 @@ export class Operations {
       changing() {
         hasChanged = true;
       },
+      outdating,
     };
     return {
       get madeId() {

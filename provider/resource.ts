@@ -144,6 +144,8 @@ export interface Context {
   note(outputs: Properties): void;
   /** Called before each call that changes something. */
   changing(): void;
+  /** Called before a call that changes what another resource has: should the run fail, the state does not tell. */
+  outdating(): void;
 }
 
 /** Removes what bears the stack's mark and is in no state, where its StackMark says `sweep`. */

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { messageOf } from "../qingcloud/errors.ts";
 import { BehindFile } from "./behind-file.ts";
 import { secretsOf } from "./checks.ts";
-import { isWholeDestroy } from "./engine-command.ts";
+import { isPartial, isWholeDestroy } from "./engine-command.ts";
 import { settle, unfinished } from "./half-made.ts";
 import { type Begin, type Operation, Operations } from "./operations.ts";
 import { secretTexts } from "./redaction.ts";
@@ -16,7 +16,7 @@ import { Strays } from "./strays.ts";
 /** How long it may take to find out whether a failed create left something. */
 const goneTimeoutSeconds = 10;
 
-type Beginning = Omit<Begin, "session" | "engine" | "secrets">;
+type Beginning = Omit<Begin, "session" | "engine" | "secrets" | "outdating">;
 
 export interface RunOptions {
   /** Arguments of the CLI's command line. */
@@ -65,7 +65,14 @@ export class Run {
         : properties.flatMap((each) =>
             [...secretsOf(definition, each)].flatMap((name) => secretTexts(each[name])),
           );
-    return this.operations.begin({ ...begin, session: this.ready(), engine: this.engine, secrets });
+    const outdating = () => this.behind.stay();
+    return this.operations.begin({
+      ...begin,
+      session: this.ready(),
+      engine: this.engine,
+      secrets,
+      outdating,
+    });
   }
 
   /** Creates, or finishes what an interrupted create left; once the cloud has made it, a failure keeps it in state. */
@@ -134,6 +141,7 @@ export class Run {
     if (typeof mark !== "string") return context;
     this.#isDestroy ??= isWholeDestroy(this.#cliArguments());
     const isEnding = this.#isDestroy && !this.ready().hasBuilt;
-    return { ...context, strays: new Strays(context, { definitions, mark, isEnding }) };
+    const isPart = isPartial(this.#cliArguments());
+    return { ...context, strays: new Strays(context, { definitions, mark, isEnding, isPart }) };
   }
 }

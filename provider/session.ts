@@ -25,6 +25,8 @@ export class Session {
   readonly #met = new Set<string>();
   /** Who wants what as it is, by type and id: a deletion in the same run leaves it, whatever URN that is for. */
   readonly #wanted = new Map<string, Set<string>>();
+  /** By type and id, the URNs of all that the run has met. */
+  readonly #urns = new Map<string, Set<string>>();
   readonly #pollers = new Map<string, JobPoller>();
   readonly #updates = new Map<string, RouterUpdates>();
 
@@ -100,13 +102,23 @@ export class Session {
    */
   meet(urn: string, id: string, isWanted: boolean, state: { inputs: Properties; outputs: Properties }): void {
     for (const each of idsOf({ type: typeOf(urn), id, ...state })) this.#met.add(each);
-    const urns = entry(this.#wanted, `${typeOf(urn)} ${id}`, () => new Set<string>());
+    const key = `${typeOf(urn)} ${id}`;
+    entry(this.#urns, key, () => new Set<string>()).add(urn);
+    const urns = entry(this.#wanted, key, () => new Set<string>());
     if (isWanted) urns.add(urn);
     else urns.delete(urn);
   }
 
   hasMet(id: string): boolean {
     return this.#met.has(id);
+  }
+
+  /** @returns the URN of another resource of the stack that has the id; undefined where the run knows none */
+  metAs(urn: string, id: string): string | undefined {
+    return this.#urns
+      .get(`${typeOf(urn)} ${id}`)
+      ?.values()
+      .find((each) => each !== urn);
   }
 
   /** @returns the URN of who wants it; its own, if that does */

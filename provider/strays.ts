@@ -21,6 +21,8 @@ export interface StrayOptions {
   readonly mark: string;
   /** Whether the whole stack goes, and this run has compared, made or changed nothing: then what is left is in no state. */
   readonly isEnding: boolean;
+  /** Whether the run leaves some of the stack untouched, and so does not know all that the state has. */
+  readonly isPart?: boolean;
   /** Ids in a state, which stay. */
   readonly known?: ReadonlySet<string>;
 }
@@ -30,15 +32,20 @@ export class Strays implements StrayRemover {
   readonly #definitions: readonly AnyResource[];
   readonly #mark: string;
   readonly #isEnding: boolean;
+  readonly #isPart: boolean;
   /** For each, as it would have alone. */
   readonly #patienceMs: number;
   readonly #known: ReadonlySet<string>;
 
-  constructor(context: Context, { definitions, mark, isEnding, known = new Set() }: StrayOptions) {
+  constructor(
+    context: Context,
+    { definitions, mark, isEnding, isPart = false, known = new Set() }: StrayOptions,
+  ) {
     this.#context = { ...context, strays: this };
     this.#definitions = definitions;
     this.#mark = mark;
     this.#isEnding = isEnding;
+    this.#isPart = isPart;
     this.#patienceMs = context.deadline - Date.now();
     this.#known = known;
   }
@@ -70,7 +77,7 @@ export class Strays implements StrayRemover {
     const { session } = this.#context;
     // The engine compares what it knows to be inside before it deletes what that is in.
     const isMeant = (id: string) =>
-      !this.#known.has(id) && (this.isAllowed || (areInside && !session.hasMet(id)));
+      !this.#known.has(id) && (this.isAllowed || (areInside && !this.#isPart && !session.hasMet(id)));
     const meant = this.#isSwept ? ids.filter(isMeant) : [];
     if (meant.length === 0) return;
     const found = (await this.find([zone])).filter(({ id }) => meant.includes(id));

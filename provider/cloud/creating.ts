@@ -5,6 +5,7 @@ import { type CallOptions, requestLifetimeMs, sentence } from "../../qingcloud/c
 import { abortableDelay } from "../../qingcloud/delay.ts";
 import { hasRetCode, QingCloudError, retCodes } from "../../qingcloud/errors.ts";
 import type { Context } from "../resource.ts";
+import { logicalNameOf } from "../urn.ts";
 import { digitsOf, type Names } from "./naming.ts";
 
 const lookPauseMs = 2_000;
@@ -38,6 +39,12 @@ export async function createOnce(
 ): Promise<{ id: string; adopted: boolean }> {
   if (context.halfMadeId !== undefined) return announce(context, context.halfMadeId, true);
   const before = isNew(context, names) ? undefined : await findOne(context, what, find);
+  const other = before === undefined ? undefined : context.session.metAs(context.urn, before);
+  if (other !== undefined) {
+    throw new Error(
+      `${what} is ${before}, which the stack has as ${logicalNameOf(other)}: a renaming of that did not end. Take this one out of the program, or give it another name, and run \`up\`; then it can have this name.`,
+    );
+  }
   if (before !== undefined && names.name !== undefined) {
     throw new Error(
       `${what} exists already (${before}), made by somebody else or to be replaced by this one. Give another name or none, take it over by \`pulumi import\`, or, if this stack has it under another URN, name that in an alias.`,

@@ -49,6 +49,7 @@ async function leaveOther(context: Context, zone: string, router: string, eip: s
   const digits = markIn(holder.name);
   if (!session.hasMet(eip) && (digits === undefined || !session.hasMet(digits))) return false;
   context.warn(`EIP ${eip} is taken off VPC router ${holder.id}, which this program no longer puts it on.`);
+  context.outdating();
   await setEip(context, zone, holder.id, "");
   return true;
 }

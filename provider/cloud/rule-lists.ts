@@ -121,6 +121,7 @@ export async function takeOver(
   const taken = compareRules(own, wanted).missing.flatMap(
     (rule) => others.find((other) => isSameRule(other.rule, rule)) ?? [],
   );
+  if (taken.length > 0) context.outdating();
   await renameRules(context, zone, taken, name);
   return [...own, ...taken];
 }

@@ -35,7 +35,7 @@ export const vpcEip = defineResource({
     const present = router.eip.eip_id || undefined;
     if (present !== undefined && present !== eipId) {
       throw new Error(
-        `VPC router ${vpcId} of zone ${zone} has the EIP ${present}, so ${eipId} cannot be set. Use ${present}, or take it from the router first.`,
+        `VPC router ${vpcId} of zone ${zone} has the EIP ${present}, so ${eipId} cannot be set. Use ${present}, or take it from the router first. If another VpcEip of this program has set it, give this one that one's name in an alias, or take that one out of the program for one \`up\`.`,
       );
     }
     if (present === eipId && keepFound && context.halfMadeId === undefined) {

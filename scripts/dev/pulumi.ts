@@ -13,11 +13,13 @@ import {
   clearPendingCreates,
   forgetCutOff,
   forgetKeptDeletions,
+  isBehind,
   isRefreshing,
   isSweeping,
   noteCutOff,
   pendingCreates,
   refreshAfterCut,
+  refuseDoubled,
   severalMarks,
 } from "./repair-state.ts";
 import { reportOfEndedRun } from "./run/report.ts";
@@ -38,6 +40,8 @@ import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
 const args = process.argv.slice(2);
+/** Options by which a command changes nothing. */
+const showing = /^(-h|--help|--preview-only)(=true)?$/;
 const wasCutOff =
   "An earlier run did not end a change or a deletion, so the state may be behind the cloud: it is compared first (--refresh).";
 try {
@@ -56,13 +60,15 @@ async function run(workspace: Workspace): Promise<void> {
     process.stderr.write(`${line}\n`);
   const command = commandOf(args) ?? "";
   if (changing.has(command)) requireUnlocked(workspace);
+  if (changing.has(command) && isPartial(args)) refuseDoubled(workspace);
   noteCutOff(workspace);
+  const wasBehind = isBehind(workspace);
   await ensureStack(workspace, environment);
   const machine = workspace.stack === "dev" ? await localCloudSettings(workspace) : {};
   const isUp = ["up", "update"].includes(command);
   const isDestroy = ["destroy", "down", "dn"].includes(command);
   const configFile = isDestroy ? configToDestroy(workspace, machine) : writeWorkingConfig(workspace, machine);
-  if (["up", "update", "preview", "pre"].includes(command)) await refuseRenamed(workspace, configFile);
+  if (["up", "update", "preview", "pre"].includes(command)) await refuseRenamed(workspace, configFile, args);
   if (isUp) await refuseLostState(workspace, environment, configFile);
   for (const line of await forgetKeptDeletions(workspace, environment)) process.stderr.write(`${line}\n`);
   const newName = newNameIn(args);
@@ -100,10 +106,11 @@ async function run(workspace: Workspace): Promise<void> {
     removeSettings(workspace, removed);
   if (newName !== undefined && code === 0)
     for (const line of moveSettings(workspace, newName)) process.stderr.write(`${line}\n`);
-  const isWhole = code === 0 && !isPartial(args);
+  const isWhole = code === 0 && !isPartial(args) && !args.some((arg) => showing.test(arg));
   if (isWhole && (isUp || (isDestroy && isAllFound && !isSweeping(workspace))))
     await clearPendingCreates(workspace, environment);
-  const isCompared = isDestroy || command === "refresh" || isRefreshing(args) || compared.length > 0;
+  const isCompared =
+    isDestroy || command === "refresh" || (isUp && (!wasBehind || isRefreshing([...args, ...compared])));
   if (isWhole && isCompared) forgetCutOff(workspace);
   if (code === 0 && isUp) await tellReport(workspace, environment);
   // Another command may have been first after the look above; the CLI's advice is to delete its lock.

@@ -5,7 +5,7 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { positionals } from "../../provider/engine-command.ts";
 import { describe } from "../../provider/strays.ts";
-import { forgetCutOff, moveCutOff, pendingCreates } from "./repair-state.ts";
+import { forgetCutOff, moveCutOff } from "./repair-state.ts";
 import { baseConfig, workingConfig } from "./stack.ts";
 import { knownIds, marksInState } from "./state-file.ts";
 import { lookAtAccount, sweepCommand } from "./strays.ts";
@@ -37,7 +37,7 @@ export function removeSettings(workspace: Workspace, name: string): void {
 /** @throws Error where a killed run has left what would not be found under the names of another stack */
 export async function refuseUnfinished(workspace: Workspace, configFile: string): Promise<void> {
   const marks = marksInState(workspace);
-  if (marks.length === 0 || pendingCreates(workspace).length === 0) return;
+  if (marks.length === 0) return;
   const left = await lookAtAccount(workspace, configFile, marks, knownIds(workspace));
   if (left.length === 0) return;
   const stack = workspace.stack === "dev" ? "" : ` --stack ${workspace.stack}`;

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
+import { isPartial } from "../../provider/engine-command.ts";
 import { describe } from "../../provider/strays.ts";
 import { logicalNameOf } from "../../provider/urn.ts";
 import { knownIds, marksInState, readState, type StoredState } from "./state-file.ts";
@@ -47,6 +48,10 @@ function madeZones({ resources = [] }: StoredState): Made[] {
         logicalNameOf(urn),
         ...vxnets.map((each) => logicalNameOf(each.urn).replace(/-vxnet$/, "")),
         ...nodes.map((each) => logicalNameOf(each.urn).replace(/-\d+$/, "")),
+        ...["Vpc", "SecurityGroup", "KeyPair"].flatMap(ofType).flatMap((each) => {
+          const [, name] = /^(.+)-(?:router|operator)$/.exec(logicalNameOf(each.urn)) ?? [];
+          return name ?? [];
+        }),
       ];
       return { names: [...new Set(names)], networks };
     });
@@ -61,9 +66,13 @@ export function renamedZones(zones: Zones, state: StoredState): string[] {
   return zones.flatMap((zone, index) => {
     const before = made.find(({ networks }) => networks.includes(zone.network));
     const isOther = made.some((each) => each !== before && each.names.includes(zone.name));
-    const unknown = before?.names.filter((name) => !known.has(name)) ?? [];
-    if (before === undefined || isOther || unknown.length === 0) return [];
-    return [refusalOf(zone, index, before.names, unknown)];
+    if (before === undefined || isOther) return [];
+    // Of a renaming that was cut off no other zone may have a name.
+    const own = before.names.length > 1 ? new Set([zone.name, zone.formerly]) : known;
+    const unknown = before.names.filter((name) => !own.has(name));
+    if (unknown.length === 0) return [];
+    const taken = zones.find((each) => each !== zone && unknown.includes(each.name));
+    return [refusalOf(zone, index, before.names, unknown, taken?.name)];
   });
 }
 
@@ -72,10 +81,13 @@ function refusalOf(
   index: number,
   names: readonly string[],
   [unknown = ""]: readonly string[],
+  taken: string | undefined,
 ): string {
   const others = names.filter((each) => each !== name);
   if (others.length > 1)
     return `Zone "${name}" has the network of "${names.join('" and "')}" (${network}), which is one zone whose renaming was cut off. End that first: give it the name "${names[0]}" with \`formerly: ${names.find((each) => each !== names[0])}\`, and run \`up\`; then give it another name.`;
+  if (taken !== undefined)
+    return `Zone "${name}" has the network of "${taken}" (${network}), whose renaming was cut off, and another zone is to be called "${taken}". End that first: give "${name}" \`formerly: ${taken}\`, leave the other one out, and run \`up\`; then put it back.`;
   const instead = formerly === undefined ? "" : `, in place of ${formerly}`;
   return `Zone "${name}" has the network of "${unknown}" (${network}), which the stack has and the configuration no longer names. If it is the same zone, say so${instead}: npm run pulumi -- config set --path 'crosszone:zones[${index}].formerly' ${unknown}. If it is another one, give it another network, or run \`up\` without both first.`;
 }
@@ -100,15 +112,29 @@ export function hasFormerName(name: string, { formerly }: Zones[number], zones: 
   return [...parts].some(([part]) => part === formerly);
 }
 
-/** @throws Error before anything is made */
-export async function refuseRenamed(workspace: Workspace, configFile: string): Promise<void> {
+/**
+ * @param args the CLI's
+ * @throws Error before anything is made
+ */
+export async function refuseRenamed(
+  workspace: Workspace,
+  configFile: string,
+  args: readonly string[] = [],
+): Promise<void> {
   const zones =
     configured.safeParse(parse(readFileSync(configFile, "utf8"))).data?.config["crosszone:zones"] ?? [];
   const state = readState(workspace) ?? {};
   const problems = renamedZones(zones, state);
   const renamed = problems.length > 0 ? [] : zonesToRename(zones, state);
-  if (renamed.length > 0) problems.push(...(await leftOfFormerName(workspace, configFile, renamed, zones)));
+  if (isPartial(args)) problems.push(...renamed.map(refusalOfPart));
+  else if (renamed.length > 0)
+    problems.push(...(await leftOfFormerName(workspace, configFile, renamed, zones)));
   if (problems.length > 0) throw new Error(problems.join("\n"));
+}
+
+/** The CLI would write some of its resources under both names, and could not read that state again. */
+function refusalOfPart({ name, formerly }: Zones[number]): string {
+  return `Zone "${name}" was "${formerly}" until now, and is renamed as a whole: run \`up\` without --target, --target-replace and --exclude first.`;
 }
 
 /** A resource in no state is found by its name alone: under another name the next run would miss it. */
@@ -125,7 +151,7 @@ async function leftOfFormerName(
     const ofZone = left.filter(({ name }) => hasFormerName(name, zone, zones));
     if (ofZone.length === 0) return [];
     return [
-      `Zone "${zone.name}" was "${zone.formerly}" until now, and a run that was killed has left what bears the former name and is in no state: ${ofZone.map(describe).join(", ")}. Under the new name it would be made a second time. Give the zone the name "${zone.formerly}" again and run \`up\` once, which goes on with it, or remove it: ${sweepCommand(workspace, "--yes")}. Then rename the zone.`,
+      `Zone "${zone.name}" was "${zone.formerly}" until now, and a run that was killed has left what bears the former name and is in no state: ${ofZone.map(describe).join(", ")}. Under the new name it would be made a second time. Give the zone the name "${zone.formerly}" again and run \`up\` once, which goes on with what it still wants, and remove the rest, or remove it all: ${sweepCommand(workspace, "--yes")}. Then rename the zone.`,
     ];
   });
 }

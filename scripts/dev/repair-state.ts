@@ -1,6 +1,7 @@
 /** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { isPartial } from "../../provider/engine-command.ts";
+import { logicalNameOf } from "../../provider/urn.ts";
 import { succeed } from "./process.ts";
 import { behindFile, marksInState, readState, type StoredState, stackMarksIn } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
@@ -85,6 +86,23 @@ export function keptDeletions({ resources = [] }: StoredState): Resources {
   return resources.filter(
     (each) => each.delete === true && each.id !== undefined && living.has(identity(each)),
   );
+}
+
+/**
+ * A run with --target does not know that another entry has what it deletes.
+ * @throws Error where two entries that live have one id, e.g. after an import under a second name
+ */
+export function refuseDoubled(workspace: Workspace): void {
+  const entries = new Map<string, string>();
+  for (const { type, id, urn, delete: isOver } of readState(workspace)?.resources ?? []) {
+    if (id === undefined || isOver === true || !type.startsWith("qingcloud:cloud:")) continue;
+    const other = entries.get(`${type} ${id}`);
+    if (other !== undefined)
+      throw new Error(
+        `The state has ${id} twice, as ${logicalNameOf(other)} and as ${logicalNameOf(urn)}, so a run with --target or --exclude could delete what the other one has. Run \`up\` as a whole with one of them in the program, or take one out of the state, which deletes nothing: npm run pulumi -- state delete '${urn}'`,
+      );
+    entries.set(`${type} ${id}`, urn);
+  }
 }
 
 /** @returns what was done, for the user */

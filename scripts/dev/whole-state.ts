@@ -14,8 +14,14 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
-import { backend, isOpen, lockFiles, readJson, stateFile } from "./state-file.ts";
+import { backend, behindFile, isOpen, lockFiles, readJson, stateFile } from "./state-file.ts";
 import type { Workspace } from "./workspace.ts";
+
+const stored = z.object({
+  urn: z.string(),
+  delete: z.boolean().optional(),
+  pendingReplacement: z.boolean().optional(),
+});
 
 /** A state as the CLI writes it, of this stack, when it was taken and what it holds. */
 const wholeState = z.object({
@@ -23,7 +29,7 @@ const wholeState = z.object({
     latest: z
       .object({
         manifest: z.object({ time: z.string() }).optional(),
-        resources: z.array(z.object({ urn: z.string() })).optional(),
+        resources: z.array(stored).optional(),
       })
       .nullish(),
   }),
@@ -47,27 +53,34 @@ export function restoreState(workspace: Workspace): string[] {
   const cutOff = clearCutFiles(workspace);
   const path = stateFile(workspace);
   if (!existsSync(path) || found(path) !== undefined) return cutOff;
-  const size = statSync(path).size.toLocaleString("en");
+  const size = `${statSync(path).size.toLocaleString("en")} bytes, ${faultOf(path)}`;
   const kept = `${path}.broken-${new Date().toISOString().replaceAll(":", "-")}`;
   const [newest] = earlierStates(workspace);
   if (newest === undefined) {
     throw new Error(
-      `the state of stack ${workspace.stack} cannot be read (${path}, ${size} bytes, not written to its end), and no earlier whole one is there. Put a copy of yours in its place, if you have one. Without it nothing knows what the stack has made: see what is there in QingCloud's console, or with \`npm run cloud -- status\`, before you move the file away and start with an empty state`,
+      `the state of stack ${workspace.stack} cannot be read (${path}, ${size}), and no earlier whole one is there. Put a copy of yours in its place, if you have one. Without it nothing knows what the stack has made: see what is there in QingCloud's console, or with \`npm run cloud -- status\`, before you move the file away and start with an empty state`,
     );
   }
-  replace(path, readFileSync(newest.path), kept);
+  replace(path, readFileSync(newest.path), { kept, behind: behindFile(workspace) });
   const when = new Date(newest.time).toISOString();
   return [
     ...cutOff,
-    `the state of stack ${workspace.stack} could not be read (${size} bytes, not written to its end). It is kept as ${kept}`,
+    `the state of stack ${workspace.stack} could not be read (${size}). It is kept as ${kept}`,
     `the newest whole state was taken: ${newest.path} of ${when}, with ${newest.resources} resources. What was done later is missing in it: the next \`up\` finds what was made, and continues`,
   ];
 }
 
-/** The state at a path; undefined where it is not whole. */
+/** URNs that two living resources have: the CLI writes that, e.g. of an alias in a run with --target, and reads it no more. */
+function doubledUrns(resources: readonly z.output<typeof stored>[]): string[] {
+  const living = resources.filter((each) => each.delete !== true && each.pendingReplacement !== true);
+  const urns = living.map(({ urn }) => urn);
+  return [...new Set(urns.filter((urn, index) => urns.indexOf(urn) !== index))];
+}
+
+/** The state at a path; undefined where it is not whole, or the CLI could not read it. */
 function found(path: string): Found | undefined {
   const { success, data } = wholeState.safeParse(readJson(path));
-  if (!success) return undefined;
+  if (!success || doubledUrns(data.checkpoint.latest?.resources ?? []).length > 0) return undefined;
   const { latest } = data.checkpoint;
   const time = Date.parse(latest?.manifest?.time ?? "");
   return {
@@ -75,6 +88,12 @@ function found(path: string): Found | undefined {
     time: Number.isNaN(time) ? statSync(path).mtimeMs : time,
     resources: latest?.resources?.length ?? 0,
   };
+}
+
+function faultOf(path: string): string {
+  const { data } = wholeState.safeParse(readJson(path));
+  const [doubled] = doubledUrns(data?.checkpoint.latest?.resources ?? []);
+  return doubled === undefined ? "not written to its end" : `it has ${doubled} twice`;
 }
 
 /** Whole states that the CLI has kept, the newest first: before its last write, and at the end of each update. */
@@ -103,7 +122,11 @@ function filesOf(folder: string): string[] {
 }
 
 /** All of a file or, where there is no room, nothing: there is a whole file at `path` at every moment, and the old one stays. */
-function replace(path: string, content: Buffer, kept: string): void {
+function replace(
+  path: string,
+  content: Buffer,
+  { kept, behind }: Readonly<Record<"kept" | "behind", string>>,
+): void {
   const beside = `${path}.restored`;
   try {
     writeFileSync(beside, content, { mode: 0o600 });
@@ -111,6 +134,7 @@ function replace(path: string, content: Buffer, kept: string): void {
     fsyncSync(descriptor);
     closeSync(descriptor);
     copyFileSync(path, kept);
+    writeFileSync(behind, "");
     renameSync(beside, path);
   } catch (error) {
     for (const each of [beside, kept]) rmSync(each, { force: true });

@@ -10,17 +10,21 @@ export interface InThisProcess {
   stop(): void;
 }
 
-/**
- * @param args the CLI's
- * @param entry path of the program's TypeScript; default the project's
- */
+interface Options {
+  /** Path of the program's TypeScript; default the project's. */
+  readonly entry?: string | undefined;
+  /** Path of the file that says that the state may be behind. */
+  readonly behindFile: string;
+}
+
+/** @param args the CLI's */
 export async function inThisProcess(
   line: readonly [string, ...string[]],
   args: readonly string[],
-  entry?: string,
+  { entry, behindFile }: Options,
 ): Promise<InThisProcess> {
   const [provider, program] = await Promise.all([
-    AttachedProvider.start(args),
+    AttachedProvider.start(args, behindFile),
     InlineProgram.isFor(args) ? InlineProgram.start(entry) : undefined,
   ]);
   return {

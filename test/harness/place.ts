@@ -6,6 +6,7 @@ import { runningStatus } from "../../local-cloud/commands.ts";
 import { checkPrerequisites } from "../../local-cloud/network/machine/prerequisites.ts";
 import type { CloudStatus } from "../../local-cloud/status.ts";
 import { outputsIn } from "../../scripts/dev/outputs.ts";
+import { behindFile } from "../../scripts/dev/state-file.ts";
 import { findWorkspace, type Workspace } from "../../scripts/dev/workspace.ts";
 import { type Call, callsOf, changingActions } from "./calls.ts";
 import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
@@ -104,7 +105,7 @@ export class Place {
   async #cli(args: readonly string[]): Promise<Running> {
     const command = await cliCommand(this.workspace, args);
     if (command === undefined) return this.run("pulumi", args);
-    const here = await inThisProcess(command.line, args);
+    const here = await inThisProcess(command.line, args, { behindFile: behindFile(this.workspace) });
     // The program says in the outputs where the report of a run will be.
     process.env.CROSSZONE_REPORTS = command.env.CROSSZONE_REPORTS;
     const running = this.#run(here.line, { env: { ...command.env, ...here.env } });

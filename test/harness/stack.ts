@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { outputsIn } from "../../scripts/dev/outputs.ts";
-import { pendingCreates } from "../../scripts/dev/repair-state.ts";
+import { isBehind, pendingCreates } from "../../scripts/dev/repair-state.ts";
+import { behindFile } from "../../scripts/dev/state-file.ts";
 import { findWorkspace } from "../../scripts/dev/workspace.ts";
 import { readCheckpoint, type Stored } from "./checkpoint.ts";
 import { cliCommand, makeStack } from "./cli.ts";
@@ -97,11 +98,14 @@ export class Stack {
 
   /** As `start`; what the project's own command adds nothing to is run by the CLI itself once the stack is made. */
   async run(...args: readonly string[]): Promise<Ended> {
-    const isPlain = plain.has(args[0] ?? "") && !args.includes("--target") && !this.#clearsAfter(args);
+    const isPlain = plain.has(args[0] ?? "") && !args.includes("--target") && !this.#isMore(args);
     const command = isPlain ? await cliCommand(this.workspace, args) : undefined;
     if (command === undefined) return await this.start(...args).ended;
     if (!this.#isHere) return await this.#start(command.line, command.env).ended;
-    const here = await inThisProcess(command.line, args, this.#program);
+    const here = await inThisProcess(command.line, args, {
+      entry: this.#program,
+      behindFile: behindFile(this.workspace),
+    });
     try {
       return await this.#start(here.line, { ...command.env, ...here.env }).ended;
     } finally {
@@ -109,8 +113,9 @@ export class Stack {
     }
   }
 
-  /** Whether the project's command takes out of the state what a killed run was creating. */
-  #clearsAfter([name]: readonly string[]): boolean {
+  /** Whether the project's command looks first, or takes out of the state what a killed run was creating. */
+  #isMore([name]: readonly string[]): boolean {
+    if (name === "up") return isBehind(this.workspace);
     return name === "destroy" && pendingCreates(this.workspace).length > 0;
   }
 

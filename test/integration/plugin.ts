@@ -74,7 +74,7 @@ export class Plugin {
   /**
    * The service without a process of its own, for what is the same in both: it starts in milliseconds, and a test can
    * shorten its pauses. What it has begun ends when it is stopped, so it cannot stand for a process that is killed.
-   * @param command the CLI's: a run that only deletes is a `destroy` unless the test says otherwise
+   * @param command the CLI's command line: a run that only deletes is a `destroy` unless the test says otherwise
    */
   static async here(
     configFile?: string,
@@ -85,7 +85,9 @@ export class Plugin {
       import("../../provider/definitions.ts"),
     ]);
     const server = new Server();
-    const service = new ProviderService(definitions, functions, engine, { cliArguments: () => [command] });
+    const service = new ProviderService(definitions, functions, engine, {
+      cliArguments: () => command.split(" "),
+    });
     server.addService(providerService.ResourceProviderService, service.handlers());
     const port = await listen(server);
     const plugin = new Plugin(server, port);

@@ -13,7 +13,7 @@ export function contextOf(more: Partial<Context> = {}): TestContext {
   const ids: string[] = [];
   const told: string[] = [];
   return {
-    session: { freshMarks: new Set() } as unknown as Session,
+    session: { freshMarks: new Set(), metAs: () => undefined } as unknown as Session,
     urn: "urn:pulumi:dev::crosszone::crosszone:network:Network$qingcloud:cloud:Eip::beijing",
     signal: new AbortController().signal,
     deadline: Date.now() + 600_000,
@@ -25,6 +25,7 @@ export function contextOf(more: Partial<Context> = {}): TestContext {
     made: (id) => ids.push(id),
     note: () => {},
     changing: () => {},
+    outdating: () => {},
     ids,
     told,
     ...more,

@@ -249,6 +249,17 @@ test("what exists under a name that was given is not adopted, and nothing is mad
   expect(create).not.toHaveBeenCalled();
 });
 
+test("what the stack has under another name is not adopted, with what to do", async () => {
+  const create = vi.fn(async () => "rtr-2");
+  const urn = "urn:pulumi:dev::crosszone::qingcloud:cloud:Vpc::bj-router";
+  const session = { freshMarks: new Set(), metAs: () => urn } as unknown as Session;
+  const made = once(contextOf({ session }), 'VPC "mine"', async () => ["rtr-1"], create, {});
+  await expect(made).rejects.toThrow(
+    'VPC "mine" is rtr-1, which the stack has as bj-router: a renaming of that did not end. Take this one out of the program, or give it another name, and run `up`; then it can have this name.',
+  );
+  expect(create).not.toHaveBeenCalled();
+});
+
 describe("2500", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => {

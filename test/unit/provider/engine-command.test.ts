@@ -4,12 +4,13 @@ import { expect, test } from "vitest";
 import {
   argumentsOfParent,
   commandOf,
+  isPartial,
   isWholeDestroy,
   positionals,
 } from "../../../provider/engine-command.ts";
 
 test("the command is the first word that is no flag and no flag's value", () => {
-  expect(commandOf(["--cwd", "config", "destroy", "--yes"])).toBe("destroy");
+  expect(commandOf(["--cwd", "config", "--tracing", "up", "destroy", "--yes"])).toBe("destroy");
   expect(commandOf(["--version"])).toBeUndefined();
   expect(positionals(["-s", "dev", "stack", "--yes", "rename", "live"])).toEqual(["stack", "rename", "live"]);
 });
@@ -34,6 +35,8 @@ test.each([
 test("options that are variables count, too", () => {
   expect(isWholeDestroy(["destroy"], { PULUMI_OPTION_TARGET: "URN" })).toBe(false);
   expect(isWholeDestroy(["destroy"], { PULUMI_OPTION_YES: "true" })).toBe(true);
+  expect(isPartial(["up"], { PULUMI_OPTION_EXCLUDE: "URN" })).toBe(true);
+  expect(isPartial(["up"], {})).toBe(false);
 });
 
 test.each(["/proc", "/nonexistent"])(

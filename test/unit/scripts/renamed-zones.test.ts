@@ -55,6 +55,23 @@ test("one whose renaming was cut off is ended by its new name, or by its old one
     ]);
 });
 
+test("the name of a zone whose renaming was cut off is no other zone's yet, also where its router alone has it", () => {
+  const [parent, ...inside] = holdingZone("bj", 1);
+  const router = {
+    urn: `${network}$crosszone:network:Zone$qingcloud:cloud:Vpc::beijing-router`,
+    ...{ type: "qingcloud:cloud:Vpc", id: "rtr-1", parent: parent?.urn, inputs: {} },
+  };
+  for (const resources of [
+    holdingZone("bj", 1, ["beijing", "beijing"]),
+    [...(parent === undefined ? [] : [parent]), router, ...inside],
+  ]) {
+    expect(renamedZones([zone("bj", 1), zone("beijing", 4)], { resources })).toEqual([
+      'Zone "bj" has the network of "beijing" (192.168.1.0/24), whose renaming was cut off, and another zone is to be called "beijing". End that first: give "bj" `formerly: beijing`, leave the other one out, and run `up`; then put it back.',
+    ]);
+    expect(renamedZones([zone("bj", 1, "beijing")], { resources })).toEqual([]);
+  }
+});
+
 test("where only its component has the new name, that is said, too", () => {
   const resources = holdingZone("bj", 1, ["beijing", "beijing"]);
   expect(renamedZones([zone("beijing", 1)], { resources })).toEqual([

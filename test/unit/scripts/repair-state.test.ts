@@ -4,12 +4,14 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import {
   forgetCutOff,
+  isBehind,
   isRefreshing,
   keptDeletions,
   moveCutOff,
   noteCutOff,
   pendingCreates,
   refreshAfterCut,
+  refuseDoubled,
 } from "../../../scripts/dev/repair-state.ts";
 import { stateFile } from "../../../scripts/dev/state-file.ts";
 import type { Workspace } from "../../../scripts/dev/workspace.ts";
@@ -31,6 +33,7 @@ test("pending creates are found in the state; an update that was cut off makes t
     noteCutOff(workspace);
     // The next command that writes the state leaves none.
     writeFileSync(stateFile(workspace), JSON.stringify({ checkpoint: { latest: {} } }));
+    expect(isBehind(workspace)).toBe(true);
     noteCutOff(workspace);
     expect(refreshAfterCut(["up", "--yes"], workspace)).toEqual(["--refresh"]);
     for (const asked of ["--refresh", "--refresh=false", "-r", "--replace", "--target=URN"])
@@ -41,6 +44,28 @@ test("pending creates are found in the state; an update that was cut off makes t
     moveCutOff(workspace, "other");
     forgetCutOff(live);
     expect(refreshAfterCut(["up"], live)).toEqual([]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
+test("two names of one id are refused to a run with --target, with what to do; what is being replaced is none of them", () => {
+  const root = mkdtempSync(join(tmpdir(), "repair-state-"));
+  try {
+    const workspace: Workspace = { root, pulumi: join(root, "p"), cloud: join(root, "c"), stack: "dev" };
+    mkdirSync(dirname(stateFile(workspace)), { recursive: true });
+    const node = (name: string, more: object = {}) => ({
+      urn: `urn:pulumi:dev::crosszone::qingcloud:cloud:Instance::${name}`,
+      ...{ type: "qingcloud:cloud:Instance", id: "i-1", ...more },
+    });
+    const write = (...resources: object[]) =>
+      writeFileSync(stateFile(workspace), JSON.stringify({ checkpoint: { latest: { resources } } }));
+    write(node("one"), node("one", { delete: true }), node("two", { id: "i-2" }));
+    refuseDoubled(workspace);
+    write(node("one"), node("two"));
+    expect(() => refuseDoubled(workspace)).toThrow(
+      "The state has i-1 twice, as one and as two, so a run with --target or --exclude could delete what the other one has. Run `up` as a whole with one of them in the program, or take one out of the state, which deletes nothing: npm run pulumi -- state delete 'urn:pulumi:dev::crosszone::qingcloud:cloud:Instance::two'",
+    );
   } finally {
     rmSync(root, { recursive: true });
   }

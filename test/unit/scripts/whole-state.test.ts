@@ -10,6 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { isBehind } from "../../../scripts/dev/repair-state.ts";
 import { backend, stateFile } from "../../../scripts/dev/state-file.ts";
 import { restoreState } from "../../../scripts/dev/whole-state.ts";
 import type { Workspace } from "../../../scripts/dev/workspace.ts";
@@ -74,6 +75,24 @@ test.each([
   put("history/crosszone/dev/dev-2.checkpoint.json", stateOf(2, 2));
   expect(restoreState(workspace)).toHaveLength(2);
   expect(readBack()).toBe(stateOf(2, 2));
+});
+
+test("a state with two living resources of one URN, which the CLI refuses to read, makes way for a sound one", () => {
+  const doubled = JSON.parse(stateOf(2, 6)) as { checkpoint: { latest: { resources: object[] } } };
+  const { resources } = doubled.checkpoint.latest;
+  resources.push({ urn: "urn:1", delete: true }, { urn: "urn:1", pendingReplacement: true });
+  put(state, JSON.stringify(doubled));
+  expect(restoreState(workspace)).toEqual([]);
+  resources.push({ urn: "urn:1" });
+  put(state, JSON.stringify(doubled));
+  put(`${state}.bak`, JSON.stringify(doubled));
+  put("history/crosszone/dev/dev-2.checkpoint.json", stateOf(2, 2));
+  expect(restoreState(workspace)[0]).toMatch(
+    /could not be read \(\d+ bytes, it has urn:1 twice\)\. It is kept as /,
+  );
+  expect(readBack()).toBe(stateOf(2, 2));
+  // What was done since is not in it.
+  expect(isBehind(workspace)).toBe(true);
 });
 
 test("a state that was written whole and did not come into its place is the newest", () => {
