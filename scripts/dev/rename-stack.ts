@@ -34,7 +34,7 @@ export function removeSettings(workspace: Workspace, name: string): void {
   forgetCutOff(removed);
 }
 
-/** @throws Error where a killed run has left what would not be found under the names of another stack */
+/** @throws Error where a killed run, of which the state need not know, has left what would not be found under the names of another stack */
 export async function refuseUnfinished(workspace: Workspace, configFile: string): Promise<void> {
   const marks = marksInState(workspace);
   if (marks.length === 0) return;
@@ -42,7 +42,7 @@ export async function refuseUnfinished(workspace: Workspace, configFile: string)
   if (left.length === 0) return;
   const stack = workspace.stack === "dev" ? "" : ` --stack ${workspace.stack}`;
   throw new Error(
-    `Stack ${workspace.stack} is not renamed: a run that was killed has left what bears its mark and is in no state: ${left.map(describe).join(", ")}. Under the new name it would be made a second time. Run \`npm run pulumi -- up${stack}\` once, which goes on with it, or remove it: ${sweepCommand(workspace, "--yes")}. Then rename the stack.`,
+    `Stack ${workspace.stack} is not renamed: a run that was killed has left what bears its mark and is in no state: ${left.map(describe).join(", ")}. Under the new name it would be made a second time. Remove it: ${sweepCommand(workspace, "--yes")}. Or run \`npm run pulumi -- up${stack}\` once with the configuration of that run, which goes on with it. Then rename the stack.`,
   );
 }
 

@@ -125,7 +125,8 @@ export async function refuseRenamed(
     configured.safeParse(parse(readFileSync(configFile, "utf8"))).data?.config["crosszone:zones"] ?? [];
   const state = readState(workspace) ?? {};
   const problems = renamedZones(zones, state);
-  const renamed = problems.length > 0 ? [] : zonesToRename(zones, state);
+  const known = isPartial(args) ? { resources: state.resources ?? [] } : state;
+  const renamed = problems.length > 0 ? [] : zonesToRename(zones, known);
   if (isPartial(args)) problems.push(...renamed.map(refusalOfPart));
   else if (renamed.length > 0)
     problems.push(...(await leftOfFormerName(workspace, configFile, renamed, zones)));
@@ -151,7 +152,7 @@ async function leftOfFormerName(
     const ofZone = left.filter(({ name }) => hasFormerName(name, zone, zones));
     if (ofZone.length === 0) return [];
     return [
-      `Zone "${zone.name}" was "${zone.formerly}" until now, and a run that was killed has left what bears the former name and is in no state: ${ofZone.map(describe).join(", ")}. Under the new name it would be made a second time. Give the zone the name "${zone.formerly}" again and run \`up\` once, which goes on with what it still wants, and remove the rest, or remove it all: ${sweepCommand(workspace, "--yes")}. Then rename the zone.`,
+      `Zone "${zone.name}" was "${zone.formerly}" until now, and a run that was killed has left what bears the former name and is in no state: ${ofZone.map(describe).join(", ")}. Under the new name it would be made a second time. Remove it: ${sweepCommand(workspace, "--yes")}. Or give the zone the name "${zone.formerly}" again, and all else that it had in that run, and run \`up\` once, which goes on with it. Then rename the zone.`,
     ];
   });
 }

@@ -39,7 +39,7 @@ test("a zone is not renamed while what a killed run has left bears its former na
   await stack.killUpAt("RunInstances", 2);
   const unnamed = await stack.start("stack", "rename", "live").ended;
   expect(unnamed.text).toMatch(
-    /^Stack dev is not renamed: a run that was killed has left .*\bInstance i-\w+ \(beijing-1-\S+\) of zone gpu1a\b.*\. Run `npm run pulumi -- up` once, .*, or remove it: npm run sweep -- --yes\. Then rename the stack\.$/m,
+    /^Stack dev is not renamed: a run that was killed has left .*\bInstance i-\w+ \(beijing-1-\S+\) of zone gpu1a\b.*\. Remove it: npm run sweep -- --yes\. Or run `npm run pulumi -- up` once with the configuration of that run, which goes on with it\. Then rename the stack\.$/m,
   );
   // Its place in the network is what the node under the new name is to have, whether it runs or lies in the recycle bin.
   const { client } = stack.cloud;
@@ -51,7 +51,7 @@ test("a zone is not renamed while what a killed run has left bears its former na
   const { code, stdout, stderr } = await stack.start(...up).ended;
   expect([code, stdout]).toEqual([1, ""]);
   expect(stderr).toMatch(
-    /^Zone "bj" was "beijing" until now, and a run that was killed has left .*\bInstance i-\w+ \(beijing-1-\S+\) of zone gpu1a\b.*\. Give the zone the name "beijing" again and run `up` once, .*, or remove it: npm run sweep -- --yes\. Then rename the zone\.$/m,
+    /^Zone "bj" was "beijing" until now, and a run that was killed has left .*\bInstance i-\w+ \(beijing-1-\S+\) of zone gpu1a\b.*\. Remove it: npm run sweep -- --yes\. Or give the zone the name "beijing" again, and all else that it had in that run, and run `up` once, which goes on with it\. Then rename the zone\.$/m,
   );
   expect(stderr).not.toContain("(shanghai-1-");
   const changes = stack.cloud

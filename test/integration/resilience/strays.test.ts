@@ -177,6 +177,17 @@ describe("with `sweep`", () => {
     expect(await added()).toEqual([]);
   });
 
+  test("a run with --target removes nothing that is in what it deletes: the state may have it", async () => {
+    const { vxnet, instance } = await makeZone("part");
+    const part = await account.plugin(undefined, "destroy --yes --target URN");
+    const { message } = await failureOf(part.deleteInThisRun(vxnet, { timeout: 1 }));
+    expect(message).toContain(`Still used by ${instance.id}`);
+    expect(await plugin.read(instance)).toEqual(instance);
+    await plugin.nextRun();
+    await plugin.delete(stackMark);
+    expect(await added()).toEqual([]);
+  });
+
   test("what no state knows and has the port or the address that is asked for is named, and what removes it", async () => {
     const { router, vxnet, keyPair } = grounds.shared;
     const forward = { vpcId: router, sourcePort: 2291, targetAddress: "192.168.1.2", targetPort: 22 };
