@@ -1,57 +1,29 @@
 /**
- * A file that says that the state may be behind the cloud. It is there while this process changes or deletes what the stack
- * has, and stays if it is killed at that, or where a deletion fails: what has been done then no state tells.
+ * A file that says that the state may be behind the cloud: written before a run's first change or deletion, and removed by the
+ * project's command once that has ended well. A run that is killed, or whose deletion fails, leaves it, since no state tells
+ * what it has done.
  */
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 
 /** Environment variable with the file's path; where it is not set there is none. */
 export const behindVariable = "CROSSZONE_BEHIND_FILE";
 
 export class BehindFile {
   readonly #path: string | undefined;
-  #working = 0;
-  #stays = false;
+  /** Whether an earlier run has left it. */
+  readonly wasThere: boolean;
+  #isWritten: boolean;
 
   constructor(path = process.env[behindVariable]) {
     this.#path = path;
+    this.wasThere = path !== undefined && existsSync(path);
+    this.#isWritten = this.wasThere;
   }
 
-  /** @throws Error of the work, and before it where the file cannot be written */
-  async changing<Result>(work: () => Promise<Result>): Promise<Result> {
-    this.#begin();
-    try {
-      return await work();
-    } finally {
-      this.#end();
-    }
-  }
-
-  async deleting(work: () => Promise<void>): Promise<void> {
-    await this.changing(async () => {
-      try {
-        await work();
-      } catch (error) {
-        this.#stays = true;
-        throw error;
-      }
-    });
-  }
-
-  /** What another resource of the state has is about to change. */
-  stay(): void {
-    this.#stays = true;
-    if (this.#path !== undefined) writeFileSync(this.#path, "");
-  }
-
-  #begin(): void {
-    this.#working += 1;
-    if (this.#path === undefined || this.#working > 1) return;
-    this.#stays ||= existsSync(this.#path);
+  /** @throws Error where it cannot be written: then nothing is to be changed */
+  write(): void {
+    if (this.#path === undefined || this.#isWritten) return;
     writeFileSync(this.#path, "");
-  }
-
-  #end(): void {
-    this.#working -= 1;
-    if (this.#path !== undefined && this.#working === 0 && !this.#stays) rmSync(this.#path, { force: true });
+    this.#isWritten = true;
   }
 }

@@ -13,7 +13,7 @@ const flagsWithValue: ReadonlySet<string> = new Set([
 /** Options by which a command leaves resources untouched. */
 const partial = /^(--(target|target-replace|exclude|exclude-protected)(=|$)|-[a-zA-Z]*t)/;
 /** The same, as variables that the CLI takes for options. */
-const partialVariable = /^PULUMI_OPTION_(TARGET|EXCLUDE)/;
+const partialVariable = /^PULUMI_OPTION_(TARGET|TARGET_REPLACE|EXCLUDE|EXCLUDE_PROTECTED)$/;
 
 const destroying: ReadonlySet<string> = new Set(["destroy", "dn", "down"]);
 
@@ -33,7 +33,20 @@ export function isPartial(
 ): boolean {
   return (
     args.some((arg) => partial.test(arg)) ||
-    Object.keys(environment).some((name) => partialVariable.test(name))
+    Object.entries(environment).some(
+      ([name, value]) => partialVariable.test(name) && !["", "false"].includes(value ?? ""),
+    )
+  );
+}
+
+/** Whether the command changes nothing, e.g. `up --help`. */
+export function isShowing(
+  args: readonly string[],
+  { PULUMI_OPTION_PREVIEW_ONLY = "" }: Readonly<NodeJS.ProcessEnv> = process.env,
+): boolean {
+  return (
+    args.some((arg) => /^(-h|--help|--preview-only)(=true)?$/.test(arg)) ||
+    !["", "false"].includes(PULUMI_OPTION_PREVIEW_ONLY)
   );
 }
 

@@ -28,6 +28,8 @@ export interface ResourceDefinition<Inputs extends z.ZodObject, Outputs extends 
    * so the classes of `program.ts` say it too. Never of what others hold, which the cloud would not delete.
    */
   readonly deleteBeforeReplace?: boolean;
+  /** What is done to it takes effect by a second call, e.g. UpdateRouters, which its deletion sends also where it is gone. */
+  readonly takesEffectLater?: boolean;
   /** Its loss where it is replaced, in words for its user, e.g. `what is on its disk is lost`. */
   readonly lost?: string;
   /** Problems that concern more than one property. */
@@ -183,6 +185,7 @@ export interface AnyResource {
   readonly bookkeeping?: readonly string[];
   readonly deleteBeforeReplace?: boolean;
   readonly isMeasured?: boolean;
+  readonly takesEffectLater?: boolean;
   readonly lost?: string;
   readonly rules?: readonly Rule<Properties>[];
   warnings?(inputs: Properties): readonly string[];

@@ -65,7 +65,7 @@ export class Run {
         : properties.flatMap((each) =>
             [...secretsOf(definition, each)].flatMap((name) => secretTexts(each[name])),
           );
-    const outdating = () => this.behind.stay();
+    const outdating = () => this.behind.write();
     return this.operations.begin({
       ...begin,
       session: this.ready(),

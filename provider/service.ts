@@ -12,6 +12,7 @@ import {
   secretsOf,
   splitState,
 } from "./checks.ts";
+import { untilItsJobsEnd } from "./cloud/job-ends.ts";
 import { checkConfiguration, configure, packageVersion } from "./configuration.ts";
 import type { AnyFunction } from "./function.ts";
 import {
@@ -186,11 +187,16 @@ export class ProviderService {
     const properties = fromStruct(request.getProperties());
     const stored = { inputs: oldInputs, outputs: splitState(definition, properties).outputs };
     const cut = cutOffOf(definition, oldInputs, properties);
-    const found = await operation.run((context) =>
-      cut === undefined
-        ? definition.read(context, id, isImport ? undefined : stored)
-        : readCutOff(definition, context, id, cut),
-    );
+    const found = await operation.run(async (context) => {
+      if (this.#run.behind.wasThere && typeof oldInputs.zone === "string")
+        await untilItsJobsEnd(context, oldInputs.zone, id);
+      if (cut !== undefined) return await readCutOff(definition, context, id, cut);
+      const read = await definition.read(context, id, isImport ? undefined : stored);
+      // An earlier run may have ended between its deletion and what puts that into effect.
+      if (read === undefined && this.#run.behind.wasThere && definition.takesEffectLater === true)
+        await definition.delete(context, id, stored);
+      return read;
+    });
     const response = new provider.ReadResponse();
     if (found === undefined) return response;
     this.#run.refreshed(urn, id, oldInputs);
@@ -222,6 +228,7 @@ export class ProviderService {
       const previewed = previewUpdate(definition, news, outputs);
       return new provider.UpdateResponse().setProperties(toStruct(previewed, secrets));
     }
+    this.#run.behind.write();
     const isFinished = definition.outputs.safeParse(outputs).success;
     if (!isFinished || definition.update === undefined) {
       const halfMade = { urn, timeoutSeconds: request.getTimeout(), halfMadeId: request.getId() };
@@ -241,12 +248,10 @@ export class ProviderService {
     };
     const operation = this.#run.begin(definition, begin, olds, before, news);
     try {
-      const updated = await this.#run.behind.changing(() =>
-        operation.run((context) =>
-          cut === undefined
-            ? update(context, request.getId(), { olds, news, outputs })
-            : endUpdate(definition, context, request.getId(), cut, news),
-        ),
+      const updated = await operation.run((context) =>
+        cut === undefined
+          ? update(context, request.getId(), { olds, news, outputs })
+          : endUpdate(definition, context, request.getId(), cut, news),
       );
       meet(updated);
       return answer(updated);
@@ -276,12 +281,11 @@ export class ProviderService {
     const definitions = [...this.#definitions.values()];
     const cut = cutOffOf(definition, inputs, properties);
     const isWanted = (other: string) => run.wantedBy(urn, other) !== undefined;
-    await this.#run.behind.deleting(() =>
-      operation.run((context) => {
-        const among = this.#run.withStrays(context, definitions, mark);
-        return deleteWhole(definition, among, id, { ...state, inputs }, { cut, isWanted });
-      }),
-    );
+    this.#run.behind.write();
+    await operation.run((context) => {
+      const among = this.#run.withStrays(context, definitions, mark);
+      return deleteWhole(definition, among, id, { ...state, inputs }, { cut, isWanted });
+    });
     return new Empty.Empty();
   }
 

@@ -42,6 +42,7 @@ export const securityGroupRule = defineResource({
   outputs: z.object(nameOutput),
   replaceOn: ["zone", "securityGroupId"],
   deleteBeforeReplace: true,
+  takesEffectLater: true,
   rules: [
     {
       reads: ["protocol", "fromPort", "toPort"],
@@ -112,6 +113,9 @@ export const securityGroupRule = defineResource({
         ...rule,
       },
       outputs: { name },
+      ...((await isApplied(context, zone, found.security_group_id))
+        ? {}
+        : { unapplied: "its security group has changes that are not applied (ApplySecurityGroup)" }),
     };
   },
 

@@ -39,6 +39,7 @@ export const securityGroupRules = defineResource({
   }),
   outputs: z.object(nameOutput),
   replaceOn: ["zone", "securityGroupId"],
+  takesEffectLater: true,
   rules: [{ reads: ["rules"], problems: ({ rules }) => listProblems(rules) }],
   isSame: sameName,
   conflicts: managedElsewhere,
@@ -48,6 +49,12 @@ export const securityGroupRules = defineResource({
     const name = physicalName(context.urn, given);
     const look = () => describeRules(context, zone, groupId);
     let present: readonly PresentRule[] = context.halfMadeId === undefined ? [] : await look();
+    // The id keeps the name that it was made with.
+    const former = context.halfMadeId?.slice(groupId.length + 1) ?? name;
+    if (former !== name) {
+      await renameRules(context, zone, ownedBy(former, present), name);
+      present = await look();
+    }
     const { id } = await createOnce(context, {
       what: `rules "${name}" of ${groupId}`,
       names: given,

@@ -71,6 +71,7 @@ export interface StaticKind<Inputs extends Owner> {
 export function lifeOfStatic<Inputs extends Owner>(kind: StaticKind<Inputs>) {
   return {
     deleteBeforeReplace: true,
+    takesEffectLater: true,
     isSame: (property: string, state: State<Inputs>, news: Inputs, urn: string) =>
       sameName(property, state, news, urn),
 

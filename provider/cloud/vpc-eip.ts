@@ -26,6 +26,7 @@ export const vpcEip = defineResource({
   replaceOn: ["zone", "vpcId", "eipId", "keepFound"],
   // A router has one EIP.
   deleteBeforeReplace: true,
+  takesEffectLater: true,
 
   async create(context, { zone, vpcId, eipId, keepFound }) {
     const router = await describe(context, zone, vpcId);

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { commandOf, isPartial } from "../../provider/engine-command.ts";
+import { commandOf, isPartial, isShowing } from "../../provider/engine-command.ts";
 import { makes, requireSpace } from "./free-space.ts";
 import { stackOutputs } from "./outputs.ts";
 import { wasInterrupted } from "./process.ts";
@@ -40,10 +40,8 @@ import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
 const args = process.argv.slice(2);
-/** Options by which a command changes nothing. */
-const showing = /^(-h|--help|--preview-only)(=true)?$/;
 const wasCutOff =
-  "An earlier run did not end a change or a deletion, so the state may be behind the cloud: it is compared first (--refresh).";
+  "An earlier run did not end a change or a deletion, so the state may be behind the cloud: it is compared first (--refresh; --refresh=false leaves that out).";
 try {
   await run(stackOf(args));
 } catch (error) {
@@ -106,7 +104,7 @@ async function run(workspace: Workspace): Promise<void> {
     removeSettings(workspace, removed);
   if (newName !== undefined && code === 0)
     for (const line of moveSettings(workspace, newName)) process.stderr.write(`${line}\n`);
-  const isWhole = code === 0 && !isPartial(args) && !args.some((arg) => showing.test(arg));
+  const isWhole = code === 0 && !isPartial(args) && !isShowing(args);
   if (isWhole && (isUp || (isDestroy && isAllFound && !isSweeping(workspace))))
     await clearPendingCreates(workspace, environment);
   const isCompared =

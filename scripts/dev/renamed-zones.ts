@@ -135,7 +135,7 @@ export async function refuseRenamed(
 
 /** The CLI would write some of its resources under both names, and could not read that state again. */
 function refusalOfPart({ name, formerly }: Zones[number]): string {
-  return `Zone "${name}" was "${formerly}" until now, and is renamed as a whole: run \`up\` without --target, --target-replace and --exclude first.`;
+  return `Zone "${name}" was "${formerly}" until now, and is renamed as a whole: run \`up\` without --target, --target-replace and --exclude first. If that has been done, take \`formerly\` out.`;
 }
 
 /** A resource in no state is found by its name alone: under another name the next run would miss it. */

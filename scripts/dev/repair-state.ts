@@ -1,5 +1,6 @@
 /** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { ruleListType } from "../../provider/cloud/known-ids.ts";
 import { isPartial } from "../../provider/engine-command.ts";
 import { logicalNameOf } from "../../provider/urn.ts";
 import { succeed } from "./process.ts";
@@ -94,12 +95,15 @@ export function keptDeletions({ resources = [] }: StoredState): Resources {
  */
 export function refuseDoubled(workspace: Workspace): void {
   const entries = new Map<string, string>();
-  for (const { type, id, urn, delete: isOver } of readState(workspace)?.resources ?? []) {
-    if (id === undefined || isOver === true || !type.startsWith("qingcloud:cloud:")) continue;
+  for (const { type, id, urn, ...is } of readState(workspace)?.resources ?? []) {
+    const isOther = is.delete === true || is.external === true || is.pendingReplacement === true;
+    // A list of rules keeps its id under another name.
+    if (id === undefined || isOther || !type.startsWith("qingcloud:cloud:") || type === ruleListType)
+      continue;
     const other = entries.get(`${type} ${id}`);
     if (other !== undefined)
       throw new Error(
-        `The state has ${id} twice, as ${logicalNameOf(other)} and as ${logicalNameOf(urn)}, so a run with --target or --exclude could delete what the other one has. Run \`up\` as a whole with one of them in the program, or take one out of the state, which deletes nothing: npm run pulumi -- state delete '${urn}'`,
+        `The state has ${id} twice, as ${logicalNameOf(other)} and as ${logicalNameOf(urn)}, so a run with --target or --exclude could delete what the other one has. Run \`up\` as a whole with one of them in the program, or take one out of the state, which deletes nothing: npm run pulumi -- state delete '${urn}'${workspace.stack === "dev" ? "" : ` --stack ${workspace.stack}`}`,
       );
     entries.set(`${type} ${id}`, urn);
   }

@@ -132,6 +132,9 @@ export interface StoredState {
     readonly id?: string | undefined;
     /** It has been replaced, and is to be deleted. */
     readonly delete?: boolean | undefined;
+    /** Read, and not the stack's. */
+    readonly external?: boolean | undefined;
+    readonly pendingReplacement?: boolean | undefined;
     readonly inputs?: Readonly<Record<string, unknown>> | undefined;
     readonly outputs?: unknown;
   }[];

@@ -20,7 +20,6 @@ import type { Workspace } from "./workspace.ts";
 const stored = z.object({
   urn: z.string(),
   delete: z.boolean().optional(),
-  pendingReplacement: z.boolean().optional(),
 });
 
 /** A state as the CLI writes it, of this stack, when it was taken and what it holds. */
@@ -70,11 +69,17 @@ export function restoreState(workspace: Workspace): string[] {
   ];
 }
 
-/** URNs that two living resources have: the CLI writes that, e.g. of an alias in a run with --target, and reads it no more. */
+/**
+ * URNs of living resources that stand before, too: the CLI writes that, e.g. of an alias in a run with --target, and reads it
+ * no more. Source: pulumi/pulumi, pkg/resource/deploy/snapshot.go, VerifyIntegrity.
+ */
 function doubledUrns(resources: readonly z.output<typeof stored>[]): string[] {
-  const living = resources.filter((each) => each.delete !== true && each.pendingReplacement !== true);
-  const urns = living.map(({ urn }) => urn);
-  return [...new Set(urns.filter((urn, index) => urns.indexOf(urn) !== index))];
+  const seen = new Set<string>();
+  return resources.flatMap(({ urn, delete: isOver }) => {
+    const isDoubled = seen.has(urn) && isOver !== true;
+    seen.add(urn);
+    return isDoubled ? [urn] : [];
+  });
 }
 
 /** The state at a path; undefined where it is not whole, or the CLI could not read it. */

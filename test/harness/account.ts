@@ -94,8 +94,12 @@ export class Account {
    * A provider as another run has it, in this process: nothing is remembered but what the test hands over.
    * @param command the CLI's, as of `Plugin.here`
    */
-  async plugin(configFile: string | undefined = this.configFile, command?: string): Promise<Plugin> {
-    const ofCli = command === undefined ? {} : { command };
+  async plugin(
+    configFile: string | undefined = this.configFile,
+    command?: string,
+    behindFile?: string,
+  ): Promise<Plugin> {
+    const ofCli = { ...(command && { command }), ...(behindFile && { behindFile }) };
     return this.#kept(await Plugin.here(configFile, { engine: this.engine.address, ...ofCli }));
   }
 

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { binDirectory, cliStep } from "../../scripts/dev/pulumi-cli.ts";
+import { forgetCutOff } from "../../scripts/dev/repair-state.ts";
 import {
   ensureStack,
   localCloudSettings,
@@ -68,4 +69,9 @@ export async function cliCommand(
     line: [join(binDirectory(workspace), "pulumi"), ...withWorkingConfig(args, configFile, root)],
     env: ownEnvironment(workspace),
   };
+}
+
+/** What the project's command does once an `up` or a `destroy` of the whole stack has succeeded. */
+export function afterCommand(workspace: Workspace, [name = ""]: readonly string[], code: number): void {
+  if (code === 0 && ["destroy", "up"].includes(name)) forgetCutOff(workspace);
 }

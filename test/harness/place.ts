@@ -10,7 +10,7 @@ import { behindFile } from "../../scripts/dev/state-file.ts";
 import { findWorkspace, type Workspace } from "../../scripts/dev/workspace.ts";
 import { type Call, callsOf, changingActions } from "./calls.ts";
 import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
-import { cliCommand } from "./cli.ts";
+import { afterCommand, cliCommand } from "./cli.ts";
 import { configure, type Value } from "./configuration.ts";
 import { keepEvidence } from "./evidence.ts";
 import { inThisProcess } from "./in-this-process.ts";
@@ -113,7 +113,10 @@ export class Place {
       delete process.env.CROSSZONE_REPORTS;
       here.stop();
     };
-    void running.ended.finally(end).catch(() => {});
+    void running.ended
+      .then(({ code }) => afterCommand(this.workspace, args, code))
+      .finally(end)
+      .catch(() => {});
     return running;
   }
 

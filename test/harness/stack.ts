@@ -6,7 +6,7 @@ import { isBehind, pendingCreates } from "../../scripts/dev/repair-state.ts";
 import { behindFile } from "../../scripts/dev/state-file.ts";
 import { findWorkspace } from "../../scripts/dev/workspace.ts";
 import { readCheckpoint, type Stored } from "./checkpoint.ts";
-import { cliCommand, makeStack } from "./cli.ts";
+import { afterCommand, cliCommand, makeStack } from "./cli.ts";
 import { Cloud } from "./cloud.ts";
 import { configure, type Value } from "./configuration.ts";
 import { inThisProcess } from "./in-this-process.ts";
@@ -101,15 +101,18 @@ export class Stack {
     const isPlain = plain.has(args[0] ?? "") && !args.includes("--target") && !this.#isMore(args);
     const command = isPlain ? await cliCommand(this.workspace, args) : undefined;
     if (command === undefined) return await this.start(...args).ended;
-    if (!this.#isHere) return await this.#start(command.line, command.env).ended;
-    const here = await inThisProcess(command.line, args, {
-      entry: this.#program,
-      behindFile: behindFile(this.workspace),
-    });
+    const here = this.#isHere
+      ? await inThisProcess(command.line, args, {
+          entry: this.#program,
+          behindFile: behindFile(this.workspace),
+        })
+      : undefined;
     try {
-      return await this.#start(here.line, { ...command.env, ...here.env }).ended;
+      const ended = await this.#start(here?.line ?? command.line, { ...command.env, ...here?.env }).ended;
+      afterCommand(this.workspace, args, ended.code);
+      return ended;
     } finally {
-      here.stop();
+      here?.stop();
     }
   }
 

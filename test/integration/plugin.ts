@@ -78,7 +78,11 @@ export class Plugin {
    */
   static async here(
     configFile?: string,
-    { engine, command = "destroy" }: { engine?: string; command?: string } = {},
+    {
+      engine,
+      command = "destroy",
+      behindFile,
+    }: { engine?: string; command?: string; behindFile?: string } = {},
   ): Promise<Plugin> {
     const [{ ProviderService }, { definitions, functions }] = await Promise.all([
       import("../../provider/service.ts"),
@@ -87,6 +91,7 @@ export class Plugin {
     const server = new Server();
     const service = new ProviderService(definitions, functions, engine, {
       cliArguments: () => command.split(" "),
+      behindFile,
     });
     server.addService(providerService.ResourceProviderService, service.handlers());
     const port = await listen(server);

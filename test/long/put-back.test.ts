@@ -155,7 +155,7 @@ test("a renaming is of a whole zone, and its name is free for another one once i
   const partial = await stack.start(...up, "--target", urnOf("Eip", "beijing")).ended;
   expect([partial.code, partial.stderr]).toEqual([
     1,
-    'Zone "bj" was "beijing" until now, and is renamed as a whole: run `up` without --target, --target-replace and --exclude first.\n',
+    'Zone "bj" was "beijing" until now, and is renamed as a whole: run `up` without --target, --target-replace and --exclude first. If that has been done, take `formerly` out.\n',
   ]);
   await refusedAt("ModifyRouterAttributes");
   const other = zone("beijing", "gpu1a", 4);

@@ -11,7 +11,7 @@ import { findWorkspace, type Workspace } from "../../../scripts/dev/workspace.ts
 import { AttachedProvider } from "../../harness/attached-provider.ts";
 import type { Call } from "../../harness/calls.ts";
 import { readCheckpoint } from "../../harness/checkpoint.ts";
-import { cliCommand, makeStack } from "../../harness/cli.ts";
+import { afterCommand, cliCommand, makeStack } from "../../harness/cli.ts";
 import { configure, type Value } from "../../harness/configuration.ts";
 import { InlineProgram } from "../../harness/inline-program.ts";
 import { keyEnvironment } from "../../harness/key-service.ts";
@@ -142,7 +142,9 @@ export class Lab {
         ...(provider?.env ?? ofClock),
         ...(own.length === 2 ? {} : { PULUMI_SKIP_CHECKPOINTS: "true" }),
       });
-      return await this.#ended(running, meanwhile, started, 1 + own.length);
+      const outcome = await this.#ended(running, meanwhile, started, 1 + own.length);
+      afterCommand(this.workspace, args, outcome.code);
+      return outcome;
     } finally {
       inline?.stop();
       provider?.stop();

@@ -130,6 +130,32 @@ test.each(updates)(
   },
 );
 
+test("a list of rules whose making did not end, and that gets another name, is made once", async () => {
+  const { otherGroup, number } = await aroundOf(kindOf("SecurityGroupRules"));
+  const inputs = (name: string) => ({
+    ...{ zone, name: `${name}-${number}`, securityGroupId: otherGroup },
+    rules: [{ ...kindOfRule, fromPort: 80, toPort: 80 }],
+  });
+  const names = async () => {
+    const { security_group_rule_set: found } = await account.client.ok("DescribeSecurityGroupRules", {
+      ...{ zone, security_group: otherGroup },
+    });
+    const all = (found as { security_group_rule_name: string }[]).map(
+      (each) => each.security_group_rule_name,
+    );
+    return all.filter((each) => each.endsWith(`-${number}`));
+  };
+  await account.cloud.fault({ action: "ApplySecurityGroup", kind: "refuse", code: 1200, message: "no" });
+  const urn = urnOf("cloud:SecurityGroupRules", `half-${number}`);
+  const half = halfMadeOf(await failureOf(plugin.create(urn, inputs("first"))));
+  await account.clearFaults();
+  await plugin.nextRun();
+  const made = await plugin.update(half, inputs("second"));
+  expect(await names()).toEqual([`second-${number}`]);
+  await plugin.delete(made);
+  expect(await names()).toEqual([]);
+});
+
 const ports = [80, 443, 8080];
 const kindOfRule = { protocol: "tcp", priority: 0, action: "accept", direction: 0 };
 test.each(["the new name", "the name before", "a third name", "no name: it is deleted"])(

@@ -5,6 +5,7 @@ import {
   argumentsOfParent,
   commandOf,
   isPartial,
+  isShowing,
   isWholeDestroy,
   positionals,
 } from "../../../provider/engine-command.ts";
@@ -32,11 +33,23 @@ test.each([
   expect(isWholeDestroy(line.split(" ").filter((word) => word !== ""))).toBe(isWhole);
 });
 
+test.each([
+  ["up --help", true],
+  ["destroy -h", true],
+  ["destroy --preview-only", true],
+  ["up --yes", false],
+])("pulumi %s only shows something: %j", (line, answer) => {
+  expect(isShowing(line.split(" "), {})).toBe(answer);
+});
+
 test("options that are variables count, too", () => {
   expect(isWholeDestroy(["destroy"], { PULUMI_OPTION_TARGET: "URN" })).toBe(false);
   expect(isWholeDestroy(["destroy"], { PULUMI_OPTION_YES: "true" })).toBe(true);
   expect(isPartial(["up"], { PULUMI_OPTION_EXCLUDE: "URN" })).toBe(true);
-  expect(isPartial(["up"], {})).toBe(false);
+  for (const none of [{}, { PULUMI_OPTION_TARGET: "" }, { PULUMI_OPTION_TARGET_DEPENDENTS: "true" }])
+    expect(isPartial(["up"], none)).toBe(false);
+  expect(isShowing(["up"], { PULUMI_OPTION_PREVIEW_ONLY: "true" })).toBe(true);
+  expect(isShowing(["up"], { PULUMI_OPTION_PREVIEW_ONLY: "false" })).toBe(false);
 });
 
 test.each(["/proc", "/nonexistent"])(

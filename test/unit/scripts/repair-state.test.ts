@@ -60,7 +60,11 @@ test("two names of one id are refused to a run with --target, with what to do; w
     });
     const write = (...resources: object[]) =>
       writeFileSync(stateFile(workspace), JSON.stringify({ checkpoint: { latest: { resources } } }));
-    write(node("one"), node("one", { delete: true }), node("two", { id: "i-2" }));
+    const list = (name: string) => node(name, { type: "qingcloud:cloud:SecurityGroupRules", id: "sg-1/a" });
+    write(
+      ...[node("one"), node("one", { delete: true }), node("two", { id: "i-2" }), list("a"), list("b")],
+      ...[node("three", { external: true }), node("four", { pendingReplacement: true })],
+    );
     refuseDoubled(workspace);
     write(node("one"), node("two"));
     expect(() => refuseDoubled(workspace)).toThrow(

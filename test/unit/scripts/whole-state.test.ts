@@ -80,7 +80,7 @@ test.each([
 test("a state with two living resources of one URN, which the CLI refuses to read, makes way for a sound one", () => {
   const doubled = JSON.parse(stateOf(2, 6)) as { checkpoint: { latest: { resources: object[] } } };
   const { resources } = doubled.checkpoint.latest;
-  resources.push({ urn: "urn:1", delete: true }, { urn: "urn:1", pendingReplacement: true });
+  resources.push({ urn: "urn:1", delete: true });
   put(state, JSON.stringify(doubled));
   expect(restoreState(workspace)).toEqual([]);
   resources.push({ urn: "urn:1" });
