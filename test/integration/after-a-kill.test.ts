@@ -151,7 +151,7 @@ test("an update that was killed, and whose setting is put back, is undone by the
   const undone = await exchanged(async () => {
     const { code, text } = await stack.start(...up).ended;
     expect([code, code === 0 ? "" : text]).toEqual([0, ""]);
-    expect(text).toContain("it is compared first (--refresh)");
+    expect(text).toContain("it is compared first (--refresh; --refresh=false leaves that out)");
   });
   expect(undone).toHaveLength(2);
   expect(await differences()).toEqual([]);
