@@ -5,7 +5,7 @@ import { type CallOptions, QingCloudClient } from "../qingcloud/client.ts";
 import { hasRetCode, retCodes } from "../qingcloud/errors.ts";
 import { JobPoller } from "../qingcloud/jobs.ts";
 import { type ProfileOptions, readProfile } from "../qingcloud/profile.ts";
-import { idsOf } from "./cloud/known-ids.ts";
+import { idsOf, ruleListType } from "./cloud/known-ids.ts";
 import { RouterUpdates } from "./cloud/router-updates.ts";
 import { Coalesced } from "./coalesced.ts";
 import type { Properties } from "./rpc/values.ts";
@@ -115,6 +115,8 @@ export class Session {
 
   /** @returns the URN of another resource of the stack that has the id; undefined where the run knows none */
   metAs(urn: string, id: string): string | undefined {
+    // A list of rules keeps its id under another name.
+    if (typeOf(urn) === ruleListType) return undefined;
     return this.#urns
       .get(`${typeOf(urn)} ${id}`)
       ?.values()

@@ -113,9 +113,6 @@ export const securityGroupRule = defineResource({
         ...rule,
       },
       outputs: { name },
-      ...((await isApplied(context, zone, found.security_group_id))
-        ? {}
-        : { unapplied: "its security group has changes that are not applied (ApplySecurityGroup)" }),
     };
   },
 

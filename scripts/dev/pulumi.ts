@@ -104,12 +104,12 @@ async function run(workspace: Workspace): Promise<void> {
     removeSettings(workspace, removed);
   if (newName !== undefined && code === 0)
     for (const line of moveSettings(workspace, newName)) process.stderr.write(`${line}\n`);
-  const isWhole = code === 0 && !isPartial(args) && !isShowing(args);
+  const isDone = code === 0 && !isShowing(args);
+  const isWhole = isDone && !isPartial(args);
   if (isWhole && (isUp || (isDestroy && isAllFound && !isSweeping(workspace))))
     await clearPendingCreates(workspace, environment);
-  const isCompared =
-    isDestroy || command === "refresh" || (isUp && (!wasBehind || isRefreshing([...args, ...compared])));
-  if (isWhole && isCompared) forgetCutOff(workspace);
+  const isCompared = isDestroy || command === "refresh" || (isUp && isRefreshing([...args, ...compared]));
+  if (wasBehind ? isWhole && isCompared : isDone && changing.has(command)) forgetCutOff(workspace);
   if (code === 0 && isUp) await tellReport(workspace, environment);
   // Another command may have been first after the look above; the CLI's advice is to delete its lock.
   const other = code !== 0 && changing.has(command) ? otherCommand(workspace) : undefined;

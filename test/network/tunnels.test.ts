@@ -1,6 +1,6 @@
 /** Tunnels that a client of the API makes, on the wire: what the services say becomes what carries packets. */
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startTestCloud, type TestCloud } from "../local-cloud/support.ts";
 import { requireDataPlane } from "../machine-requirements.ts";
 import { gre, ipsec, Sites } from "./sites.ts";
@@ -92,7 +92,10 @@ describe("tunnels by the API", { timeout: 60_000 }, () => {
     const near = await sites.addTunnel(neighbour, ipsec(hub.router, "192.168.32.0/24", "192.168.31.0/24"));
     await sites.apply(neighbour);
     await sites.untilUp(near);
-    expect(await sites.ping(neighbour, hub)).toContain("2 received");
+    // The other side installs its half a moment later.
+    await vi.waitFor(async () => expect(await sites.ping(neighbour, hub)).toContain("2 received"), {
+      timeout: 20_000,
+    });
   });
 
   test("spokes of a star reach each other through the hub, which has both their networks as its own", async () => {

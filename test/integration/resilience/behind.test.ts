@@ -76,17 +76,6 @@ test.each([
   },
 );
 
-test("a rule whose change was not put into effect is read as one that is not finished", async () => {
-  const made = await make("SecurityGroupRule");
-  const changed = { zone, security_group_rule: made.id, priority: "9" };
-  await account.client.ok("ModifySecurityGroupRuleAttributes", changed);
-  const { message } = await failureOf((await next()).read(made));
-  expect(message).toContain("its security group has changes that are not applied (ApplySecurityGroup)");
-  await plugin.nextRun();
-  await plugin.delete(made);
-  expect(await unapplied()).toEqual([]);
-});
-
 test("what is being deleted is read once that has ended; a run that finds no file does not wait", async () => {
   const made = await make("Instance");
   await account.cloud.fault({ action: "TerminateInstances", kind: "hang-job", times: 1 });
