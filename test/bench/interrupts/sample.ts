@@ -10,13 +10,15 @@ export interface Sampled {
   readonly unmet: readonly string[];
 }
 
-/** Trials, which have one or two cells each, until there are so many cells. */
+/** Trials, which have two or three cells each, until there are so many cells. */
 export function sampleOf(seed: number, cells: number): Trial[] {
   const chosen: Trial[] = [];
   let count = 0;
   for (const trial of shuffled(trialsOf(readRecording()), seed)) {
     const { length } = followUpsOf(trial);
-    if (count + length > cells) continue;
+    const rest = cells - count - length;
+    // No trial has one cell.
+    if (rest < 0 || rest === 1) continue;
     chosen.push(trial);
     count += length;
   }
