@@ -1,5 +1,6 @@
 /** Resources that an interrupted run left between their first call and their last. */
 import { isDeepStrictEqual } from "node:util";
+import type { Renaming } from "./behind-file.ts";
 import { type Difference, diffInputs, secretsOf, splitState } from "./checks.ts";
 import { listIdOf, ruleListType, updatingAs } from "./cloud/known-ids.ts";
 import { type Names, physicalName } from "./cloud/naming.ts";
@@ -44,6 +45,24 @@ export function cutOffOf(
   if (typeof urn !== "string") return undefined;
   const { inputs: before, outputs } = splitState(definition, properties);
   return { last, before, outputs, urn };
+}
+
+/** What an update is to note where it gives another name to a list of rules, which is found by that. */
+export function renamingOf(
+  { type }: AnyResource,
+  renaming: Renaming,
+  { name }: Properties,
+): Renaming | undefined {
+  const isRenamed = physicalName(renaming.urn, renaming.last as Names) !== name;
+  return type === ruleListType && isRenamed ? renaming : undefined;
+}
+
+/** A renaming of a run that was killed: the state has what was before. */
+export function cutOffIn(
+  renaming: Renaming | undefined,
+  { inputs: before, outputs }: AnyState,
+): CutOff | undefined {
+  return renaming && { last: renaming.last, before, outputs, urn: renaming.urn };
 }
 
 /** Kept in the state instead of what it had: the cloud may have any part of what was wanted. */

@@ -17,11 +17,13 @@ import { checkConfiguration, configure, packageVersion } from "./configuration.t
 import type { AnyFunction } from "./function.ts";
 import {
   cutOff,
+  cutOffIn,
   cutOffOf,
   deleteWhole,
   endUpdate,
   keptMessage,
   readCutOff,
+  renamingOf,
   unfinished,
   withoutReplacing,
 } from "./half-made.ts";
@@ -186,7 +188,8 @@ export class ProviderService {
     const operation = this.#run.begin(definition, { urn, importZone }, oldInputs);
     const properties = fromStruct(request.getProperties());
     const stored = { inputs: oldInputs, outputs: splitState(definition, properties).outputs };
-    const cut = cutOffOf(definition, oldInputs, properties);
+    const cut =
+      cutOffOf(definition, oldInputs, properties) ?? cutOffIn(this.#run.behind.renamingOf(id), stored);
     const found = await operation.run(async (context) => {
       if (this.#run.behind.wasThere && typeof oldInputs.zone === "string")
         await untilItsJobsEnd(context, oldInputs.zone, id);
@@ -228,7 +231,7 @@ export class ProviderService {
       const previewed = previewUpdate(definition, news, outputs);
       return new provider.UpdateResponse().setProperties(toStruct(previewed, secrets));
     }
-    this.#run.behind.write();
+    this.#run.behind.write(renamingOf(definition, { id: request.getId(), urn, last: news }, outputs));
     const isFinished = definition.outputs.safeParse(outputs).success;
     if (!isFinished || definition.update === undefined) {
       const halfMade = { urn, timeoutSeconds: request.getTimeout(), halfMadeId: request.getId() };

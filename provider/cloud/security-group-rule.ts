@@ -26,6 +26,7 @@ import {
   ruleInputs,
   ruleLimit,
   toRequestRule,
+  unappliedOf,
 } from "./security-rules.ts";
 
 const inputs = z.strictObject({
@@ -113,6 +114,7 @@ export const securityGroupRule = defineResource({
         ...rule,
       },
       outputs: { name },
+      ...(await unappliedOf(context, zone, found.security_group_id)),
     };
   },
 
@@ -123,8 +125,11 @@ export const securityGroupRule = defineResource({
       ...(name === outputs.name ? {} : { security_group_rule_name: name }),
       ...changed,
     });
-    // A name is no rule: there is nothing to apply.
-    if (Object.keys(changed).length > 0) await applyGroup(context, news.zone, news.securityGroupId);
+    const { zone, securityGroupId } = news;
+    // Where only the name is another, an interrupted run may have left the rule unapplied.
+    const isChanged = Object.keys(changed).length > 0;
+    if (isChanged || !(await isApplied(context, zone, securityGroupId)))
+      await applyGroup(context, zone, securityGroupId);
     return { name };
   },
 

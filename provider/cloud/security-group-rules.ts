@@ -21,6 +21,7 @@ import {
   managedElsewhere,
   type PresentRule,
   ruleInputs,
+  unappliedOf,
 } from "./security-rules.ts";
 
 export const securityGroupRules = defineResource({
@@ -92,7 +93,7 @@ export const securityGroupRules = defineResource({
         rules: inKnownOrder(rules, known?.inputs.rules ?? []),
       },
       outputs: { name },
-      ...((await isApplied(context, zone, groupId)) ? {} : { unapplied: "its rules are not applied" }),
+      ...(await unappliedOf(context, zone, groupId)),
     };
   },
 

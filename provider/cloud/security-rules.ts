@@ -126,6 +126,17 @@ export async function isApplied(context: Context, zone: string, groupId: string)
   return found?.is_applied !== 0;
 }
 
+/** Said of rules that are read while changes of their group are not in force. */
+export async function unappliedOf(
+  context: Context,
+  zone: string,
+  groupId: string,
+): Promise<{ readonly unapplied?: string }> {
+  return (await isApplied(context, zone, groupId))
+    ? {}
+    : { unapplied: "changes of its security group are not applied" };
+}
+
 /** Puts a deletion into force; a group that was deleted meanwhile needs none. */
 export async function applyDeletion(context: Context, zone: string, groupId: string): Promise<void> {
   await applyGroup(context, zone, groupId).catch((error: unknown) => {

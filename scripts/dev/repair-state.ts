@@ -1,5 +1,5 @@
 /** The state after a CLI that was killed, or a replacement that made nothing new: what they left is done, or taken out. */
-import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, renameSync, rmSync } from "node:fs";
 import { ruleListType } from "../../provider/cloud/known-ids.ts";
 import { isPartial } from "../../provider/engine-command.ts";
 import { logicalNameOf } from "../../provider/urn.ts";
@@ -22,7 +22,7 @@ function wasKilled(workspace: Workspace): boolean {
 
 /** Any command that writes the state makes it forget that: it is kept apart. */
 export function noteCutOff(workspace: Workspace): void {
-  if (wasKilled(workspace)) writeFileSync(behindFile(workspace), "");
+  if (wasKilled(workspace)) appendFileSync(behindFile(workspace), "");
 }
 
 /** Whether the cloud may have what the state does not know of a change or a deletion that did not end. */

@@ -1,5 +1,6 @@
 /** A state file whose writing was cut off, by a full disk or a machine that lost its power: the last whole state is taken. */
 import {
+  appendFileSync,
   closeSync,
   copyFileSync,
   existsSync,
@@ -139,7 +140,7 @@ function replace(
     fsyncSync(descriptor);
     closeSync(descriptor);
     copyFileSync(path, kept);
-    writeFileSync(behind, "");
+    appendFileSync(behind, "");
     renameSync(beside, path);
   } catch (error) {
     for (const each of [beside, kept]) rmSync(each, { force: true });

@@ -271,8 +271,11 @@ export const firewallEntries: readonly Entry[] = [
         what: "another name",
         to: () => ({ name: "way-in 2" }),
         diff: { name: "UPDATE" },
-        // A name is in force without being applied.
-        calls: (id) => [modified(id, { security_group_rule_name: "way-in 2" })],
+        // A change of any kind leaves the group unapplied.
+        calls: (id) => [
+          modified(id, { security_group_rule_name: "way-in 2" }),
+          appliedGroup(id("their-group")),
+        ],
       },
       {
         what: "another protocol, priority, action and direction",

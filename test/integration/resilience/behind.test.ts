@@ -1,9 +1,9 @@
 /** What a refresh finds where the last run did not end: what that has begun, and what it has not put into effect. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { Account, failureOf, zone } from "../../harness/account.ts";
+import { Account, failureOf, halfMadeOf, zone } from "../../harness/account.ts";
 import { type Plugin, urnOf } from "../plugin.ts";
 import type { Resource } from "../plugin-answers.ts";
 import { kindOf } from "./kinds.ts";
@@ -30,7 +30,7 @@ afterAll(async () => {
 
 /** A run that finds the file. */
 async function next(): Promise<Plugin> {
-  writeFileSync(file, "");
+  appendFileSync(file, "");
   return await account.plugin(undefined, "up --refresh", file);
 }
 
@@ -86,4 +86,44 @@ test("what is being deleted is read once that has ended; a run that finds no fil
   await vi.waitFor(() => expect(isWaiting()).toBe(true), { timeout: 10_000 });
   await account.clearFaults();
   expect(await read).toBeUndefined();
+});
+
+test("a SecurityGroupRule that was changed and not applied is put into effect, also where the change is taken back", async () => {
+  const made = await make("SecurityGroupRule");
+  const rule = { zone, security_group_rule: made.id, priority: "77" };
+  await account.client.ok("ModifySecurityGroupRuleAttributes", rule);
+  expect(await unapplied()).toHaveLength(1);
+  const run = await next();
+  const cut = halfMadeOf(await failureOf(run.read(made)));
+  expect(cut.inputs).toMatchObject({ priority: 77 });
+  expect(await run.update(cut, made.inputs)).toEqual(made);
+  expect(await unapplied()).toEqual([]);
+  expect(await run.read(made)).toEqual(made);
+});
+
+test("a list of rules whose renaming was killed, and is taken back, keeps each of its rules once", async () => {
+  const around = await grounds.around(kindOf("SecurityGroupRules"));
+  const group = { zone, security_group: around.otherGroup };
+  const names = async () => {
+    const { security_group_rule_set } = await account.client.ok("DescribeSecurityGroupRules", group);
+    return (security_group_rule_set as { security_group_rule_name: string }[])
+      .map((each) => each.security_group_rule_name)
+      .filter((name) => name.endsWith("-killed"))
+      .toSorted();
+  };
+  const rules = [80, 443, 8080].map((port) => ({
+    ...{ protocol: "tcp", priority: 0, action: "accept", direction: 0, fromPort: port, toPort: port },
+  }));
+  const inputs = { zone, name: "old-killed", securityGroupId: around.otherGroup, rules };
+  const killed = await account.plugin(undefined, "up", file);
+  const made = await killed.create(urnOf("cloud:SecurityGroupRules", "killed"), inputs);
+  const action = "ModifySecurityGroupRuleAttributes";
+  await account.cloud.fault({ action, kind: "refuse", code: 1200, message: "no", nth: 3, times: 1000 });
+  await failureOf(killed.update(made, { ...made.inputs, name: "new-killed" }));
+  await account.clearFaults();
+  expect(await names()).toEqual(["new-killed", "new-killed", "old-killed"]);
+  const run = await next();
+  const cut = halfMadeOf(await failureOf(run.read(made)));
+  expect(await run.update(cut, made.inputs)).toEqual(made);
+  expect(await names()).toEqual(["old-killed", "old-killed", "old-killed"]);
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -25,4 +25,17 @@ test("where it cannot be written nothing is to be changed; without a path there 
   const none = new BehindFile(undefined);
   none.write();
   expect(none.wasThere).toBe(false);
+});
+
+test("the next run knows the last renaming that was begun, beside one that was cut off in the writing", () => {
+  const renaming = (wanted: string) => ({ id: "sg-1/a", urn: "urn:1", last: { name: wanted } });
+  const behind = new BehindFile(path);
+  behind.write();
+  behind.write(renaming("b"));
+  expect(behind.renamingOf("sg-1/a")).toBeUndefined();
+  appendFileSync(path, '\n{"id":"sg-1/');
+  new BehindFile(path).write(renaming("c"));
+  const next = new BehindFile(path);
+  expect(next.renamingOf("sg-1/a")).toEqual(renaming("c"));
+  expect(next.renamingOf("sg-2/a")).toBeUndefined();
 });
