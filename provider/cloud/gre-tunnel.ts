@@ -50,6 +50,16 @@ export const greTunnel = defineResource({
     what: "GRE tunnel",
     types: [greType],
     targetsOf: (given) => given.targetNetworks,
+    exclusive: {
+      isSame: (given, found) => subnetOf(readGre(found).localAddress) === subnetOf(given.localAddress),
+      aside(given, all) {
+        const taken = new Set(all.map((found) => subnetOf(readGre(found).localAddress)));
+        const free = [...Array(256).keys()]
+          .map((each) => `10.254.${each}`)
+          .findLast((each) => !taken.has(each));
+        return { ...given, localAddress: `${free}.1`, peerAddress: `${free}.2` };
+      },
+    },
     typeOf: () => greType,
     toValues: (given) => ({
       val1: [given.remoteAddress, given.key ?? "", given.localAddress, given.peerAddress].join("|"),
@@ -58,6 +68,11 @@ export const greTunnel = defineResource({
     fromValues: readGre,
   }),
 });
+
+/** The first three octets: the API takes a /24 for a tunnel's own addresses. */
+function subnetOf(address: string): string {
+  return address.replace(/\.\d+$/, "");
+}
 
 /** The tunnel that a static of the type is. */
 export function readGre(found: Pick<Found, "val1" | "val2">) {

@@ -1,6 +1,6 @@
 /**
- * Networks that two resources of a run exchange, or that one takes when the other has left it: the cloud refuses (1101) the
- * one until the other has let go.
+ * Networks that two resources of a run exchange, or that one takes when the other has left it: the cloud refuses (1101; 2110
+ * of a GRE tunnel's own addresses) the one until the other has let go.
  */
 import { abortableDelay } from "../../qingcloud/delay.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
@@ -18,6 +18,7 @@ export async function whileOverlapping<Result>(
   context: Context,
   act: () => Promise<Result>,
   overlapping: () => Promise<readonly string[]>,
+  refusal: number = retCodes.invalidParameter,
 ): Promise<Result> {
   const started = Date.now();
   const pause = pauses();
@@ -25,7 +26,7 @@ export async function whileOverlapping<Result>(
     try {
       return await act();
     } catch (error) {
-      if (!hasRetCode(error, retCodes.invalidParameter)) throw error;
+      if (!hasRetCode(error, refusal)) throw error;
       const others = await overlapping();
       const next = pause.next().value;
       const isLate = Date.now() + next > Math.min(context.deadline, started + overlapMs);

@@ -63,6 +63,12 @@ export interface StaticKind<Inputs extends Owner> {
   /** The vxnet that the static is of, where it is of one. */
   vxnetOf?(inputs: Inputs): string | undefined;
   toValues(inputs: Inputs): Values;
+  /** The values of which no two statics of a router may have the same. */
+  readonly exclusive?: {
+    isSame(inputs: Inputs, found: Found): boolean;
+    /** The same static with ones that none of these has. */
+    aside(inputs: Inputs, all: readonly Found[]): Inputs;
+  };
   /** The inputs beside those of every static. */
   fromValues(found: Found, known: Inputs | undefined): Omit<Inputs, keyof Owner>;
 }
@@ -134,9 +140,12 @@ export function lifeOfStatic<Inputs extends Owner>(kind: StaticKind<Inputs>) {
           ...(isRenamed ? { router_static_name: name } : {}),
           ...(isChanged ? values : {}),
         };
-        await changing(context, kind, news, () =>
-          session.call(ModifyRouterStaticAttributes, news.zone, request, context),
-        );
+        const modify = (what: typeof request) =>
+          session.call(ModifyRouterStaticAttributes, news.zone, what, context);
+        const stepAside = async (aside: (inputs: Inputs) => Inputs) => {
+          await modify({ router_static: id, ...kind.toValues(aside(olds)) });
+        };
+        await changing(context, kind, news, () => modify(request), { id, stepAside });
       }
       if (isChanged) await session.routerUpdates(news.zone, news.vpcId).apply(context);
       return { name };
@@ -198,9 +207,10 @@ async function changing<Inputs extends Owner, Result>(
   kind: StaticKind<Inputs>,
   inputs: Inputs,
   act: () => Promise<Result>,
+  changed?: Changed<Inputs>,
 ): Promise<Result> {
   try {
-    return await whileFree(context, kind, inputs, act);
+    return await whileFree(context, kind, inputs, () => whileTaken(context, kind, inputs, act, changed));
   } catch (error) {
     if (!hasRetCode(error, retCodes.alreadyExists)) throw error;
     const { val1, val4 } = kind.toValues(inputs);
@@ -216,6 +226,37 @@ async function changing<Inputs extends Owner, Result>(
     const advice = adviceAbout(context, marked(inputs.mark, named));
     throw advice === "" ? error : new Error(`${sentence(error.message)}${advice}`, { cause: error });
   }
+}
+
+interface Changed<Inputs> {
+  readonly id: string;
+  stepAside(aside: (inputs: Inputs) => Inputs): Promise<void>;
+}
+
+/** Another static of the stack lets go of what this one is to get: where each has what the other wants, both step aside first. */
+function whileTaken<Inputs extends Owner, Result>(
+  context: Context,
+  { what, types, exclusive }: StaticKind<Inputs>,
+  inputs: Inputs,
+  act: () => Promise<Result>,
+  changed: Changed<Inputs> | undefined,
+): Promise<Result> {
+  if (exclusive === undefined) return act();
+  let isAside = false;
+  const taking = async () => {
+    const all = await describeAll(context, inputs.zone, inputs.vpcId);
+    const others = all
+      .filter((found) => found.router_static_id !== changed?.id && types.includes(found.static_type))
+      .filter((found) => exclusive.isSame(inputs, found))
+      .map(({ router_static_id: id, router_static_name: name }) => ({ id, name: name ?? "" }));
+    const own = marked(inputs.mark, others);
+    if (own.length > 0 && changed !== undefined && !isAside) {
+      await changed.stepAside((olds) => exclusive.aside(olds, all));
+      isAside = true;
+    }
+    return own.map(({ id }) => `${what} ${id}`);
+  };
+  return whileOverlapping(context, act, taking, retCodes.alreadyExists);
 }
 
 /** No tunnel reaches a network that its router has. */

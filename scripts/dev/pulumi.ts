@@ -8,7 +8,7 @@ import { stackOutputs } from "./outputs.ts";
 import { wasInterrupted } from "./process.ts";
 import { binDirectory, ensureCli } from "./pulumi-cli.ts";
 import { moveSettings, newNameIn, refuseUnfinished, removedIn, removeSettings } from "./rename-stack.ts";
-import { refuseRenamed } from "./renamed-zones.ts";
+import { refuseZones } from "./renamed-zones.ts";
 import {
   clearPendingCreates,
   forgetCutOff,
@@ -36,6 +36,7 @@ import {
 } from "./stack.ts";
 import { changing, clearStaleLock, otherCommand, requireUnlocked } from "./state-file.ts";
 import { refuseLostState, sweepCommand } from "./strays.ts";
+import { beginUp, endUp, endUpAfterOthers } from "./unfinished-up.ts";
 import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
@@ -66,7 +67,7 @@ async function run(workspace: Workspace): Promise<void> {
   const isUp = ["up", "update"].includes(command);
   const isDestroy = ["destroy", "down", "dn"].includes(command);
   const configFile = isDestroy ? configToDestroy(workspace, machine) : writeWorkingConfig(workspace, machine);
-  if (["up", "update", "preview", "pre"].includes(command)) await refuseRenamed(workspace, configFile, args);
+  if (["up", "update", "preview", "pre"].includes(command)) await refuseZones(workspace, configFile, args);
   if (isUp) await refuseLostState(workspace, environment, configFile);
   for (const line of await forgetKeptDeletions(workspace, environment)) process.stderr.write(`${line}\n`);
   const newName = newNameIn(args);
@@ -79,6 +80,7 @@ async function run(workspace: Workspace): Promise<void> {
 
   const compared = isUp ? refreshAfterCut(args, workspace) : [];
   if (compared.length > 0) process.stderr.write(`${wasCutOff}\n`);
+  const isAfterOthers = isUp && !isShowing(args) && beginUp(workspace);
   const child = spawn(
     join(binDirectory(workspace), "pulumi"),
     withWorkingConfig(withOptions(args, compared), configFile, workspace.root),
@@ -108,6 +110,9 @@ async function run(workspace: Workspace): Promise<void> {
   const isWhole = isDone && !isPartial(args);
   if (isWhole && (isUp || (isDestroy && isAllFound && !isSweeping(workspace))))
     await clearPendingCreates(workspace, environment);
+  if (isWhole && isUp && isAfterOthers)
+    for (const line of await endUpAfterOthers(workspace, configFile)) process.stderr.write(`${line}\n`);
+  else if (isWhole && (isUp || isDestroy)) endUp(workspace);
   const isCompared = isDestroy || command === "refresh" || (isUp && isRefreshing([...args, ...compared]));
   if (wasBehind ? isWhole && isCompared : isDone && changing.has(command)) forgetCutOff(workspace);
   if (code === 0 && isUp) await tellReport(workspace, environment);

@@ -9,6 +9,7 @@ import { forgetCutOff, moveCutOff } from "./repair-state.ts";
 import { baseConfig, workingConfig } from "./stack.ts";
 import { knownIds, marksInState } from "./state-file.ts";
 import { lookAtAccount, sweepCommand } from "./strays.ts";
+import { endUp, moveUnfinished } from "./unfinished-up.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** The name that a stack is to get; undefined where the command is another one. */
@@ -32,6 +33,7 @@ export function removeSettings(workspace: Workspace, name: string): void {
   const removed = { ...workspace, stack: name };
   for (const path of [workingConfig(removed), baseConfig(removed)]) rmSync(path, { force: true });
   forgetCutOff(removed);
+  endUp(removed);
 }
 
 /** @throws Error where a killed run, of which the state need not know, has left what would not be found under the names of another stack */
@@ -61,6 +63,7 @@ export function moveSettings(workspace: Workspace, name: string): string[] {
   renameSync(workingConfig(workspace), path);
   for (const each of [workspace, renamed]) rmSync(baseConfig(each), { force: true });
   moveCutOff(workspace, name);
+  moveUnfinished(workspace, name);
   return [
     ...(isThere ? [`settings that an earlier stack ${name} had are kept as ${kept}`] : []),
     `The settings of stack ${name} are in ${path}. Name it in each command: npm run pulumi -- up --stack ${name}, or set PULUMI_STACK=${name}.`,

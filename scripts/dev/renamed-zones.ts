@@ -1,61 +1,39 @@
-/** Zones that are renamed in a way that would make what they have a second time, next to the first. */
+/** Changes of zones that are refused: renamings that would make what they have a second time, and networks that move too soon. */
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
 import { isPartial } from "../../provider/engine-command.ts";
 import { describe } from "../../provider/strays.ts";
 import { logicalNameOf } from "../../provider/urn.ts";
+import { movedNetworks } from "./moved-networks.ts";
 import { knownIds, marksInState, readState, type StoredState } from "./state-file.ts";
 import { lookAtAccount, sweepCommand } from "./strays.ts";
 import type { Workspace } from "./workspace.ts";
+import { madeZones } from "./zones-in-state.ts";
 
 const configured = z.object({
   config: z.object({
     "crosszone:zones": z.array(
-      z.object({ name: z.string(), network: z.string(), formerly: z.string().optional() }),
+      z.object({
+        name: z.string(),
+        zoneId: z.string().default(""),
+        network: z.string(),
+        formerly: z.string().optional(),
+      }),
     ),
+    "crosszone:tunnel": z
+      .object({
+        kind: z.enum(["ipsec", "gre", "none"]).default("ipsec"),
+        topology: z.enum(["mesh", "star"]).default("mesh"),
+      })
+      .prefault({}),
   }),
 });
-type Zones = z.output<typeof configured>["config"]["crosszone:zones"];
-
-/** A zone that the state has, under one name or, where a renaming was cut off, under several. */
-interface Made {
-  readonly names: readonly string[];
-  /** Its vxnet's network; several where a change of it was cut off. */
-  readonly networks: readonly string[];
-}
-
-const zoneType = "crosszone:network:Zone";
-const vxnet = z.object({ ipNetwork: z.string() });
-const node = z.object({ privateIp: z.string() });
-
-/** Also what an `up` that did not come to its outputs has made. */
-function madeZones({ resources = [] }: StoredState): Made[] {
-  return resources
-    .filter(({ type }) => type === zoneType)
-    .map(({ urn }) => {
-      const inside = resources.filter(({ parent, id }) => parent === urn && id !== undefined);
-      const ofType = (type: string) => inside.filter((each) => each.type === `qingcloud:cloud:${type}`);
-      const [vxnets, nodes] = [ofType("Vxnet"), ofType("Instance")];
-      const addresses = nodes.flatMap(({ inputs }) => node.safeParse(inputs).data?.privateIp ?? []);
-      const networks = [
-        ...vxnets.flatMap(({ inputs, outputs }) =>
-          [inputs, outputs].flatMap((each) => vxnet.safeParse(each).data?.ipNetwork ?? []),
-        ),
-        ...addresses.map((address) => address.replace(/\d+$/, "0/24")),
-      ];
-      const names = [
-        logicalNameOf(urn),
-        ...vxnets.map((each) => logicalNameOf(each.urn).replace(/-vxnet$/, "")),
-        ...nodes.map((each) => logicalNameOf(each.urn).replace(/-\d+$/, "")),
-        ...["Vpc", "SecurityGroup", "KeyPair"].flatMap(ofType).flatMap((each) => {
-          const [, name] = /^(.+)-(?:router|operator)$/.exec(logicalNameOf(each.urn)) ?? [];
-          return name ?? [];
-        }),
-      ];
-      return { names: [...new Set(names)], networks };
-    });
-}
+type Zones = readonly {
+  readonly name: string;
+  readonly network: string;
+  readonly formerly?: string | undefined;
+}[];
 
 /** @returns what to do, for the user; empty where no zone was renamed without `formerly` */
 export function renamedZones(zones: Zones, state: StoredState): string[] {
@@ -116,15 +94,16 @@ export function hasFormerName(name: string, { formerly }: Zones[number], zones: 
  * @param args the CLI's
  * @throws Error before anything is made
  */
-export async function refuseRenamed(
+export async function refuseZones(
   workspace: Workspace,
   configFile: string,
   args: readonly string[] = [],
 ): Promise<void> {
-  const zones =
-    configured.safeParse(parse(readFileSync(configFile, "utf8"))).data?.config["crosszone:zones"] ?? [];
+  const config = configured.safeParse(parse(readFileSync(configFile, "utf8"))).data?.config;
+  if (config === undefined) return;
+  const { "crosszone:zones": zones, "crosszone:tunnel": tunnel } = config;
   const state = readState(workspace) ?? {};
-  const problems = renamedZones(zones, state);
+  const problems = [...renamedZones(zones, state), ...movedNetworks(zones, tunnel, state)];
   const known = isPartial(args) ? { resources: state.resources ?? [] } : state;
   const renamed = problems.length > 0 ? [] : zonesToRename(zones, known);
   if (isPartial(args)) problems.push(...renamed.map(refusalOfPart));

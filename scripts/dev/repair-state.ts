@@ -66,7 +66,7 @@ export function severalMarks(workspace: Workspace): Record<string, string> {
   return digits.length > 1 ? { CROSSZONE_MARKS: digits.join(" ") } : {};
 }
 
-/** Once an `up` or a destroy has succeeded, pending creates have been adopted or removed: the state need not remember them. */
+/** Once an `up` or a destroy has succeeded, pending creates have been adopted or removed, or are reported: the state need not remember them. */
 export async function clearPendingCreates(
   workspace: Workspace,
   environment: NodeJS.ProcessEnv,

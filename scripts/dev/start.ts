@@ -14,7 +14,7 @@ import { refusalOf, worksWithoutDataPlane } from "./machine.ts";
 import { stackOutputs } from "./outputs.ts";
 import { capture, forwardSignals, succeed } from "./process.ts";
 import { Progress } from "./progress.ts";
-import { refuseRenamed } from "./renamed-zones.ts";
+import { refuseZones } from "./renamed-zones.ts";
 import { clearPendingCreates, forgetCutOff, forgetKeptDeletions, noteCutOff } from "./repair-state.ts";
 import { reportOfEndedRun, reportOfRun } from "./run/report.ts";
 import { setUp } from "./setup.ts";
@@ -28,6 +28,7 @@ import {
 import { clearStaleLock, otherCommand, requireUnlocked } from "./state-file.ts";
 import { refuseLostState } from "./strays.ts";
 import { summarize } from "./summary.ts";
+import { beginUp, endUp, endUpAfterOthers } from "./unfinished-up.ts";
 import { restoreState } from "./whole-state.ts";
 import { findWorkspace, type Workspace } from "./workspace.ts";
 
@@ -77,7 +78,7 @@ async function start(workspace: Workspace): Promise<number> {
   noteCutOff(workspace);
   for (const line of await forgetKeptDeletions(workspace, environment)) print(line);
   const configFile = writeWorkingConfig(workspace, await localCloudSettings(workspace));
-  await refuseRenamed(workspace, configFile);
+  await refuseZones(workspace, configFile);
   await refuseLostState(workspace, environment, configFile);
   if (wasInterrupted()) return 130;
 
@@ -96,6 +97,7 @@ async function start(workspace: Workspace): Promise<number> {
     workspace.root,
   );
   print(`pulumi up of stack ${workspace.stack}`);
+  const isAfterOthers = beginUp(workspace);
   const upStarted = performance.now();
   const { code, stdout, stderr } = await capture("pulumi", up, {
     cwd: workspace.root,
@@ -116,6 +118,8 @@ async function start(workspace: Workspace): Promise<number> {
   }
   await clearPendingCreates(workspace, environment);
   forgetCutOff(workspace);
+  if (!isAfterOthers) endUp(workspace);
+  else for (const line of await endUpAfterOthers(workspace, configFile)) print(line);
   if (!isChanged) print("\nNothing has changed since the last run: no resource was touched.");
 
   const outputs = await stackOutputs(workspace, environment);

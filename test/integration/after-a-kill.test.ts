@@ -7,6 +7,7 @@ import { physicalName } from "../../provider/cloud/naming.ts";
 import { backendUrl, workingConfig } from "../../scripts/dev/stack.ts";
 import { stateFile } from "../../scripts/dev/state-file.ts";
 import { refuseLostState } from "../../scripts/dev/strays.ts";
+import { beginUp, unfinishedFile } from "../../scripts/dev/unfinished-up.ts";
 import { Stack, up } from "../harness/stack.ts";
 import { differencesOf, idsInZones } from "../harness/whole-cloud.ts";
 
@@ -66,6 +67,28 @@ test("a zone is not renamed while what a killed run has left bears its former na
 
 const named = (type: string, name: string) =>
   stack.resources(`:${type}`).find(({ urn }) => urn.endsWith(`::${name}`));
+
+test("what a killed run has made, and the configuration no longer wants, is reported by each up until it is removed", async () => {
+  const { workspace, cloud } = stack;
+  // As of a zone's move that was killed, and is taken back.
+  beginUp(workspace);
+  const mark = stack.resources(":StackMark")[0]?.id;
+  const eip_name = physicalName(named("Eip", "shanghai")?.urn ?? "", { mark });
+  const { eips } = await cloud.client.ok("AllocateEips", { zone: "gpu1a", bandwidth: "1", eip_name });
+  for (let time = 0; time < 2; time += 1) {
+    const { code, text } = await stack.start(...up).ended;
+    expect([code, text.split("\n").filter((line) => line.startsWith("An earlier run"))]).toEqual([
+      0,
+      [
+        `An earlier run that did not end has left what the configuration no longer wants and no state has: Eip ${eips} (${eip_name}) of zone gpu1a. It may cost money. Remove it: npm run sweep -- --yes`,
+      ],
+    ]);
+  }
+  await expectDone(stack.command("sweep", "--yes"));
+  expect((await stack.start(...up).ended).text).not.toContain("An earlier run");
+  expect(existsSync(unfinishedFile(workspace))).toBe(false);
+  expect(await differences()).toEqual([]);
+});
 
 test("a host key that is replaced takes its node with it, also where the run that replaced it ended before", async () => {
   const urnOfKey = (node: string) => named("SshKey", `${node}-host`)?.urn ?? "";

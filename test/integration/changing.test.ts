@@ -80,17 +80,49 @@ test("two zones exchange their networks, on the same nodes", async () => {
   expect(idsOf("Instance")).toEqual(nodes);
 });
 
-test("another kind of tunnel, and another zone that comes and goes, leave the nodes", async () => {
+test("another kind of tunnel, and another zone that comes, leave the nodes; two of three exchange their networks over GRE", async () => {
   const nodes = idsOf("Instance");
-  stack.configure({ tunnel: { kind: "gre", allowUnencrypted: true, check: "off" } });
+  const gre = { kind: "gre", allowUnencrypted: true, check: "off" };
+  const tianjin = zoneOf("tianjin", "gpu1a", 3);
+  stack.configure({ tunnel: gre });
   await change();
   expect(idsOf("Instance")).toEqual(nodes);
-  stack.configure({ tunnel: { check: "off" }, zones: [beijing, shanghai, zoneOf("tianjin", "gpu1a", 3)] });
+  stack.configure({ zones: [beijing, shanghai, tianjin] });
   await change();
-  expect(idsOf("Instance")).toEqual({ ...nodes, "tianjin-1": expect.stringMatching(/^i-/) });
+  const three = idsOf("Instance");
+  expect(three).toEqual({ ...nodes, "tianjin-1": expect.stringMatching(/^i-/) });
+  stack.configure({
+    zones: [beijing, { ...shanghai, network: tianjin.network }, { ...tianjin, network: shanghai.network }],
+  });
+  await converge();
+  expect(idsOf("Instance")).toEqual(three);
+});
+
+test("a network of which a tunnel is deleted goes to another zone in two steps; in one that is refused before anything is made", async () => {
+  const nodes = idsOf("Instance");
+  const refused = async () =>
+    await stack.cloud.changesBy(async () => {
+      const { code, text } = await stack.start(...up).ended;
+      expect([code, text]).toEqual([
+        1,
+        expect.stringMatching(
+          /Zone "shanghai" is to get the network 192\.168\.2\.0\/24 in the same run that deletes tunnel (beijing|shanghai)-tianjin, which carries it/,
+        ),
+      ]);
+      expect(text).toContain('(zone "shanghai": 192.168.3.0/24) and run `up`');
+    });
+  const moved = { ...shanghai, network: "192.168.3.0/24" };
+  const ipsec = { check: "off" };
+  stack.configure({ zones: [beijing, shanghai, zoneOf("tianjin", "gpu1a", 3)], tunnel: ipsec });
+  expect(await refused()).toEqual([]);
+  stack.configure({ zones: [beijing, shanghai] });
+  expect(await refused()).toEqual([]);
+  stack.configure({ zones: [beijing, moved] });
+  await change();
   stack.configure({ zones: [beijing, shanghai] });
   await converge();
-  expect(idsOf("Instance")).toEqual(nodes);
+  const { "tianjin-1": _, ...others } = nodes;
+  expect(idsOf("Instance")).toEqual(others);
 });
 
 test("a zone under a new name is the same zone where that is said, else it is refused before anything is made", async () => {

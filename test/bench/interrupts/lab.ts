@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { isBehind, keptDeletions, pendingCreates } from "../../../scripts/dev/repair-state.ts";
 import { behindFile, readState } from "../../../scripts/dev/state-file.ts";
+import { unfinishedFile } from "../../../scripts/dev/unfinished-up.ts";
 import { findWorkspace, type Workspace } from "../../../scripts/dev/workspace.ts";
 import { AttachedProvider } from "../../harness/attached-provider.ts";
 import type { Call } from "../../harness/calls.ts";
@@ -68,7 +69,8 @@ export class Lab {
 
   /** In the workspace's folder of the CLI. */
   get #kept(): readonly string[] {
-    return ["state", "Pulumi.dev.yaml", "base.Pulumi.dev.yaml", basename(behindFile(this.workspace))];
+    const files = [behindFile, unfinishedFile].map((path) => basename(path(this.workspace)));
+    return ["state", "Pulumi.dev.yaml", "base.Pulumi.dev.yaml", ...files];
   }
 
   /** Keeps state, configuration and cloud, which is stopped. */
