@@ -53,9 +53,11 @@ function deletedTunnels(
   { kind, topology }: Pick<Wanted["tunnel"], "kind" | "topology">,
   { resources = [] }: StoredState,
 ): Tunnel[] {
-  const planned = planTunnels({ zones, tunnel: { kind, topology, intranet: "off" } }).flatMap((each) => {
+  // Which routers a tunnel joins does not depend on its kind, and of ipsec there may be any number.
+  const asIpsec = { kind: kind === "none" ? kind : "ipsec", topology, intranet: "off" } as const;
+  const planned = planTunnels({ zones, tunnel: asIpsec }).flatMap((each) => {
     const [ones = [], others = []] = each.zones.map((name) => namesOf(zones, name));
-    return ones.flatMap((one) => others.map((other) => `${each.kind} ${one}-${other}`));
+    return ones.flatMap((one) => others.map((other) => `${kind} ${one}-${other}`));
   });
   return resources
     .filter(({ type }) => type === tunnelType)

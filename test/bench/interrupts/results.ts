@@ -16,8 +16,10 @@ const script = (name: string) => `scripts/dev/${name}.ts`;
 /** What decides how a cell ends. */
 const sources = [
   ...["infra/**/*.ts", "provider/**/*", "qingcloud/**/*.ts", "toolchain/language-host/**/*", "Pulumi.yaml"],
-  ...["pulumi", "repair-state", "renamed-zones", "single-rules", "stack", "state-file", "strays"].map(script),
-  ...["strays", "whole-state"].map(script),
+  ...["moved-networks", "pulumi", "renamed-zones", "repair-state", "single-rules", "stack", "state-file"].map(
+    script,
+  ),
+  ...["strays", "unfinished-up", "whole-state", "zones-in-state"].map(script),
 ];
 
 /** The code version: a digest of the sources, without comments, types and line breaks. */

@@ -50,6 +50,11 @@ test.each([
   );
 });
 
+test("more GRE tunnels than there are subnets for are none of its matters", () => {
+  const many = Array.from({ length: 24 }, (_, index) => zone(`z${index}`, 10 + index));
+  expect(movedNetworks(many, { kind: "gre", topology: "mesh" }, {})).toEqual([]);
+});
+
 test.each([
   ["zones that exchange their networks", exchanged, made],
   ["zones that exchange them under new names", [zone("a", 1), zone("x", 3, "b"), zone("y", 2, "c")], made],
