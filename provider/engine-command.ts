@@ -39,6 +39,18 @@ export function isPartial(
   );
 }
 
+/** Whether the command goes on where something has failed, and leaves what depends on that untouched. */
+export function isContinuing(
+  args: readonly string[],
+  {
+    PULUMI_CONTINUE_ON_ERROR: own = "",
+    PULUMI_OPTION_CONTINUE_ON_ERROR: option = "",
+  }: Readonly<NodeJS.ProcessEnv> = process.env,
+): boolean {
+  const isGiven = args.some((arg) => /^--continue-on-error(=true)?$/.test(arg));
+  return isGiven || [own, option].some((value) => !["", "false"].includes(value));
+}
+
 /** Whether the command changes nothing, e.g. `up --help`. */
 export function isShowing(
   args: readonly string[],

@@ -150,14 +150,20 @@ export interface Context {
   outdating(): void;
 }
 
+/** The users of what is deleted: they lie inside it, or must each have one of its kind. */
+export type Users = "inside" | "in need" | "any";
+
 /** Removes what bears the stack's mark and is in no state, where its StackMark says `sweep`. */
 export interface StrayRemover {
   /** Whether all may be removed: this run makes nothing. */
   readonly isAllowed: boolean;
   /** All that bears the mark, whether a state knows it or not. @param zones default every zone of the account */
   find(zones?: readonly string[]): Promise<readonly Named[]>;
-  /** Removes those of these ids. @param areInside what is being deleted: then any run may, but for what it knows */
-  remove(zone: string, ids: readonly string[], areInside: boolean): Promise<void>;
+  /**
+   * Removes those of these ids that this run does not know.
+   * @param users of what is deleted: those inside any run of the whole stack removes, those in need of it one that has compared
+   */
+  remove(zone: string, ids: readonly string[], users: Users): Promise<void>;
   /** In every zone; where it may not, lists them. @throws Error with what is left, or where a zone cannot be looked at */
   removeAll(): Promise<void>;
 }

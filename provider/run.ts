@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { messageOf } from "../qingcloud/errors.ts";
 import { BehindFile } from "./behind-file.ts";
 import { secretsOf } from "./checks.ts";
-import { isPartial, isWholeDestroy } from "./engine-command.ts";
+import { isContinuing, isPartial, isWholeDestroy } from "./engine-command.ts";
 import { settle, unfinished } from "./half-made.ts";
 import { type Begin, type Operation, Operations } from "./operations.ts";
 import { secretTexts } from "./redaction.ts";
@@ -141,7 +141,7 @@ export class Run {
     if (typeof mark !== "string") return context;
     this.#isDestroy ??= isWholeDestroy(this.#cliArguments());
     const isEnding = this.#isDestroy && !this.ready().hasBuilt;
-    const isPart = isPartial(this.#cliArguments());
+    const isPart = isPartial(this.#cliArguments()) || isContinuing(this.#cliArguments());
     return { ...context, strays: new Strays(context, { definitions, mark, isEnding, isPart }) };
   }
 }

@@ -7,7 +7,7 @@ import { messageOf } from "../qingcloud/errors.ts";
 import { isKnown } from "./cloud/known-ids.ts";
 import { sweepOf } from "./cloud/left-behind.ts";
 import { digitsOf, isOfAnotherStack, isSwept, markIn } from "./cloud/naming.ts";
-import type { AnyResource, Context, Named, StrayRemover } from "./resource.ts";
+import type { AnyResource, Context, Named, StrayRemover, Users } from "./resource.ts";
 
 export interface Stray extends Named {
   readonly definition: AnyResource;
@@ -21,7 +21,7 @@ export interface StrayOptions {
   readonly mark: string;
   /** Whether the whole stack goes, and this run has compared, made or changed nothing: then what is left is in no state. */
   readonly isEnding: boolean;
-  /** Whether the run leaves some of the stack untouched, and so does not know all that the state has. */
+  /** Whether the run may leave some of the stack untouched, and so does not know all that the state has. */
   readonly isPart?: boolean;
   /** Ids in a state, which stay. */
   readonly known?: ReadonlySet<string>;
@@ -73,11 +73,12 @@ export class Strays implements StrayRemover {
     return this.#isSwept ? (process.env.CROSSZONE_MARKS ?? "").split(" ").filter((each) => each !== "") : [];
   }
 
-  async remove(zone: string, ids: readonly string[], areInside: boolean): Promise<void> {
+  async remove(zone: string, ids: readonly string[], users: Users): Promise<void> {
     const { session } = this.#context;
-    // The engine compares what it knows to be inside before it deletes what that is in.
+    // The engine compares what it knows before it deletes what that is in, and all else before what goes last.
+    const isLeft = users === "inside" || (users === "in need" && session.hasBuilt);
     const isMeant = (id: string) =>
-      !this.#known.has(id) && (this.isAllowed || (areInside && !this.#isPart && !session.hasMet(id)));
+      !this.#known.has(id) && (this.isAllowed || (isLeft && !this.#isPart && !session.hasMet(id)));
     const meant = this.#isSwept ? ids.filter(isMeant) : [];
     if (meant.length === 0) return;
     const found = (await this.find([zone])).filter(({ id }) => meant.includes(id));

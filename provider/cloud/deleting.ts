@@ -1,7 +1,7 @@
 /** Deleting: leases before, dependents told, and what is gone already counts as deleted. */
 import { abortableDelay } from "../../qingcloud/delay.ts";
 import { hasRetCode, retCodes } from "../../qingcloud/errors.ts";
-import type { Context, Named } from "../resource.ts";
+import type { Context, Named, Users } from "../resource.ts";
 import { leaseOf } from "./lease.ts";
 import { adviceAbout } from "./left-behind.ts";
 import { pauses, until } from "./waiting.ts";
@@ -21,8 +21,8 @@ export interface Deletion {
   readonly kind: string;
   readonly zone: string;
   readonly id: string;
-  /** Whether its users lie inside it. */
-  readonly isContainer?: boolean;
+  /** What its users are to it; default such as can do without it. */
+  readonly users?: Users;
   /** Without an active lease it cannot be deleted. */
   readonly isLeased?: boolean;
   /** Undefined where it is gone. */
@@ -42,7 +42,7 @@ export async function deleteWhenFree(context: Context, deletion: Deletion): Prom
   const found = await look();
   if (found === undefined) return;
   if (found.users !== undefined && found.users.length > 0)
-    await context.strays?.remove(zone, found.users, deletion.isContainer === true);
+    await context.strays?.remove(zone, found.users, deletion.users ?? "any");
   if (deletion.isLeased === true) await untilLeased(context, deletion);
   const started = Date.now();
   let idleSince = started;

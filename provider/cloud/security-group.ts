@@ -110,6 +110,7 @@ export const securityGroup = defineResource({
       kind: "security group",
       zone,
       id,
+      users: "in need",
       async look() {
         const [found] = await describe(context, zone, { security_groups: [id], verbose: 1 });
         return found === undefined

@@ -104,7 +104,7 @@ export const vpc = defineResource({
       zone,
       id,
       isLeased: true,
-      isContainer: true,
+      users: "inside",
       look: () => lookAt(context, zone, id),
       async remove() {
         const { job_id } = await context.session.call(DeleteRouters, zone, { routers: [id] }, context);

@@ -98,7 +98,7 @@ export const vxnet = defineResource({
       kind: "vxnet",
       zone,
       id,
-      isContainer: true,
+      users: "inside",
       look: () => lookAt(context, zone, id),
       remove: () => remove(context, zone, id, mark),
     });

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import {
   argumentsOfParent,
   commandOf,
+  isContinuing,
   isPartial,
   isShowing,
   isWholeDestroy,
@@ -50,6 +51,16 @@ test("options that are variables count, too", () => {
     expect(isPartial(["up"], none)).toBe(false);
   expect(isShowing(["up"], { PULUMI_OPTION_PREVIEW_ONLY: "true" })).toBe(true);
   expect(isShowing(["up"], { PULUMI_OPTION_PREVIEW_ONLY: "false" })).toBe(false);
+});
+
+test("a command goes on after errors by its option or the CLI's variables for it", () => {
+  expect(isContinuing(["up", "--yes"], {})).toBe(false);
+  expect(isContinuing(["up", "--continue-on-error=false"], {})).toBe(false);
+  expect(isContinuing(["up", "--continue-on-error"], {})).toBe(true);
+  for (const name of ["PULUMI_CONTINUE_ON_ERROR", "PULUMI_OPTION_CONTINUE_ON_ERROR"]) {
+    expect(isContinuing(["up"], { [name]: "true" })).toBe(true);
+    expect(isContinuing(["up"], { [name]: "false" })).toBe(false);
+  }
 });
 
 test.each(["/proc", "/nonexistent"])(
