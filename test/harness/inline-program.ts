@@ -4,6 +4,7 @@ import { Server } from "@grpc/grpc-js";
 import * as automation from "@pulumi/pulumi/automation/server.js";
 import { isGrpcError } from "@pulumi/pulumi/errors.js";
 import languageService from "@pulumi/pulumi/proto/language_grpc_pb.js";
+import * as settings from "@pulumi/pulumi/runtime/settings.js";
 import { listen } from "./grpc.ts";
 import { root } from "./process.ts";
 
@@ -11,6 +12,13 @@ import { root } from "./process.ts";
 const { LanguageServer } = automation as unknown as {
   LanguageServer: new (program: () => Promise<object>) => Parameters<Server["addService"]>[1];
 };
+
+/**
+ * Engines follow each other, and one may get the port of one before: connections that all channels of a process share would
+ * still say of that port that nobody answers ("No connection established").
+ */
+const { grpcClientOptions } = settings as unknown as { grpcClientOptions: Record<string, unknown> };
+grpcClientOptions["grpc.use_local_subchannel_pool"] = 1;
 
 let runs = 0;
 
