@@ -45,7 +45,7 @@ export function movedNetworks(
 }
 
 function refusalOf({ name, network }: Zone, before: string, tunnel: string): string {
-  return `Zone "${name}" is to get the network ${network} in the same run that deletes tunnel ${tunnel}, which carries it: a tunnel is deleted last, and until then no other zone can have the network. Take two steps: give the zones that stay their networks of before (zone "${name}": ${before}) and run \`up\`; then change the networks and run \`up\` again.`;
+  return `Zone "${name}" is to get the network ${network} in the same run that deletes tunnel ${tunnel}, which carries it: a tunnel is deleted last, and until then no other zone can have the network. Take two steps: give the zones that stay the networks of before (zone "${name}": ${before}), with the \`existing\` of before, leave new zones out, and run \`up\`; then change the networks and run \`up\` again.`;
 }
 
 function deletedTunnels(

@@ -109,7 +109,7 @@ test("a network of which a tunnel is deleted goes to another zone in two steps; 
           /Zone "shanghai" is to get the network 192\.168\.2\.0\/24 in the same run that deletes tunnel (beijing|shanghai)-tianjin, which carries it/,
         ),
       ]);
-      expect(text).toContain('(zone "shanghai": 192.168.3.0/24) and run `up`');
+      expect(text).toContain('(zone "shanghai": 192.168.3.0/24), with the `existing` of before');
     });
   const moved = { ...shanghai, network: "192.168.3.0/24" };
   const ipsec = { check: "off" };

@@ -36,7 +36,7 @@ const exchanged = [zone("a", 1), zone("b", 3), zone("c", 2)];
 
 test("the network of a zone that is taken out is refused to another one, with the two steps", () => {
   expect(movedNetworks([zone("a", 1), zone("b", 3)], ipsec, made)).toEqual([
-    'Zone "b" is to get the network 192.168.3.0/24 in the same run that deletes tunnel a-c, which carries it: a tunnel is deleted last, and until then no other zone can have the network. Take two steps: give the zones that stay their networks of before (zone "b": 192.168.2.0/24) and run `up`; then change the networks and run `up` again.',
+    'Zone "b" is to get the network 192.168.3.0/24 in the same run that deletes tunnel a-c, which carries it: a tunnel is deleted last, and until then no other zone can have the network. Take two steps: give the zones that stay the networks of before (zone "b": 192.168.2.0/24), with the `existing` of before, leave new zones out, and run `up`; then change the networks and run `up` again.',
   ]);
 });
 
