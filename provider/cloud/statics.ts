@@ -233,6 +233,17 @@ interface Changed<Inputs> {
   stepAside(aside: (inputs: Inputs) => Inputs): Promise<void>;
 }
 
+/** @returns false where another one, which steps aside at the same time, was first */
+async function unlessTaken(act: () => Promise<void>): Promise<boolean> {
+  try {
+    await act();
+    return true;
+  } catch (error) {
+    if (!hasRetCode(error, retCodes.alreadyExists)) throw error;
+    return false;
+  }
+}
+
 /** Another static of the stack lets go of what this one is to get: where each has what the other wants, both step aside first. */
 function whileTaken<Inputs extends Owner, Result>(
   context: Context,
@@ -251,8 +262,7 @@ function whileTaken<Inputs extends Owner, Result>(
       .map(({ router_static_id: id, router_static_name: name }) => ({ id, name: name ?? "" }));
     const own = marked(inputs.mark, others);
     if (own.length > 0 && changed !== undefined && !isAside) {
-      await changed.stepAside((olds) => exclusive.aside(olds, all));
-      isAside = true;
+      isAside = await unlessTaken(() => changed.stepAside((olds) => exclusive.aside(olds, all)));
     }
     return own.map(({ id }) => `${what} ${id}`);
   };

@@ -80,7 +80,7 @@ test("two zones exchange their networks, on the same nodes", async () => {
   expect(idsOf("Instance")).toEqual(nodes);
 });
 
-test("another kind of tunnel, and another zone that comes, leave the nodes; two of three exchange their networks over GRE", async () => {
+test("another kind of tunnel, and another zone that comes, leave the nodes; three exchange their networks over GRE", async () => {
   const nodes = idsOf("Instance");
   const gre = { kind: "gre", allowUnencrypted: true, check: "off" };
   const tianjin = zoneOf("tianjin", "gpu1a", 3);
@@ -91,6 +91,16 @@ test("another kind of tunnel, and another zone that comes, leave the nodes; two 
   await change();
   const three = idsOf("Instance");
   expect(three).toEqual({ ...nodes, "tianjin-1": expect.stringMatching(/^i-/) });
+  const rotated = [shanghai.network, tianjin.network, beijing.network] as const;
+  stack.configure({
+    zones: [
+      { ...beijing, network: rotated[0] },
+      { ...shanghai, network: rotated[1] },
+      { ...tianjin, network: rotated[2] },
+    ],
+  });
+  await change();
+  expect(idsOf("Instance")).toEqual(three);
   stack.configure({
     zones: [beijing, { ...shanghai, network: tianjin.network }, { ...tianjin, network: shanghai.network }],
   });
