@@ -31,7 +31,9 @@ export class Tunnel extends ComponentResource {
     { plan, mark, zones, check }: TunnelArgs,
     options: ComponentResourceOptions = {},
   ) {
-    super("crosszone:network:Tunnel", name, {}, options);
+    // In another order of the zones it is the same tunnel.
+    const reversed = `${plan.zones[1]}-${plan.zones[0]}`;
+    super("crosszone:network:Tunnel", name, {}, { ...options, aliases: [{ name: reversed }] });
     this.plan = plan;
     this.zones = zones;
     const key = plan.kind === "ipsec" ? new PresharedKey(name, {}, { parent: this }) : undefined;

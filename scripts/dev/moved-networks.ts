@@ -57,7 +57,10 @@ function deletedTunnels(
   const asIpsec = { kind: kind === "none" ? kind : "ipsec", topology, intranet: "off" } as const;
   const planned = planTunnels({ zones, tunnel: asIpsec }).flatMap((each) => {
     const [ones = [], others = []] = each.zones.map((name) => namesOf(zones, name));
-    return ones.flatMap((one) => others.map((other) => `${kind} ${one}-${other}`));
+    // In another order of the zones it is the same tunnel.
+    return ones.flatMap((one) =>
+      others.flatMap((other) => [`${kind} ${one}-${other}`, `${kind} ${other}-${one}`]),
+    );
   });
   return resources
     .filter(({ type }) => type === tunnelType)

@@ -80,7 +80,7 @@ test("two zones exchange their networks, on the same nodes", async () => {
   expect(idsOf("Instance")).toEqual(nodes);
 });
 
-test("another kind of tunnel, and another zone that comes, leave the nodes; three exchange their networks over GRE", async () => {
+test("another kind of tunnel, and another zone that comes, leave the nodes; three exchange their networks over GRE, and their order", async () => {
   const nodes = idsOf("Instance");
   const gre = { kind: "gre", allowUnencrypted: true, check: "off" };
   const tianjin = zoneOf("tianjin", "gpu1a", 3);
@@ -101,10 +101,20 @@ test("another kind of tunnel, and another zone that comes, leave the nodes; thre
   });
   await change();
   expect(idsOf("Instance")).toEqual(three);
-  stack.configure({
-    zones: [beijing, { ...shanghai, network: tianjin.network }, { ...tianjin, network: shanghai.network }],
-  });
+  const last = [
+    beijing,
+    { ...shanghai, network: tianjin.network },
+    { ...tianjin, network: shanghai.network },
+  ];
+  stack.configure({ zones: last });
   await converge();
+  const tunnels = Object.values(idsOf("GreTunnel")).toSorted();
+  stack.configure({ zones: last.toReversed() });
+  await converge();
+  expect(Object.keys(idsOf("GreTunnel")).toSorted()[0]).toBe("shanghai-beijing-at-beijing");
+  expect(Object.values(idsOf("GreTunnel")).toSorted()).toEqual(tunnels);
+  stack.configure({ zones: last });
+  await change();
   expect(idsOf("Instance")).toEqual(three);
 });
 
