@@ -9,7 +9,7 @@ import type { Properties } from "./rpc/values.ts";
 /** Environment variable with the file's path; where it is not set there is none. */
 export const behindVariable = "CROSSZONE_BEHIND_FILE";
 
-/** A renaming that begins of what is found by its name: the file has a line of JSON for each. */
+/** A renaming of a resource that is found by its name: the file has a line of JSON for each. */
 export interface Renaming {
   readonly id: string;
   /** The URN that the new name is of. */
@@ -22,7 +22,7 @@ export class BehindFile {
   readonly #path: string | undefined;
   /** Whether an earlier run has left it. */
   readonly wasThere: boolean;
-  /** Of the earlier run. */
+  /** Renamings that the earlier run began. */
   readonly #renamings: readonly Renaming[];
   #isWritten: boolean;
 
@@ -40,13 +40,13 @@ export class BehindFile {
     this.#isWritten = true;
   }
 
-  /** The last that an earlier run began of what has the id. */
+  /** The last renaming that an earlier run began of the resource with this id. */
   renamingOf(id: string): Renaming | undefined {
     return this.#renamings.findLast((each) => each.id === id);
   }
 }
 
-/** What is no JSON was cut off in the writing, before the renaming began. */
+/** Skips a line that is no JSON: its writing was cut off, before the renaming began. */
 function renamingsIn(text: string): Renaming[] {
   return text.split("\n").flatMap((line) => {
     try {

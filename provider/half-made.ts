@@ -47,7 +47,7 @@ export function cutOffOf(
   return { last, before, outputs, urn };
 }
 
-/** What an update is to note where it gives another name to a list of rules, which is found by that. */
+/** The renaming to note before an update that gives a list of rules, found by its name, another one. */
 export function renamingOf(
   { type }: AnyResource,
   renaming: Renaming,

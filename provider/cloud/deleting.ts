@@ -21,7 +21,7 @@ export interface Deletion {
   readonly kind: string;
   readonly zone: string;
   readonly id: string;
-  /** What its users are to it; default such as can do without it. */
+  /** How its users depend on it; default: they can do without it. */
   readonly users?: Users;
   /** Without an active lease it cannot be deleted. */
   readonly isLeased?: boolean;

@@ -11,10 +11,9 @@ import { sendOnce, withQuota } from "./creating.ts";
 import { ruleListType } from "./known-ids.ts";
 import { isNameOfSibling } from "./naming.ts";
 import {
-  applyGroup,
+  applyWhereNeeded,
   compareRules,
   describeRules,
-  isApplied,
   isSameRule,
   type PresentRule,
   type Rule,
@@ -43,9 +42,7 @@ export async function changeRules(
   const { surplus, missing } = compareRules(own, wanted);
   if (missing.length > 0) await addRules(context, list, missing);
   await deleteRules(context, zone, groupId, surplus);
-  // Where all is as wanted, an interrupted run may have left it unapplied.
-  const isChanged = missing.length + surplus.length > 0;
-  if (isChanged || !(await isApplied(context, zone, groupId))) await applyGroup(context, zone, groupId);
+  await applyWhereNeeded(context, zone, groupId, missing.length + surplus.length > 0);
 }
 
 async function addRules(

@@ -16,6 +16,7 @@ import { isTakenOver, refuseWanted } from "./rule-lists.ts";
 import {
   applyDeletion,
   applyGroup,
+  applyWhereNeeded,
   describeRules,
   fromFound,
   isApplied,
@@ -126,10 +127,7 @@ export const securityGroupRule = defineResource({
       ...changed,
     });
     const { zone, securityGroupId } = news;
-    // Where only the name is another, an interrupted run may have left the rule unapplied.
-    const isChanged = Object.keys(changed).length > 0;
-    if (isChanged || !(await isApplied(context, zone, securityGroupId)))
-      await applyGroup(context, zone, securityGroupId);
+    await applyWhereNeeded(context, zone, securityGroupId, Object.keys(changed).length > 0);
     return { name };
   },
 

@@ -119,6 +119,16 @@ export async function applyGroup(context: Context, zone: string, groupId: string
   await sharing(context, `security group ${groupId} to be applied`, applied);
 }
 
+/** Applies where the caller has changed rules, or an interrupted run has left the group unapplied. */
+export async function applyWhereNeeded(
+  context: Context,
+  zone: string,
+  groupId: string,
+  isChanged: boolean,
+): Promise<void> {
+  if (isChanged || !(await isApplied(context, zone, groupId))) await applyGroup(context, zone, groupId);
+}
+
 /** False where changes, e.g. of an interrupted run, are not in force yet; a group that does not exist has none. */
 export async function isApplied(context: Context, zone: string, groupId: string): Promise<boolean> {
   const request = { security_groups: [groupId] };

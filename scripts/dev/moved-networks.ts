@@ -12,7 +12,7 @@ type Wanted = Parameters<typeof planTunnels>[0];
 type Zone = Wanted["zones"][number] & { readonly formerly?: string | undefined };
 
 interface Tunnel {
-  /** Of its zones, as the state has it. */
+  /** `a-b`, the names of its zones in the state. */
   readonly name: string;
   readonly kind: string;
   readonly networks: readonly string[];

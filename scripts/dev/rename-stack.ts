@@ -7,8 +7,7 @@ import { positionals } from "../../provider/engine-command.ts";
 import { describe } from "../../provider/strays.ts";
 import { forgetCutOff, moveCutOff } from "./repair-state.ts";
 import { baseConfig, workingConfig } from "./stack.ts";
-import { knownIds, marksInState } from "./state-file.ts";
-import { lookAtAccount, sweepCommand } from "./strays.ts";
+import { leftInAccount, sweepCommand } from "./strays.ts";
 import { endUp, moveUnfinished } from "./unfinished-up.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -38,9 +37,7 @@ export function removeSettings(workspace: Workspace, name: string): void {
 
 /** @throws Error where a killed run, of which the state need not know, has left what would not be found under the names of another stack */
 export async function refuseUnfinished(workspace: Workspace, configFile: string): Promise<void> {
-  const marks = marksInState(workspace);
-  if (marks.length === 0) return;
-  const left = await lookAtAccount(workspace, configFile, marks, knownIds(workspace));
+  const left = await leftInAccount(workspace, configFile);
   if (left.length === 0) return;
   const stack = workspace.stack === "dev" ? "" : ` --stack ${workspace.stack}`;
   throw new Error(

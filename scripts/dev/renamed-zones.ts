@@ -6,8 +6,8 @@ import { isPartial } from "../../provider/engine-command.ts";
 import { describe } from "../../provider/strays.ts";
 import { logicalNameOf } from "../../provider/urn.ts";
 import { movedNetworks } from "./moved-networks.ts";
-import { knownIds, marksInState, readState, type StoredState } from "./state-file.ts";
-import { lookAtAccount, sweepCommand } from "./strays.ts";
+import { readState, type StoredState } from "./state-file.ts";
+import { leftInAccount, sweepCommand } from "./strays.ts";
 import type { Workspace } from "./workspace.ts";
 import { madeZones } from "./zones-in-state.ts";
 
@@ -124,9 +124,7 @@ async function leftOfFormerName(
   renamed: Zones,
   zones: Zones,
 ): Promise<string[]> {
-  const marks = marksInState(workspace);
-  if (marks.length === 0) return [];
-  const left = await lookAtAccount(workspace, configFile, marks, knownIds(workspace));
+  const left = await leftInAccount(workspace, configFile);
   return renamed.flatMap((zone) => {
     const ofZone = left.filter(({ name }) => hasFormerName(name, zone, zones));
     if (ofZone.length === 0) return [];

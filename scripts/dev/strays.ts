@@ -160,6 +160,12 @@ export async function lookAtAccount(
   }
 }
 
+/** Resources that bear a mark in the stack's state and are in no state; none where it has no mark. */
+export async function leftInAccount(workspace: Workspace, configFile: string): Promise<Stray[]> {
+  const marks = marksInState(workspace);
+  return marks.length === 0 ? [] : await lookAtAccount(workspace, configFile, marks, knownIds(workspace));
+}
+
 /** `npm run sweep` for this stack. */
 export function sweepCommand({ stack }: Workspace, ...options: readonly string[]): string {
   return ofStack(stack, ...options);

@@ -5,8 +5,7 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "../../provider/strays.ts";
-import { knownIds, marksInState } from "./state-file.ts";
-import { lookAtAccount, sweepCommand } from "./strays.ts";
+import { leftInAccount, sweepCommand } from "./strays.ts";
 import type { Workspace } from "./workspace.ts";
 
 export function unfinishedFile({ pulumi, stack }: Workspace): string {
@@ -36,10 +35,8 @@ export function moveUnfinished(workspace: Workspace, name: string): void {
  * @returns what was left, for the user
  */
 export async function endUpAfterOthers(workspace: Workspace, configFile: string): Promise<string[]> {
-  const marks = marksInState(workspace);
   try {
-    const left =
-      marks.length === 0 ? [] : await lookAtAccount(workspace, configFile, marks, knownIds(workspace));
+    const left = await leftInAccount(workspace, configFile);
     if (left.length > 0)
       return [
         `An earlier run that did not end has left what the configuration no longer wants and no state has: ${left.map(describe).join(", ")}. It may cost money. Remove it: ${sweepCommand(workspace, "--yes")}`,
